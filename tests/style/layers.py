@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""A module may include itself, base, and what its row allows.
+
+usage: layers.py PROJECT_ROOT
+
+This table is the architecture (doc/ARCHITECTURE.md): a change to it belongs
+in the same commit as the change to that page.
+"""
+import pathlib
+import re
+import sys
+
+ALLOW = {
+    "base": "",
+    "hash": "",
+    "fleet": "",
+    "evict": "",
+    "pool": "",
+    "index": "hash",
+    "route": "fleet",
+    "store": "hash evict pool",
+    "cache": "hash evict pool store",
+}
+# Public headers that carry another name than their module.
+HEADER_OF = {"compat": "hash", "version": "base", "prefix": "index"}
+INCLUDE = re.compile(r'#include\s+(?:"(\w+)/(\w+)\.h"|<aibrix/(\w+)\.h>)')
+
+
+def check(path, me, text):
+    for folder, file, header in INCLUDE.findall(text):
+        target = folder or HEADER_OF.get(header, header)
+        if target not in ALLOW:
+            yield f"{path}: {target} is not in the table of layers"
+        elif target not in {me, "base", *ALLOW[me].split()}:
+            yield f"{path}: {me} must not include {target}"
+        if file.endswith("_internal") and folder != me:
+            yield f"{path}: {folder}/{file}.h is private to {folder}"
+
+
+def main():
+    root = pathlib.Path(sys.argv[1])
+    bad = []
+    for path in sorted((root / "lib").rglob("*.[ch]")):
+        me = path.relative_to(root / "lib").parts[0]
+        if me not in ALLOW:
+            bad.append(f"{path}: {me} is not in the table of layers")
+            continue
+        bad += check(path, me, path.read_text())
+    for path in sorted((root / "include" / "aibrix").glob("*.h")):
+        me = HEADER_OF.get(path.stem, path.stem)
+        if me == "aibrix":
+            continue
+        if me not in ALLOW:
+            bad.append(f"{path}: {me} is not in the table of layers")
+            continue
+        bad += check(path, me, path.read_text())
+    print("\n".join(bad))
+    sys.exit(bool(bad))
+
+
+main()
