@@ -52,8 +52,8 @@ failing_free(void *ctx, void *ptr, size_t bytes)
 static inline aibrix_allocator
 failing_allocator(struct failing *f)
 {
-	return (aibrix_allocator){sizeof(aibrix_allocator), 0, f,
-				  failing_alloc, failing_free};
+	return (aibrix_allocator){sizeof(aibrix_allocator), 0, f, failing_alloc,
+				  failing_free};
 }
 
 #endif

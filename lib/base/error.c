@@ -24,10 +24,10 @@
 	ROW(AIBRIX_E_DEVICE, "device error")                                   \
 	ROW(AIBRIX_E_DEVICE_LOST, "device lost")
 
-#define TEXT(code, text)                                                       \
-	case code: return text;
-#define NAME(code, text)                                                       \
-	case code: return #code;
+/* clang-format off */
+#define TEXT(code, text) case code: return text;
+#define NAME(code, text) case code: return #code;
+/* clang-format on */
 
 /* No default in either switch: -Wswitch then reports a forgotten row. */
 

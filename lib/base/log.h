@@ -7,6 +7,9 @@
 #define AIBRIX__LOGGING 1
 #endif
 
+/* gcc and clang then check the arguments of every call. */
+#define LOG_FORMAT __attribute__((format(printf, 4, 5)))
+
 /* Stable numbers of log lines (doc/modules/base.md): only ever added. */
 enum {
 	LOG_STORE_OPENED = 100,
@@ -22,8 +25,7 @@ int aibrix__log_load(aibrix_log *dst, const aibrix_log *src);
 
 /* Format (bounded, truncation marked with "...") and hand over, when the
  * level is wanted.  Never call it with a lock held. */
-__attribute__((format(printf, 4, 5))) void
-aibrix__log(const aibrix_log *log, uint32_t level, uint32_t code,
-	    const char *format, ...);
+void aibrix__log(const aibrix_log *log, uint32_t level, uint32_t code,
+		 const char *format, ...) LOG_FORMAT;
 
 #endif

@@ -3,14 +3,15 @@
 #include "base/cpu.h"
 #include "base/log.h"
 
-#define TEXT_OF(x) #x
-#define TEXT(x) TEXT_OF(x)
+/* Two steps, so that the arguments are replaced by their numbers first. */
+#define TEXT_OF(major, minor, patch) #major "." #minor "." #patch
+#define TEXT(major, minor, patch) TEXT_OF(major, minor, patch)
 
 const char *
 aibrix_version(void)
 {
-	return TEXT(AIBRIX_VERSION_MAJOR) "." TEXT(AIBRIX_VERSION_MINOR) "." TEXT(
-		AIBRIX_VERSION_PATCH);
+	return TEXT(AIBRIX_VERSION_MAJOR, AIBRIX_VERSION_MINOR,
+		    AIBRIX_VERSION_PATCH);
 }
 
 uint32_t

@@ -14,8 +14,8 @@
 
 Test(error, every_status_has_its_own_text_and_name)
 {
-	static const int all[] = {0,  -1,  -2,  -3,  -4,  -5,  -6,
-				  -7, -8,  -9,  -10, -11, -12, -20,
+	static const int all[] = {0,   -1,  -2,  -3,  -4,  -5,  -6,
+				  -7,  -8,  -9,  -10, -11, -12, -20,
 				  -21, -22, -23, -24, -25, -40, -41};
 	enum { N = sizeof(all) / sizeof(all[0]) };
 

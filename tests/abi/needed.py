@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+"""The shared library needs nothing but libc at run time.
+
+usage: needed.py LIBRARY
+
+Optional features of the core library add their library to MAY when they
+come; tests/run.sh also asks in a build without any of them.
+"""
+import re
+import subprocess
+import sys
+
+# glibc before 2.34 kept threads and dlopen apart.
+MAY = re.compile(r"lib(c|m|pthread|dl|rt)\.so(\.\d+)*|"
+                 r"(libc\.musl-|ld-(linux|musl)-).*|ld64\.so\.\d")
+
+
+def main():
+    out = subprocess.run(["readelf", "-d", sys.argv[1]], capture_output=True,
+                         text=True, check=True).stdout
+    needed = re.findall(r"\(NEEDED\)[^\[]*\[(.*?)\]", out)
+    bad = [name for name in needed if not MAY.fullmatch(name)]
+    print("needs:", *needed)
+    for name in bad:
+        print(f"{sys.argv[1]}: must not need {name}")
+    sys.exit(bool(bad))
+
+
+main()

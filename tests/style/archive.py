@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""What the library's objects define, keep and call.
+
+usage: archive.py names|statics|calls ARCHIVE
+
+names    every global name begins with aibrix_, so that a static library
+         does not meet its host's names
+statics  no writable static: no object keeps state between calls
+calls    an object calls what its module may call, and nothing else: no
+         clock, environment, printing, threads, locale or allocation but
+         where this file says so
+"""
+import re
+import subprocess
+import sys
+
+PURE = """memchr memcmp memcpy memmove memset strchr strcmp strlen strncmp
+    strnlen ceil exp exp2 fabs floor fma fmax fmin fmod ldexp log log1p log2
+    lround llround nearbyint pow rint round sqrt trunc""".split()
+LOCKS = """pthread_mutex_destroy pthread_mutex_init pthread_mutex_lock
+    pthread_mutex_trylock pthread_mutex_unlock pthread_rwlock_destroy
+    pthread_rwlock_init pthread_rwlock_rdlock pthread_rwlock_unlock
+    pthread_rwlock_wrlock""".split()
+# By module; a file's row adds to its module's.
+MAY_CALL = {
+    "base/alloc": "malloc free posix_memalign mallocx dallocx".split(),
+    "base/cpu": ["getauxval"],
+    "base/log": ["vsnprintf"],
+    "index": LOCKS,
+    "route": LOCKS,
+    "cache": LOCKS,
+    "pool": ["madvise", "mmap", "mprotect", "munmap", "sysconf", *LOCKS],
+    "store": """clock_gettime close eventfd fallocate fcntl fdatasync flock
+        fstat fsync ftruncate lseek mmap munmap nanosleep open openat poll
+        posix_fallocate pread preadv pwrite pwritev read unlink write
+        errno_location""".split() + LOCKS,
+}
+# Put there by compilers and linkers.
+RUNTIME = re.compile(r"_GLOBAL_OFFSET_TABLE_|__assert_fail|__stack_chk_fail|"
+                     r"__(popcount|clz|ctz)[sdt]i2|__aarch64_\w+|"
+                     r"__u?(div|mod)ti3|__tls_get_addr")
+WRITABLE = re.compile(r"\.(data|bss|tdata|tbss)\b(?!\.rel\.ro)")
+MEMBER = re.compile(r"([^\s:()]+\.o)\b")
+
+
+def tool(*args):
+    return subprocess.run(args, capture_output=True, text=True,
+                          check=True).stdout.splitlines()
+
+
+def place(member):
+    """module and module/file of an object: meson names base/alloc.c
+    base_alloc.c.o, and what a module builds apart lies in lib/<module>/."""
+    stem = member.split("/")[-1].split(".")[0]
+    apart = re.search(r"lib/(\w+)/[^/]+/[^/]+$", member)
+    module, _, file = ((apart[1], "", stem) if apart else
+                       stem.partition("_"))
+    return module, f"{module}/{file}"
+
+
+def symbols(archive, *options):
+    """(member, kind, name) of each line of nm."""
+    for line in tool("nm", "-A", *options, archive):
+        head, kind, name = re.match(r"(.*\S)\s+(\w)\s+(\S+)$", line).groups()
+        head = re.sub(r"\s[0-9a-f]+$|:[0-9a-f]*$", "", head).strip(": ")
+        yield MEMBER.findall(head.replace(":", " "))[-1], kind, name
+
+
+def names(archive):
+    for member, _, name in symbols(archive, "-g", "--defined-only"):
+        if not name.startswith("aibrix_"):
+            yield f"{member}: {name} does not begin with aibrix_"
+
+
+def statics(archive):
+    member = "?"
+    for line in tool("size", "-A", archive):
+        word = line.split()
+        if "(ex " in line or line.endswith(":"):
+            member = word[0]
+        elif len(word) == 3 and WRITABLE.match(word[0]) and word[1] != "0":
+            yield f"{member}: {word[1]} writable bytes in {word[0]}"
+
+
+def plain(name):
+    """The function behind a checked or large-file variant of it."""
+    name = name.split("@")[0]
+    name = re.sub(r"^__(\w+?)(_chk)?$", r"\1", name)
+    return re.sub(r"64(_2)?$|_2$", "", name) if name[:1] != "_" else name
+
+
+def calls(archive):
+    for member, _, name in symbols(archive, "-u"):
+        module, file = place(member)
+        may = {*PURE, *MAY_CALL.get(module, ()), *MAY_CALL.get(file, ())}
+        if not (name.startswith("aibrix_") or RUNTIME.fullmatch(name) or
+                name in may or plain(name) in may):
+            yield f"{member}: {file} must not use {name}"
+
+
+def main():
+    check = {"names": names, "statics": statics, "calls": calls}[sys.argv[1]]
+    bad = list(check(sys.argv[2]))
+    if not tool("ar", "t", sys.argv[2]):
+        bad.append(f"{sys.argv[2]}: no objects")
+    print("\n".join(bad))
+    sys.exit(bool(bad))
+
+
+main()
