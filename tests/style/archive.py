@@ -14,8 +14,8 @@ import re
 import subprocess
 import sys
 
-PURE = """memchr memcmp memcpy memmove memset strchr strcmp strlen strncmp
-    strnlen ceil exp exp2 fabs floor fma fmax fmin fmod ldexp log log1p log2
+PURE = """memchr memcmp memcpy memmove memset strchr strcmp strcspn strlen strncmp
+    strnlen strspn ceil exp exp2 fabs floor fma fmax fmin fmod ldexp log log1p log2
     lround llround nearbyint pow rint round sqrt trunc""".split()
 LOCKS = """pthread_mutex_destroy pthread_mutex_init pthread_mutex_lock
     pthread_mutex_trylock pthread_mutex_unlock pthread_rwlock_destroy
