@@ -3,8 +3,8 @@
 
 usage: layers.py PROJECT_ROOT
 
-This table is the architecture (doc/ARCHITECTURE.md): a change to it belongs
-in the same commit as the change to that page.
+This table is the architecture: doc/ARCHITECTURE.md shows it, and must show
+the same.
 """
 import pathlib
 import re
@@ -37,6 +37,14 @@ def check(path, me, text):
             yield f"{path}: {folder}/{file}.h is private to {folder}"
 
 
+def documented(page):
+    """The table as the page shows it."""
+    text = page.read_text().split("## Modules", 1)[-1].split("\n\n## ")[0]
+    rows = re.findall(r"^\| (\w+) \| ([\w -]+?) \|", text, re.M)
+    return {module: may.strip("- ") for module, may in rows
+            if module != "module"}
+
+
 def main():
     root = pathlib.Path(sys.argv[1])
     bad = []
@@ -54,6 +62,9 @@ def main():
             bad.append(f"{path}: {me} is not in the table of layers")
             continue
         bad += check(path, me, path.read_text())
+    page = root / "doc" / "ARCHITECTURE.md"
+    if page.exists() and documented(page) != ALLOW:
+        bad.append(f"{page}: not the table of {pathlib.Path(__file__).name}")
     print("\n".join(bad))
     sys.exit(bool(bad))
 

@@ -81,6 +81,16 @@ def layers_finds_a_module_that_is_not_in_the_table(dir):
 
 
 @case
+def layers_finds_a_page_that_shows_another_table(dir):
+    page = dir / "doc" / "ARCHITECTURE.md"
+    text = (ROOT / "doc" / "ARCHITECTURE.md").read_text()
+    write(page, text)
+    return finds(lambda: script("layers.py", dir), page,
+                 text.replace("| route | fleet |", "| route | index |"),
+                 text.replace("| index | hash |", "| other | hash |"))
+
+
+@case
 def source_finds_each_kind_of_forbidden_word(dir):
     write(dir / "lib/base/log.c", "int f(void) { return vsnprintf(0); }\n"
           '/* getenv(x) */ const char *t = "abort()";\n'
