@@ -3,6 +3,8 @@
 #define AIBRIX_AIBRIX_H
 
 #include <aibrix/base.h>
+#include <aibrix/compat.h>
+#include <aibrix/hash.h>
 #include <aibrix/version.h>
 
 #endif

@@ -43,6 +43,21 @@ typedef void (*aibrix__xxh3_chain_fn)(const uint8_t parent[XXH3_128_BYTES],
 				      const void *blocks, size_t block_bytes,
 				      size_t n, uint8_t *out);
 
+/* out[i] = XXH64(LE64(out[i - 1]) || block i, seed); out[-1] is seed. */
+void aibrix__xxh64_chain(uint64_t seed, const void *blocks, size_t block_bytes,
+			 size_t n, uint64_t *out);
+
+/* XXH3 of a message in pieces; for rare cases, each call moves the state. */
+struct xxh3_stream {
+	_Alignas(64) uint8_t state[576];
+};
+
+void aibrix__xxh3_start(struct xxh3_stream *stream, uint64_t seed);
+void aibrix__xxh3_add(struct xxh3_stream *stream, const void *bytes, size_t n);
+uint64_t aibrix__xxh3_end_64(const struct xxh3_stream *stream);
+void aibrix__xxh3_end_128(const struct xxh3_stream *stream,
+			  uint8_t out[XXH3_128_BYTES]);
+
 struct xxh_impl {
 	aibrix__xxh3_fn hash;
 	aibrix__xxh3_blocks_fn blocks;

@@ -56,6 +56,55 @@ VALUE(AIBRIX_FEATURE_SHA256_HW, 2);
 VALUE(AIBRIX_FEATURE_CRC32C_HW, 3);
 VALUE(AIBRIX_FEATURE_WIDE_VECTORS, 4);
 
+/* hash, 0.1 */
+SIZE(aibrix_key, 16);
+AT(aibrix_hash_opts, size, 0);
+AT(aibrix_hash_opts, algorithm, 4);
+AT(aibrix_hash_opts, block_tokens, 8);
+AT(aibrix_hash_opts, flags, 12);
+AT(aibrix_hash_opts, seed, 16);
+AT(aibrix_hash_opts, model, 24);
+AT(aibrix_hash_opts, revision, 32);
+AT(aibrix_hash_opts, dtype, 40);
+AT(aibrix_hash_opts, layout, 48);
+AT(aibrix_hash_opts, shard, 56);
+AT(aibrix_hash_opts, alloc, 64);
+SIZE(aibrix_prompt_item, 32);
+AT(aibrix_prompt_item, id, 0);
+AT(aibrix_prompt_item, id_bytes, 8);
+AT(aibrix_prompt_item, spare, 12);
+AT(aibrix_prompt_item, start, 16);
+AT(aibrix_prompt_item, count, 24);
+AT(aibrix_prompt, size, 0);
+AT(aibrix_prompt, n_items, 4);
+AT(aibrix_prompt, tokens, 8);
+AT(aibrix_prompt, n_tokens, 16);
+AT(aibrix_prompt, items, 24);
+AT(aibrix_prompt, lora, 32);
+AT(aibrix_prompt, salt, 40);
+SIZE(aibrix_vllm_extra, 32);
+AT(aibrix_vllm_extra, data, 0);
+AT(aibrix_vllm_extra, bytes, 8);
+AT(aibrix_vllm_extra, kind, 12);
+AT(aibrix_vllm_extra, offset, 16);
+AT(aibrix_vllm_extra, spare, 24);
+VALUE(AIBRIX_KEY_SHA256, 0);
+VALUE(AIBRIX_KEY_XXH3, 1);
+VALUE(AIBRIX_KEY_CITY128, 2);
+VALUE(AIBRIX_KEY_CITY128_SIMPLE, 3);
+VALUE(AIBRIX_HASH_SEED_DEFAULT, 1337);
+VALUE(AIBRIX_HASH_BLOCK_TOKENS_MAX, 8192);
+VALUE(AIBRIX_HASH_SEED_ZERO, 1);
+VALUE(AIBRIX_KEY_TEXT, 33);
+VALUE(AIBRIX_VLLM_SHA256, 0);
+VALUE(AIBRIX_VLLM_SHA256_CBOR, 1);
+VALUE(AIBRIX_VLLM_XXHASH, 2);
+VALUE(AIBRIX_VLLM_XXHASH_CBOR, 3);
+VALUE(AIBRIX_VLLM_DIGEST_MAX, 32);
+VALUE(AIBRIX_VLLM_EXTRA_TEXT, 1);
+VALUE(AIBRIX_VLLM_EXTRA_ITEM, 2);
+VALUE(AIBRIX_VLLM_EXTRA_BYTES, 3);
+
 int
 main(void)
 {
