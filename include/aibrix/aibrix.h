@@ -4,6 +4,7 @@
 
 #include <aibrix/base.h>
 #include <aibrix/compat.h>
+#include <aibrix/evict.h>
 #include <aibrix/fleet.h>
 #include <aibrix/hash.h>
 #include <aibrix/version.h>

@@ -139,6 +139,24 @@ SIZE(aibrix_owner, 16);
 AT(aibrix_fleet_opts, size, 0);
 AT(aibrix_fleet_opts, max_rows, 4);
 AT(aibrix_fleet_opts, alloc, 8);
+/* evict, 0.1 */
+AT(aibrix_evict_opts, size, 0);
+AT(aibrix_evict_opts, policy, 4);
+AT(aibrix_evict_opts, capacity, 8);
+AT(aibrix_evict_opts, promote_hits, 12);
+AT(aibrix_evict_opts, small_ratio, 16);
+AT(aibrix_evict_opts, alloc, 24);
+AT(aibrix_evict_stat, size, 0);
+AT(aibrix_evict_stat, count, 4);
+AT(aibrix_evict_stat, pinned, 8);
+AT(aibrix_evict_stat, ghosts, 12);
+AT(aibrix_evict_stat, inserts, 16);
+AT(aibrix_evict_stat, hits, 24);
+AT(aibrix_evict_stat, evictions, 32);
+AT(aibrix_evict_stat, ghost_hits, 40);
+VALUE(AIBRIX_EVICT_LRU, 0);
+VALUE(AIBRIX_EVICT_S3FIFO, 1);
+VALUE(AIBRIX_EVICT_NO_PARENT, UINT32_MAX);
 
 int
 main(void)

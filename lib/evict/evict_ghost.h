@@ -1,0 +1,33 @@
+/* Fingerprints of what was evicted lately: a bounded FIFO with look-up. */
+#ifndef EVICT_GHOST_H
+#define EVICT_GHOST_H
+
+#include "evict/evict_internal.h"
+
+struct ghost_entry {
+	uint64_t fingerprint;
+	uint32_t chain; /* next of the same bucket, plus one; 0: none */
+};
+
+struct evict_ghost {
+	uint32_t cap;
+	uint32_t used; /* entries from here on were never used */
+	uint32_t mask; /* buckets - 1 */
+	struct evict_list fifo, unused;
+	struct evict_link *links;
+	struct ghost_entry *entries;
+	uint32_t *buckets; /* first entry, plus one; 0: none */
+};
+
+/* ghost is zeroed; close accepts what a failed open left. */
+int aibrix__ghost_open(struct evict_ghost *ghost, const aibrix_allocator *a,
+		       uint32_t cap);
+void aibrix__ghost_close(struct evict_ghost *ghost, const aibrix_allocator *a);
+
+/* Remember as the newest; at the bound the oldest is forgotten. */
+void aibrix__ghost_push(struct evict_ghost *ghost, uint64_t fingerprint);
+
+/* Forget it; 1 when it was remembered. */
+uint32_t aibrix__ghost_take(struct evict_ghost *ghost, uint64_t fingerprint);
+
+#endif
