@@ -4,19 +4,19 @@
 
 #include "evict/evict_internal.h"
 
-struct ghost_entry {
-	uint64_t fingerprint;
-	uint32_t chain; /* next of the same bucket, plus one; 0: none */
+struct ghost_cell {
+	uint32_t hash;  /* its low bits are the cell where it wants to be */
+	uint32_t entry; /* plus one; 0: the cell is empty */
 };
 
 struct evict_ghost {
 	uint32_t cap;
 	uint32_t used; /* entries from here on were never used */
-	uint32_t mask; /* buckets - 1 */
+	uint32_t mask; /* cells - 1 */
 	struct evict_list fifo, unused;
-	struct evict_link *links;
-	struct ghost_entry *entries;
-	uint32_t *buckets; /* first entry, plus one; 0: none */
+	struct evict_link *links; /* by entry */
+	uint64_t *fingerprints;   /* by entry */
+	struct ghost_cell *cells;
 };
 
 /* ghost is zeroed; close accepts what a failed open left. */
