@@ -158,6 +158,35 @@ VALUE(AIBRIX_EVICT_LRU, 0);
 VALUE(AIBRIX_EVICT_S3FIFO, 1);
 VALUE(AIBRIX_EVICT_NO_PARENT, UINT32_MAX);
 
+/* pool, 0.1 */
+AT(aibrix_pool_opts, size, 0);
+AT(aibrix_pool_opts, flags, 4);
+AT(aibrix_pool_opts, slot_bytes, 8);
+AT(aibrix_pool_opts, slots, 16);
+AT(aibrix_pool_opts, align, 24);
+AT(aibrix_pool_opts, region_bytes, 32);
+AT(aibrix_pool_opts, alloc, 40);
+SIZE(aibrix_lease, 24);
+AT(aibrix_lease, data, 0);
+AT(aibrix_lease, bytes, 8);
+AT(aibrix_lease, slot, 16);
+AT(aibrix_lease, generation, 20);
+AT(aibrix_pool_region_info, size, 0);
+AT(aibrix_pool_region_info, first_slot, 4);
+AT(aibrix_pool_region_info, slots, 8);
+AT(aibrix_pool_region_info, spare, 12);
+AT(aibrix_pool_region_info, base, 16);
+AT(aibrix_pool_region_info, bytes, 24);
+AT(aibrix_pool_region_info, stride, 32);
+AT(aibrix_pool_stat, size, 0);
+AT(aibrix_pool_stat, regions, 4);
+AT(aibrix_pool_stat, slots, 8);
+AT(aibrix_pool_stat, taken, 16);
+AT(aibrix_pool_stat, mapped_bytes, 24);
+AT(aibrix_pool_stat, takes, 32);
+AT(aibrix_pool_stat, fulls, 40);
+AT(aibrix_pool_stat, stale_gives, 48);
+
 int
 main(void)
 {

@@ -1,0 +1,15 @@
+/* A pool equals a plain stack, whatever the program. */
+
+#include <stdlib.h>
+
+#include "../tests/model/pool_program.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	if (program_run(data, len, 0) != PROGRAM_EQUAL)
+		abort();
+	return 0;
+}

@@ -1,0 +1,51 @@
+#include <criterion/criterion.h>
+
+#include <aibrix/pool.h>
+
+#include "failing.h"
+
+/* One pool from birth to death. */
+static int
+pool_use(const aibrix_allocator *a, struct failing *f)
+{
+	aibrix_pool_opts o = {.size = sizeof(o),
+			      .slots = 5,
+			      .slot_bytes = 4096,
+			      .region_bytes = 8192,
+			      .alloc = a};
+	aibrix_pool *pool = NULL;
+	aibrix_lease lease;
+	uint64_t calls;
+	int err = aibrix_pool_new(&o, &pool);
+
+	if (err) {
+		cr_assert_null(pool, "output untouched on failure");
+		return err;
+	}
+	calls = f->calls;
+	for (int i = 0; i < 10; i++) {
+		cr_assert_eq(aibrix_pool_take(pool, &lease), AIBRIX_OK);
+		cr_assert_eq(aibrix_pool_give(pool, &lease), AIBRIX_OK);
+	}
+	cr_expect_eq(f->calls, calls, "nothing allocates after new");
+	aibrix_pool_free(pool);
+	return AIBRIX_OK;
+}
+
+Test(pool, new_survives_every_allocation_failure)
+{
+	for (uint64_t i = 0;; i++) {
+		struct failing f = {.fail_at = i};
+		aibrix_allocator a = failing_allocator(&f);
+		int err = pool_use(&a, &f);
+
+		cr_assert_eq(f.live, 0, "leak when allocation %llu fails",
+			     (unsigned long long)i);
+		cr_assert_eq(f.live_bytes, 0, "sizes given back differ");
+		if (err == AIBRIX_OK) {
+			cr_assert_eq(i, f.calls, "the loop ended early");
+			return;
+		}
+		cr_assert_eq(err, AIBRIX_E_NOMEM);
+	}
+}
