@@ -8,6 +8,7 @@
 #include <aibrix/fleet.h>
 #include <aibrix/hash.h>
 #include <aibrix/pool.h>
+#include <aibrix/route.h>
 #include <aibrix/version.h>
 
 #endif

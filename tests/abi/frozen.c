@@ -187,6 +187,51 @@ AT(aibrix_pool_stat, takes, 32);
 AT(aibrix_pool_stat, fulls, 40);
 AT(aibrix_pool_stat, stale_gives, 48);
 
+/* route, 0.1 */
+VALUE(AIBRIX_PROFILE_DEFAULT, 0);
+VALUE(AIBRIX_PROFILE_COMPAT, 1);
+VALUE(AIBRIX_ROUTE_IMBALANCE_SET, 1);
+VALUE(AIBRIX_ROUTE_STDDEV_SET, 2);
+VALUE(AIBRIX_REASON_NONE, 0);
+VALUE(AIBRIX_REASON_RANDOM, 1);
+VALUE(AIBRIX_REASON_LEAST_REQUEST, 2);
+VALUE(AIBRIX_REASON_PREFIX, 3);
+VALUE(AIBRIX_REASON_PREFIX_NONE, 4);
+VALUE(AIBRIX_REASON_PREFIX_SKIPPED, 5);
+VALUE(AIBRIX_REASON_ONLY_CANDIDATE, 6);
+VALUE(AIBRIX_REASON_NO_DATA, 7);
+AT(aibrix_route_opts, size, 0);
+AT(aibrix_route_opts, profile, 4);
+AT(aibrix_route_opts, strategy, 8);
+AT(aibrix_route_opts, tokens_per_request, 16);
+AT(aibrix_route_opts, queue_weight, 24);
+AT(aibrix_route_opts, imbalance_abs, 32);
+AT(aibrix_route_opts, stddev_factor, 40);
+AT(aibrix_route_opts, flags, 48);
+AT(aibrix_route_opts, spare, 52);
+AT(aibrix_route_opts, alloc, 56);
+AT(aibrix_route_request, size, 0);
+AT(aibrix_route_request, n_overlay, 4);
+AT(aibrix_route_request, overlay, 8);
+AT(aibrix_route_request, rows, 16);
+AT(aibrix_route_request, n_rows, 24);
+AT(aibrix_route_request, block_tokens, 28);
+AT(aibrix_route_request, prompt_tokens, 32);
+AT(aibrix_route_request, n_blocks, 40);
+AT(aibrix_route_request, entropy, 48);
+AT(aibrix_route_result, size, 0);
+AT(aibrix_route_result, row, 4);
+AT(aibrix_route_result, owner, 8);
+AT(aibrix_route_result, score, 24);
+AT(aibrix_route_result, reason, 32);
+AT(aibrix_route_result, candidates, 36);
+AT(aibrix_route_result, ties, 40);
+AT(aibrix_route_result, spare, 44);
+AT(aibrix_route_score, row, 0);
+AT(aibrix_route_score, scored, 4);
+AT(aibrix_route_score, score, 8);
+SIZE(aibrix_route_score, 16);
+
 int
 main(void)
 {

@@ -1,0 +1,107 @@
+/*
+ * The choice among candidates: one pass, no memory.
+ *
+ * Ties are part of the answer, not an accident of order.  The default
+ * profile gives each owner a number that follows from the entropy and from
+ * who it is, and the lowest wins: the same owner whatever rows the table and
+ * whatever order the caller has, and no two gateways with different entropy
+ * herd to one pod.  The compat profile draws uniformly among equals in the
+ * caller's order (AIBrix shuffles its list), by keeping the k-th equal with
+ * probability 1 / k.
+ */
+
+#include "route/route_internal.h"
+
+#include "base/rand.h"
+
+struct place {
+	uint32_t row;
+	double score, then;
+	uint64_t lot; /* drawn when there is an equal */
+};
+
+static struct place
+place_of(const struct route_view *view, const struct route_rank *rank,
+	 uint32_t row)
+{
+	struct place p = {row, rank->score(view, row), 0, 0};
+
+	if (!isfinite(p.score))
+		p.score = NAN;
+	else if (rank->then)
+		p.then = rank->then(view, row);
+	return p;
+}
+
+/* As strcmp, lower first and NaN last. */
+static int
+number_compare(double a, double b)
+{
+	if (isnan(a) || isnan(b))
+		return !!isnan(a) - !!isnan(b);
+	return (a > b) - (a < b);
+}
+
+/* Below 0: a is better. */
+static int
+place_compare(const struct route_rank *rank, const struct place *a,
+	      const struct place *b)
+{
+	const double sign = rank->lower_is_better ? 1 : -1;
+	int order = number_compare(sign * a->score, sign * b->score);
+
+	return order ? order : number_compare(a->then, b->then);
+}
+
+/* Stable: a log of inputs replays with any later version. */
+static uint64_t
+owner_lot(const aibrix_owner *owner, uint64_t entropy)
+{
+	const uint64_t golden = 0x9e3779b97f4a7c15u; /* as in SplitMix64 */
+
+	return mix64(entropy ^ mix64(mix64(owner->pod) + golden + owner->rank));
+}
+
+/* Whether p takes the place of its equal best, the ties-th among equals. */
+static int
+place_takes(const struct route_view *view, struct place *best, struct place *p,
+	    uint32_t ties, uint64_t *state)
+{
+	const uint64_t entropy = view->request->entropy;
+	const aibrix_owner *a = &view->fleet.owners[p->row];
+	const aibrix_owner *b = &view->fleet.owners[best->row];
+
+	if (view->route->profile == AIBRIX_PROFILE_COMPAT)
+		return rand_below(state, ties) == 0;
+	if (ties == 2)
+		best->lot = owner_lot(b, entropy);
+	p->lot = owner_lot(a, entropy);
+	if (p->lot != best->lot)
+		return p->lot < best->lot;
+	return a->pod != b->pod ? a->pod < b->pod : a->rank < b->rank;
+}
+
+void
+aibrix__route_choose(const struct route_view *view,
+		     const struct route_rank *rank, struct route_choice *out)
+{
+	uint64_t state = view->request->entropy;
+	struct place best = {0, NAN, 0, 0};
+	uint32_t at = 0, row;
+
+	out->scored = 0;
+	out->ties = 0;
+	while (route_next(view, &at, &row)) {
+		struct place p = place_of(view, rank, row);
+		int order = out->ties ? place_compare(rank, &p, &best) : -1;
+
+		out->scored += !isnan(p.score);
+		if (order > 0)
+			continue;
+		out->ties = order < 0 ? 1 : out->ties + 1;
+		if (order < 0 ||
+		    place_takes(view, &best, &p, out->ties, &state))
+			best = p;
+	}
+	out->row = best.row;
+}
