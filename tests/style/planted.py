@@ -6,6 +6,7 @@ usage: planted.py PROJECT_ROOT ARCHIVE LIBRARY -- CC...
 Speaks TAP.  Every case takes something clean, asks the checker (which must
 be silent), plants one fault and asks again (which must fail).
 """
+import json
 import pathlib
 import shutil
 import subprocess
@@ -329,6 +330,37 @@ def headers_finds_implicit_padding(dir):
                       "-Werror", "-I", include, alone)
     return finds(check, base, text.replace(
         "\tuint32_t flags; /* must be 0 */\n", ""))
+
+
+# ---- the sum of it all
+
+@case
+def tally_finds_failures_crashes_and_unexpected_skips(dir):
+    skips = write(dir / "expected_skips", "known  # why\n")
+    log = dir / "testlog.json"
+
+    def line(result, stdout="", name="libaibrix:unit / other"):
+        return json.dumps({"name": name, "result": result,
+                           "stdout": stdout}) + "\n"
+    good = line("OK", "TAP version 13\n1..2\nok - a::b (0.0s)\nok 2 - c\n")
+    write(log, good + line("SKIP", name="libaibrix:style / known"))
+
+    def last():
+        return subprocess.run(
+            [sys.executable, ROOT / "tests/tally.py", skips, log],
+            capture_output=True, text=True).stdout.splitlines()[-1]
+    if last() != "2 passed, 0 failed, 1 skipped":
+        return last()
+    crash = "TAP version 13\n1..2\nok - a::b (0.0s)\n"
+    write(log, good + line("ERROR", crash))
+    if last() != "3 passed, 1 failed, 0 skipped":
+        return last()
+    return finds(lambda: passes(sys.executable, ROOT / "tests/tally.py",
+                                skips, log), write(log, good),
+                 good + line("FAIL"), good + line("TIMEOUT"),
+                 good + line("SKIP"), good + line("ERROR", crash), "",
+                 good + line("FAIL", "TAP version 13\n1..1\nnot ok - a\n"),
+                 good + line("OK", "TAP version 13\n1..1\nok - a # SKIP\n"))
 
 
 def main():

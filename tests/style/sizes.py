@@ -14,15 +14,17 @@ NAME = re.compile(r"^(\w+)\(")
 
 def functions(lines):
     """(name, length): a definition's name and braces begin their lines."""
-    name, start = None, 0
+    name, start = None, None
     for number, line in enumerate(lines):
-        if NAME.match(line):
-            name = NAME.match(line)[1]
-        elif line == "{":
+        if line == "{":
             start = number
-        elif line == "}" and name:
+        elif line == "}" and name and start:
             yield name, number - start - 1
-            name = None
+            name, start = None, None
+        elif start is None and NAME.match(line):
+            name = NAME.match(line)[1]
+        elif start is None and line.endswith(";"):
+            name = None  # a declaration
 
 
 def main():

@@ -1,6 +1,7 @@
 """The project's own text files, for the checks of this folder."""
 import os
 import pathlib
+import re
 import subprocess
 
 TEXT = {".c", ".h", ".cc", ".in", ".py", ".sh", ".md", ".map", ".build",
@@ -9,6 +10,8 @@ NAMED = {"LICENSE", ".clang-format", ".editorconfig", ".gitignore",
          "expected_skips", "run"}
 # Inputs and expected outputs: bytes, not text of ours.
 DATA = ("fuzz/corpus/", "tests/golden/data/")
+# Tables that a script wrote: laid out by it.
+WRITTEN = re.compile(r"tests/golden/\w+_vectors\.h")
 
 
 def names(root):
