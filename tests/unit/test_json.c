@@ -164,6 +164,7 @@ Test(json, malformed_strings_are_rejected)
 		/* a high surrogate alone, one before a letter, a low one */
 		{"\"\\ud834\"", 3},
 		{"\"\\ud834\\u0041\"", 3},
+		{"\"\\ud834\\ud834\"", 3},
 		{"\"\\udd1e\"", 3},
 		/* UTF-8: tail alone, cut, overlong, surrogate, too high */
 		{"\"\x80\"", 1},
