@@ -1,15 +1,17 @@
-/* The baseline build of the XXH3 loops, the one-shot functions, and the
- * choice between the builds. */
+/* The functions for short inputs and for pieces, and the choice between the
+ * builds of the loops. */
 
 #include "base/xxh.h"
 
 #include <assert.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "base/cpu.h"
 
-#define XXH_IMPL aibrix__xxh_baseline
-#include "base/xxh_kernels.h"
-
+extern const struct xxh_impl aibrix__xxh_baseline;
 #ifdef __x86_64__
 extern const struct xxh_impl aibrix__xxh_avx2, aibrix__xxh_avx512;
 #endif
@@ -24,6 +26,15 @@ uint64_t
 aibrix__xxh3_64(const void *bytes, size_t n, uint64_t seed)
 {
 	return XXH3_64bits_withSeed(bytes, n, seed);
+}
+
+static void
+digest_store(uint8_t *out, XXH128_hash_t hash)
+{
+	XXH128_canonical_t text;
+
+	XXH128_canonicalFromHash(&text, hash);
+	memcpy(out, text.digest, XXH3_128_BYTES);
 }
 
 void

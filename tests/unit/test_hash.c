@@ -244,7 +244,7 @@ Test(hash, overlapping_items_are_found_wherever_they_reach)
 
 		for (uint32_t i = 0; i < ITEMS; i++) {
 			at += rand_below(&state, 40);
-			item[i] = (aibrix_prompt_item){"abcdef" + i, 1, 0, at,
+			item[i] = (aibrix_prompt_item){&"abcdef"[i], 1, 0, at,
 						       rand_below(&state, 60)};
 		}
 		p.items = item;
