@@ -7,6 +7,7 @@
 #include <aibrix/evict.h>
 #include <aibrix/fleet.h>
 #include <aibrix/hash.h>
+#include <aibrix/index.h>
 #include <aibrix/pool.h>
 #include <aibrix/route.h>
 #include <aibrix/version.h>

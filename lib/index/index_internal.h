@@ -1,0 +1,182 @@
+/* The inside of the index; the picture is in index.c. */
+#ifndef INDEX_INDEX_INTERNAL_H
+#define INDEX_INDEX_INTERNAL_H
+
+#include <pthread.h>
+
+#include <aibrix/index.h>
+
+#include "base/rand.h"
+
+/* No place, no name, the end of a chain.  As a parent: the root. */
+#define NONE UINT32_MAX
+#define ROOT NONE
+/* In the parent or scope field of an item on the free list. */
+#define FREE (UINT32_MAX - 1)
+/* As a scope: the name means this to every owner without its own. */
+#define SHARED UINT32_MAX
+
+enum {
+	CHUNK_SHIFT = 10,
+	CHUNK_ITEMS = 1 << CHUNK_SHIFT,
+	INDEX_OWNERS = 1024,
+	INDEX_OWNERS_MAX = 65536
+};
+
+/* An allocator that counts, and refuses beyond the budget. */
+struct mem {
+	aibrix_allocator a;
+	uint64_t used, budget; /* bytes; budget 0: no limit */
+};
+
+/* Items that keep their address and number; freed numbers are reused. */
+struct slab {
+	void **chunks;
+	size_t chunks_cap;
+	size_t item; /* bytes */
+	uint32_t n_chunks;
+	uint32_t used; /* numbers ever given */
+	uint32_t live;
+	uint32_t free; /* first of the free list, which the items link */
+};
+
+/* Heads of the chains of a hash table; n is a power of two or 0. */
+struct heads {
+	uint32_t *at;
+	size_t n;
+};
+
+struct list {
+	uint32_t *items;
+	size_t n, cap;
+};
+
+/* That an owner holds a place; at least one of copies is not 0. */
+struct holder {
+	uint32_t owner;
+	uint32_t at; /* where in the owner's held list */
+	uint32_t copies[AIBRIX_TIERS];
+};
+
+struct place {
+	uint64_t hash;
+	union {
+		struct holder one;   /* cap == 1 */
+		struct holder *many; /* else; ascending by owner */
+	} by;
+	uint32_t parent;
+	uint32_t next; /* of its chain, or of the free list */
+	uint32_t children;
+	uint32_t names; /* first name */
+	uint32_t n_holders, cap;
+};
+
+struct name {
+	uint64_t name;
+	uint32_t scope; /* an owner, or SHARED */
+	uint32_t place;
+	uint32_t next;          /* of its chain, or of the free list */
+	uint32_t after, before; /* among the names of the place */
+	uint32_t at;            /* private: where in the owner's names */
+};
+
+struct owner {
+	uint64_t ignored;  /* bit g: group g is not indexed */
+	struct list held;  /* places, in no order */
+	struct list names; /* private names, in no order */
+};
+
+struct aibrix_index {
+	pthread_mutex_t lock; /* all below */
+	struct mem mem;
+	struct slab places, names;
+	struct heads children; /* places by (parent, hash) */
+	struct heads meanings; /* names by (scope, name) */
+	struct owner **owners; /* NULL: not registered */
+	uint32_t max_owners;
+	aibrix_index_stat stat; /* without places and bytes */
+};
+
+static inline struct place *
+place_at(const struct aibrix_index *index, uint32_t id)
+{
+	struct place *chunk = index->places.chunks[id >> CHUNK_SHIFT];
+
+	return chunk + (id & (CHUNK_ITEMS - 1));
+}
+
+static inline struct name *
+name_at(const struct aibrix_index *index, uint32_t id)
+{
+	struct name *chunk = index->names.chunks[id >> CHUNK_SHIFT];
+
+	return chunk + (id & (CHUNK_ITEMS - 1));
+}
+
+static inline struct holder *
+holders_of(struct place *place)
+{
+	return place->cap == 1 ? &place->by.one : place->by.many;
+}
+
+static inline size_t
+hash_slot(uint64_t hash, uint32_t of, size_t n)
+{
+	return (size_t)mix64(hash + of * 0x9e3779b97f4a7c15u) & (n - 1);
+}
+
+/* index_mem.c: all reservations fail with E_FULL (budget, numbers) or
+ * E_NOMEM and change nothing that shows. */
+void *aibrix__mem_take(struct mem *mem, size_t n, size_t bytes, int *err);
+void aibrix__mem_give(struct mem *mem, void *ptr, size_t n, size_t bytes);
+int aibrix__list_reserve(struct mem *mem, struct list *list, size_t more);
+void aibrix__list_free(struct mem *mem, struct list *list);
+int aibrix__slab_reserve(struct mem *mem, struct slab *slab, uint64_t more);
+void aibrix__slab_free(struct mem *mem, struct slab *slab);
+/* New, empty heads for that many items in *out; n 0: the old ones do. */
+int aibrix__heads_reserve(struct mem *mem, const struct heads *heads,
+			  uint64_t items, struct heads *out);
+void aibrix__heads_free(struct mem *mem, struct heads *heads);
+
+/* index_places.c */
+int aibrix__places_reserve(struct aibrix_index *index, uint64_t more);
+uint32_t aibrix__place_child(const struct aibrix_index *index, uint32_t parent,
+			     uint64_t hash);
+/* The three after a reservation that covers them. */
+uint32_t aibrix__place_new(struct aibrix_index *index, uint32_t parent,
+			   uint64_t hash);
+struct holder *aibrix__holder_new(struct aibrix_index *index, uint32_t id,
+				  uint32_t owner);
+int aibrix__holders_reserve(struct aibrix_index *index, uint32_t id,
+			    uint32_t want);
+struct holder *aibrix__holder_find(const struct aibrix_index *index,
+				   uint32_t id, uint32_t owner);
+/* Forgets the place too, and its ancestors, when nothing keeps them. */
+void aibrix__holder_drop(struct aibrix_index *index, uint32_t id,
+			 struct holder *holder);
+/* The owner holds nothing afterwards. */
+void aibrix__owner_clear(struct aibrix_index *index, uint32_t owner);
+
+/* index_names.c */
+int aibrix__names_reserve(struct aibrix_index *index, uint64_t more);
+uint32_t aibrix__name_find(const struct aibrix_index *index, uint32_t scope,
+			   uint64_t name);
+/* The place that owner means by name, or NONE. */
+uint32_t aibrix__name_resolve(const struct aibrix_index *index, uint32_t owner,
+			      uint64_t name);
+/* After a reservation, also in the owner's list of names. */
+uint32_t aibrix__name_file(struct aibrix_index *index, uint32_t scope,
+			   uint64_t name, uint32_t place);
+void aibrix__name_announce(struct aibrix_index *index, uint32_t owner,
+			   uint64_t name, uint32_t place);
+void aibrix__name_drop(struct aibrix_index *index, uint32_t id);
+
+/* index.c */
+int aibrix__owner_new(struct aibrix_index *index, uint32_t owner);
+/* Nothing is known, no owner is registered, memory is given back. */
+void aibrix__index_empty(struct aibrix_index *index);
+
+/* index_check.c: E_CORRUPT when the parts do not fit together, E_NOMEM. */
+int aibrix__index_check(struct aibrix_index *index);
+
+#endif
