@@ -9,6 +9,7 @@
 #include <aibrix/hash.h>
 #include <aibrix/index.h>
 #include <aibrix/pool.h>
+#include <aibrix/prefix.h>
 #include <aibrix/route.h>
 #include <aibrix/version.h>
 

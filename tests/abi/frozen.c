@@ -275,6 +275,13 @@ VALUE(AIBRIX_INDEX_GROUPS, 64);
 VALUE(AIBRIX_INDEX_EVENT_BLOCKS, 1048576);
 VALUE(AIBRIX_INDEX_HAS_PARENT, 1);
 
+/* prefix, 0.1 */
+AT(aibrix_prefix_opts, size, 0);
+AT(aibrix_prefix_opts, spare, 4);
+AT(aibrix_prefix_opts, max_blocks, 8);
+AT(aibrix_prefix_opts, max_age_ns, 16);
+AT(aibrix_prefix_opts, alloc, 24);
+
 int
 main(void)
 {

@@ -1,0 +1,196 @@
+#include <criterion/criterion.h>
+
+#include <aibrix/prefix.h>
+
+enum { MODEL = 1, OTHER_MODEL = 2, P1 = 11, P2 = 12, P3 = 13 };
+
+static const uint64_t pods[] = {P1, P2, P3};
+static const uint64_t hashes[] = {101, 102, 103, 104, 105, 106};
+
+static aibrix_prefix *
+new_prefix(uint64_t max_blocks, uint64_t max_age_ns)
+{
+	aibrix_prefix_opts opts = {.size = sizeof(opts),
+				   .max_blocks = max_blocks,
+				   .max_age_ns = max_age_ns};
+	aibrix_prefix *prefix = NULL;
+
+	cr_assert_eq(aibrix_prefix_new(&opts, &prefix), AIBRIX_OK);
+	return prefix;
+}
+
+static void
+add(aibrix_prefix *prefix, uint64_t pod, uint32_t first, uint64_t n,
+    uint64_t now_ns)
+{
+	cr_assert_eq(aibrix_prefix_add(prefix, MODEL, pod, hashes + first, n,
+				       now_ns),
+		     AIBRIX_OK);
+}
+
+/* The percent of P1 for the first n hashes. */
+static uint32_t
+percent_of_p1(const aibrix_prefix *prefix, uint64_t n, uint64_t now_ns)
+{
+	uint32_t percent[3] = {77, 77, 77};
+
+	aibrix_prefix_match(prefix, MODEL, pods, 3, hashes, n, now_ns, percent);
+	return percent[0];
+}
+
+Test(prefix, percent_is_in_whole_numbers)
+{
+	aibrix_prefix *prefix = new_prefix(0, 0);
+
+	add(prefix, P1, 0, 2, 0);
+	cr_expect_eq(percent_of_p1(prefix, 2, 0), 100);
+	cr_expect_eq(percent_of_p1(prefix, 3, 0), 66);
+	cr_expect_eq(percent_of_p1(prefix, 6, 0), 33);
+	cr_expect_eq(percent_of_p1(prefix, 0, 0), 0);
+	aibrix_prefix_free(prefix);
+}
+
+Test(prefix, a_match_is_contiguous_for_each_pod)
+{
+	aibrix_prefix *prefix = new_prefix(0, 0);
+	uint32_t percent[3];
+
+	add(prefix, P1, 0, 4, 0);
+	add(prefix, P2, 2, 2, 0);
+	add(prefix, P3, 0, 1, 0);
+	add(prefix, P3, 2, 2, 0);
+	aibrix_prefix_match(prefix, MODEL, pods, 3, hashes, 4, 0, percent);
+
+	cr_expect_eq(percent[0], 100);
+	cr_expect_eq(percent[1], 0);
+	cr_expect_eq(percent[2], 25);
+	aibrix_prefix_free(prefix);
+}
+
+Test(prefix, models_are_apart)
+{
+	aibrix_prefix *prefix = new_prefix(0, 0);
+	uint32_t percent[3];
+
+	add(prefix, P1, 0, 2, 0);
+	aibrix_prefix_match(prefix, OTHER_MODEL, pods, 3, hashes, 2, 0,
+			    percent);
+	cr_expect_eq(percent[0], 0);
+	aibrix_prefix_free(prefix);
+}
+
+Test(prefix, the_least_recently_added_block_goes_first)
+{
+	aibrix_prefix *prefix = new_prefix(3, 0);
+
+	add(prefix, P1, 0, 3, 0);
+	cr_expect_eq(percent_of_p1(prefix, 1, 0), 100, "does not refresh");
+	add(prefix, P1, 3, 1, 0);
+	cr_expect_eq(aibrix_prefix_count(prefix), 3);
+	cr_expect_eq(percent_of_p1(prefix, 1, 0), 0);
+	aibrix_prefix_free(prefix);
+}
+
+Test(prefix, adding_again_refreshes_a_block)
+{
+	aibrix_prefix *prefix = new_prefix(3, 0);
+
+	add(prefix, P1, 0, 3, 0);
+	add(prefix, P2, 0, 1, 0);
+	add(prefix, P1, 3, 1, 0);
+	cr_expect_eq(percent_of_p1(prefix, 2, 0), 50, "102 went");
+	aibrix_prefix_free(prefix);
+}
+
+Test(prefix, a_prompt_longer_than_the_table_keeps_its_end)
+{
+	aibrix_prefix *prefix = new_prefix(2, 0);
+
+	add(prefix, P1, 0, 5, 0);
+	cr_expect_eq(aibrix_prefix_count(prefix), 2);
+	cr_expect_eq(percent_of_p1(prefix, 5, 0), 0);
+	aibrix_prefix_free(prefix);
+}
+
+Test(prefix, each_pod_of_a_block_expires_by_itself)
+{
+	aibrix_prefix *prefix = new_prefix(0, 100);
+	uint32_t percent[3];
+
+	add(prefix, P1, 0, 1, 0);
+	add(prefix, P2, 0, 1, 90);
+	cr_expect_eq(percent_of_p1(prefix, 1, 100), 100, "not older yet");
+	aibrix_prefix_match(prefix, MODEL, pods, 3, hashes, 1, 101, percent);
+	cr_expect_eq(percent[0], 0);
+	cr_expect_eq(percent[1], 100);
+	aibrix_prefix_free(prefix);
+}
+
+Test(prefix, expired_blocks_leave_at_the_next_add)
+{
+	aibrix_prefix *prefix = new_prefix(0, 100);
+
+	add(prefix, P1, 0, 3, 0);
+	add(prefix, P1, 5, 1, 101);
+	cr_expect_eq(aibrix_prefix_count(prefix), 1);
+	aibrix_prefix_free(prefix);
+}
+
+Test(prefix, the_default_age_is_20_minutes_and_forever_is_none)
+{
+	const uint64_t minutes = (uint64_t)60 * 1000000000;
+	aibrix_prefix *prefix = new_prefix(0, 0);
+	aibrix_prefix *forever = new_prefix(0, AIBRIX_FOREVER);
+
+	add(prefix, P1, 0, 1, 0);
+	add(forever, P1, 0, 1, 0);
+	cr_expect_eq(percent_of_p1(prefix, 1, 20 * minutes), 100);
+	cr_expect_eq(percent_of_p1(prefix, 1, 20 * minutes + 1), 0);
+	cr_expect_eq(percent_of_p1(forever, 1, UINT64_MAX), 100);
+	aibrix_prefix_free(prefix);
+	aibrix_prefix_free(forever);
+}
+
+Test(prefix, a_clock_that_steps_back_expires_nothing)
+{
+	aibrix_prefix *prefix = new_prefix(0, 100);
+
+	add(prefix, P1, 0, 1, 1000);
+	add(prefix, P1, 1, 1, 5);
+	cr_expect_eq(percent_of_p1(prefix, 2, 5), 100);
+	aibrix_prefix_free(prefix);
+}
+
+Test(prefix, a_forgotten_pod_is_gone_from_all_models)
+{
+	aibrix_prefix *prefix = new_prefix(0, 0);
+
+	add(prefix, P1, 0, 3, 0);
+	add(prefix, P2, 0, 1, 0);
+	cr_assert_eq(
+		aibrix_prefix_add(prefix, OTHER_MODEL, P1, hashes + 4, 1, 0),
+		AIBRIX_OK);
+	aibrix_prefix_forget(prefix, P1);
+
+	cr_expect_eq(percent_of_p1(prefix, 1, 0), 0);
+	cr_expect_eq(aibrix_prefix_count(prefix), 1, "P2 keeps 101");
+	aibrix_prefix_free(prefix);
+}
+
+Test(prefix, wrong_calls_are_refused)
+{
+	aibrix_prefix_opts opts = {.size = sizeof(opts), .spare = 1};
+	aibrix_prefix *prefix = NULL;
+
+	cr_expect_eq(aibrix_prefix_new(&opts, &prefix), AIBRIX_E_ABI);
+	opts.spare = 0;
+	opts.max_blocks = UINT32_MAX;
+	cr_expect_eq(aibrix_prefix_new(&opts, &prefix), AIBRIX_E_INVAL);
+	cr_expect_eq(aibrix_prefix_new(NULL, NULL), AIBRIX_E_INVAL);
+	cr_expect_null(prefix);
+	cr_expect_eq(aibrix_prefix_add(NULL, 0, 0, hashes, 1, 0),
+		     AIBRIX_E_INVAL);
+	aibrix_prefix_free(NULL);
+	aibrix_prefix_forget(NULL, 0);
+	cr_expect_eq(aibrix_prefix_count(NULL), 0);
+}
