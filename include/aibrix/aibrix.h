@@ -11,6 +11,7 @@
 #include <aibrix/pool.h>
 #include <aibrix/prefix.h>
 #include <aibrix/route.h>
+#include <aibrix/store.h>
 #include <aibrix/version.h>
 
 #endif

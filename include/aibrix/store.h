@@ -1,0 +1,205 @@
+/*
+ * Stores: named values behind submit and poll.
+ *
+ * A store speaks bytes: keys of up to 512 bytes name values of up to the
+ * store's value_bytes.  Requests are handed over in batches and complete in
+ * any order; each accepted request yields exactly one completion.  Nothing
+ * is called back.
+ *
+ *   submit   takes a prefix of the array; on an error it took none
+ *   poll     hands out completions; I/O is done here and in submit
+ *   buffers  stay the store's until their completion was polled
+ */
+#ifndef AIBRIX_STORE_H
+#define AIBRIX_STORE_H
+
+#include <aibrix/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+	AIBRIX_STORE_GET = 0,   /* value into iov */
+	AIBRIX_STORE_PUT = 1,   /* iov as value; an existing one stays */
+	AIBRIX_STORE_PROBE = 2, /* is there one, and how long */
+	AIBRIX_STORE_DELETE = 3
+};
+
+/* Lower is served first. */
+enum {
+	AIBRIX_PRIORITY_PROBE = 0,
+	AIBRIX_PRIORITY_GET = 1,
+	AIBRIX_PRIORITY_PUT = 2,
+	AIBRIX_PRIORITY_BACKGROUND = 3
+};
+
+enum { AIBRIX_STORE_KEY_MAX = 512, AIBRIX_STORE_IOV_MAX = 64 };
+
+/* Frozen: 16 bytes. */
+typedef struct aibrix_iov {
+	void *base;
+	uint64_t bytes;
+} aibrix_iov;
+
+/* Frozen: 64 bytes.  One request.  The struct is copied by submit; key, iov
+ * and the memory iov points to are borrowed until the completion is polled. */
+typedef struct aibrix_io {
+	const void *key;
+	const aibrix_iov *iov;
+	uint32_t key_bytes;   /* 1 .. AIBRIX_STORE_KEY_MAX */
+	uint32_t n_iov;       /* GET, PUT: 1 .. AIBRIX_STORE_IOV_MAX; else 0 */
+	uint32_t op;          /* AIBRIX_STORE_* */
+	uint32_t priority;    /* AIBRIX_PRIORITY_* */
+	uint64_t deadline_ns; /* on now_ns's clock; 0: the store's default */
+	uint64_t tag;         /* comes back in the completion */
+	uint32_t flags;       /* must be 0 */
+	uint32_t spare;       /* must be 0 */
+	uint64_t spare2;      /* must be 0 */
+} aibrix_io;
+
+enum {
+	AIBRIX_DONE_EXISTED = 1 /* PUT: a value was there and was kept */
+};
+
+/*
+ * Frozen: 32 bytes.  One completion.
+ *
+ * status: OK; E_NOT_FOUND (no such value: a miss, not a fault); E_TIMEOUT
+ * (iov may hold part of a value); E_CANCELED; E_SPACE (GET: the value is
+ * longer than iov, bytes is its length); E_INVAL (PUT: longer than
+ * value_bytes); E_FULL; E_CORRUPT; E_IO with os_error; E_CLOSED;
+ * E_UNAVAILABLE.
+ */
+typedef struct aibrix_done {
+	uint64_t tag;
+	uint64_t bytes;   /* GET, PROBE: of the value; PUT: written */
+	int32_t status;
+	int32_t os_error; /* errno, or 0 */
+	uint32_t flags;   /* AIBRIX_DONE_* */
+	uint32_t spare;
+} aibrix_done;
+
+enum {
+	/* Values live in memory and end with the store. */
+	AIBRIX_BACKEND_MEM = 0,
+	/* One preallocated file of equal slots, private to the store that
+	   opened it, kept when it closes. */
+	AIBRIX_BACKEND_FILE = 1
+};
+
+typedef struct aibrix_store_opts {
+	uint32_t size;
+	uint32_t backend;        /* AIBRIX_BACKEND_* */
+	const char *path;        /* FILE: the slot file; copied */
+	uint64_t capacity_bytes; /* of values; 0: 1 GiB */
+	uint64_t value_bytes;    /* longest value; 0: 1 MiB */
+	uint32_t max_inflight;   /* requests; 0: 1024 */
+	uint32_t flags;          /* must be 0 */
+	uint64_t timeout_ns;     /* deadline of requests without one; 0: 2 s */
+	/* now for a poll that blocks; NULL: CLOCK_MONOTONIC */
+	uint64_t (*clock)(void *clock_ctx);
+	void *clock_ctx;
+	const aibrix_log *log;         /* NULL: silent */
+	const aibrix_allocator *alloc; /* NULL: malloc */
+} aibrix_store_opts;
+
+/*
+ * Thread: confined.
+ */
+typedef struct aibrix_store aibrix_store;
+
+/*
+ * Open a store.  *out is owned: aibrix_store_free.
+ *
+ * FILE creates the file when there is none and takes a lock on it; an
+ * existing one must have been made with the same value_bytes and capacity,
+ * and its whole, checked values are there again.  Slots that a crash left
+ * half written are dropped and counted.
+ *
+ * Fails: E_INVAL (sizes that overflow or hold no value, path missing),
+ * E_CORRUPT (the file is not a slot file, or its head is damaged: it is
+ * left alone), E_STATE (made with other sizes), E_BUSY (another store has
+ * it open), E_DENIED, E_FULL (disk), E_IO, E_ABI, E_NOMEM.  The log says
+ * which path and why.
+ * Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_store_open(const aibrix_store_opts *opts,
+					      aibrix_store **out);
+
+/*
+ * Close; NULL is allowed.  Completions not yet polled are dropped and their
+ * buffers are the caller's again.
+ * Since: 0.1.
+ */
+AIBRIX_API void aibrix_store_free(aibrix_store *store);
+
+/*
+ * Hand over up to n requests; *accepted becomes how many of them, from the
+ * front, were taken.
+ *
+ * Fails: E_INVAL (the first request is malformed), E_FULL (max_inflight
+ * reached: poll first).  A malformed request further on ends the prefix.
+ * Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_store_submit(aibrix_store *store,
+						const aibrix_io *ios,
+						uint32_t n, uint64_t now_ns,
+						uint32_t *accepted);
+
+/*
+ * Take up to cap completions, waiting up to timeout_ns for the first (0:
+ * do not wait).  *n becomes their number; 0 only when nothing is in flight
+ * or the time is over.
+ *
+ * Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_store_poll(aibrix_store *store,
+					      aibrix_done *dones, uint32_t cap,
+					      uint64_t now_ns,
+					      uint64_t timeout_ns,
+					      uint32_t *n);
+
+/*
+ * Ask that the request with this tag end early; it completes, with
+ * E_CANCELED or with what it came to.
+ *
+ * Fails: E_NOT_FOUND (none in flight).  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_store_cancel(aibrix_store *store,
+						uint64_t tag);
+
+/* A descriptor that is readable when poll has work, or -1: poll works only
+ * when called.  Borrowed.  Since: 0.1. */
+AIBRIX_API int aibrix_store_fd(const aibrix_store *store);
+
+typedef struct aibrix_store_stat {
+	uint32_t size;
+	uint32_t inflight;       /* gauge */
+	uint64_t values;         /* gauge: values stored */
+	uint64_t capacity_values; /* gauge */
+	uint64_t value_bytes;    /* gauge: longest value accepted */
+	uint64_t gets;
+	uint64_t hits;
+	uint64_t puts;
+	uint64_t existed;        /* puts that found a value */
+	uint64_t probes;
+	uint64_t deletes;
+	uint64_t evictions;
+	uint64_t recovered;      /* values found when the store was opened */
+	uint64_t dropped;        /* slots given up as damaged */
+	uint64_t errors;         /* completions that were faults */
+	uint64_t timeouts;
+	uint64_t read_bytes;
+	uint64_t written_bytes;
+} aibrix_store_stat;
+
+/* Fails: E_INVAL (stat->size).  Since: 0.1. */
+AIBRIX_API AIBRIX_CHECK int aibrix_store_stats(const aibrix_store *store,
+					       aibrix_store_stat *stat);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

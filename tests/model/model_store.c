@@ -1,0 +1,56 @@
+#include <criterion/criterion.h>
+
+#include "base/rand.h"
+#include "model/store_program.h"
+#include "store_tools.h"
+
+enum { STEPS = 1500 };
+
+static void
+new_program(uint64_t seed, uint8_t bytes[3 * STEPS])
+{
+	for (uint32_t i = 0; i < 3 * STEPS; i++)
+		bytes[i] = (uint8_t)rand_below(&seed, 256);
+}
+
+static int
+run(const char *path, const uint8_t *bytes, size_t n, int damage)
+{
+	struct program p = {.path = path};
+
+	return program_run(&p, bytes, n, damage);
+}
+
+Test(model_store, random_programs_in_memory_agree_with_the_naive_store)
+{
+	static uint8_t bytes[3 * STEPS];
+
+	for (uint64_t seed = 1; seed <= 40; seed++) {
+		new_program(seed, bytes);
+		cr_assert(run(NULL, bytes, sizeof(bytes), 0), "seed %d",
+			  (int)seed);
+	}
+}
+
+Test(model_store, random_programs_in_a_file_that_is_reopened_agree_too)
+{
+	static uint8_t bytes[3 * STEPS];
+
+	for (uint64_t seed = 1; seed <= 15; seed++) {
+		struct temp_path path = temp_path_new();
+
+		new_program(seed, bytes);
+		cr_expect(run(path.text, bytes, sizeof(bytes), 0), "seed %d",
+			  (int)seed);
+		unlink(path.text);
+	}
+}
+
+Test(model_store, a_damaged_model_is_noticed)
+{
+	static const uint8_t program[] = {0, 5, 100, PROGRAM_DAMAGE, 5, 0,
+					  3, 5, 255};
+
+	cr_expect(run(NULL, program, sizeof(program), 0));
+	cr_expect_not(run(NULL, program, sizeof(program), 1));
+}
