@@ -5,9 +5,9 @@
  * defines XXH_IMPL, the name of the table that it provides.  Only this file
  * and xxh.c include xxhash.h.
  *
- * Frequent block sizes (16, 32, 64 and 128 tokens) get loops of their own:
- * with a constant length the compiler drops XXH3's choice by length, which
- * costs as much as hashing 64 bytes.
+ * Blocks of 16 and 32 tokens get loops of their own: with a constant length
+ * the compiler drops XXH3's choice by length, which costs as much as hashing
+ * 64 bytes.
  */
 #ifndef XXH_IMPL
 #error "define XXH_IMPL before including base/xxh_kernels.h"
