@@ -3,6 +3,7 @@
 #define AIBRIX_AIBRIX_H
 
 #include <aibrix/base.h>
+#include <aibrix/cache.h>
 #include <aibrix/compat.h>
 #include <aibrix/evict.h>
 #include <aibrix/fleet.h>

@@ -1,0 +1,217 @@
+/*
+ * The tiered KV cache of one engine: L1 in memory over an optional L2 store.
+ *
+ * Reading:  acquire the longest prefix -> read its blocks -> release.
+ * Writing:  reserve -> fill -> commit (or abort).
+ *
+ * Contract:
+ *   - Only leading blocks count.  A block that is missing, late or damaged
+ *     ends the prefix before it; everything after it is a miss.
+ *   - A hit is exactly the bytes that were committed under that key: each
+ *     block's key, identity, length and checksum are verified.  A damaged
+ *     block is counted, dropped and never handed out.
+ *   - A fault of L2 is a miss, never an error of the request.
+ *   - Blocks become visible to others when they are whole.
+ *   - Held blocks are never evicted; the handle of a lease that has ended
+ *     is refused.
+ */
+#ifndef AIBRIX_CACHE_H
+#define AIBRIX_CACHE_H
+
+#include <aibrix/base.h>
+#include <aibrix/hash.h>
+#include <aibrix/store.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct aibrix_cache_opts {
+	uint32_t size;
+	uint32_t evict;       /* AIBRIX_EVICT_*, of L1 */
+	uint64_t block_bytes; /* of one block; not 0 */
+	uint64_t l1_bytes;    /* at least one block */
+	/* what else makes bytes differ; a value of L2 that was stored under
+	   another layout is a miss */
+	const char *layout;
+	aibrix_store *l2; /* borrowed until the cache is freed; NULL: none.
+	                     Several caches of one thread may share it; nobody
+	                     else submits to it or polls it. */
+	uint32_t max_leases;   /* held at once; 0: 1024 */
+	uint32_t block_tokens; /* for the frame; 0: 16 */
+	uint32_t flags;        /* AIBRIX_CACHE_* */
+	uint32_t l2_inflight;  /* blocks in flight to L2; 0: 256 */
+	const aibrix_log *log;         /* NULL: silent */
+	const aibrix_allocator *alloc; /* NULL: malloc */
+} aibrix_cache_opts;
+
+enum {
+	AIBRIX_CACHE_NO_L1_VERIFY = 1, /* trust memory: no checksum on L1 */
+	AIBRIX_CACHE_NO_L2_WRITE = 2   /* L2 is read only */
+};
+
+/*
+ * Thread: shared when l2 is NULL, else confined.
+ */
+typedef struct aibrix_cache aibrix_cache;
+
+/*
+ * A cache.  *out is owned: aibrix_cache_free.
+ *
+ * Fails: E_INVAL (sizes, an L2 whose values are shorter than a frame and a
+ * block), E_ABI, E_NOMEM.
+ * Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_cache_new(const aibrix_cache_opts *opts,
+					     aibrix_cache **out);
+
+/*
+ * Release; NULL is allowed.  What is in flight to or from L2 is waited for
+ * (writes) or cancelled (reads); the store itself stays open.  Leases end.
+ * Writes that have not begun are dropped: poll until *busy is 0 to keep them.
+ * Since: 0.1.
+ */
+AIBRIX_API void aibrix_cache_free(aibrix_cache *cache);
+
+/*
+ * How many leading blocks of the prompt with these keys are in L1 now.
+ * Nothing is held: the answer may be old when it arrives.
+ *
+ * Cost: O(blocks found).  Since: 0.1.
+ */
+AIBRIX_API uint64_t aibrix_cache_lookup(aibrix_cache *cache,
+					const aibrix_key *keys, uint64_t n);
+
+/* A lease: a handle that is never reused.  0 is none. */
+
+/*
+ * Hold the longest prefix of the prompt that L1 and L2 have.  keys are
+ * copied.  *lease is set in both good cases; it must be released.
+ *
+ * OK: *n_out blocks are held and readable now.
+ * E_AGAIN: blocks come from L2: poll until aibrix_cache_state says how many.
+ *
+ * Fails: E_FULL (max_leases), E_NOMEM.
+ * deadline_ns on now_ns's clock bounds the wait for L2; what has not arrived
+ * by then is a miss.  0: the store's default.
+ * Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_cache_acquire(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
+		     uint64_t deadline_ns, uint64_t now_ns, uint64_t *lease,
+		     uint64_t *n_out);
+
+/*
+ * Room for the blocks of a prompt that are not in L1 yet: the longest prefix
+ * for which room can be made.  keys and hashes (content hashes, may be NULL)
+ * are copied.  *n_out becomes the length of the prefix; blocks of it that
+ * are there already, or that another lease is writing, have data NULL in
+ * aibrix_cache_block and need not be filled.  A zero key ends the prefix.
+ *
+ * Fails: E_FULL (max_leases, or no room for even one block: nothing was
+ * reserved), E_INVAL (the first key is zero), E_NOMEM.
+ * Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_cache_reserve(aibrix_cache *cache, const aibrix_key *keys,
+		     const uint64_t *hashes, uint64_t n, uint64_t now_ns,
+		     uint64_t *lease, uint64_t *n_out);
+
+enum { AIBRIX_CACHE_L1 = 1, AIBRIX_CACHE_L2 = 2 };
+
+/* One block of a lease. */
+typedef struct aibrix_cache_view {
+	uint32_t size;
+	uint32_t tier; /* AIBRIX_CACHE_L1 or L2: where an acquired block came
+	                  from; 0 in a reservation */
+	void *data;    /* block_bytes bytes; acquired: read only; reserved: to be
+	                  filled, or NULL: nothing to do */
+	uint64_t bytes;
+} aibrix_cache_view;
+
+/*
+ * The i-th block of a lease; data is borrowed until the lease ends.
+ *
+ * Fails: E_NOT_FOUND (no such lease, or i not below its length), E_AGAIN
+ * (still coming), E_INVAL (view->size).
+ * Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_cache_block(aibrix_cache *cache,
+					       uint64_t lease, uint64_t i,
+					       aibrix_cache_view *view);
+
+/*
+ * Length of a lease, when it is settled.
+ *
+ * Fails: E_AGAIN (still coming), E_NOT_FOUND.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_cache_state(aibrix_cache *cache,
+					       uint64_t lease,
+					       uint64_t *n_out);
+
+/*
+ * All blocks of a reservation are filled: publish them, hand them to L2 (in
+ * the background) and end the lease.
+ *
+ * Fails: E_NOT_FOUND, E_STATE (not a reservation).
+ * Cost: one pass over the new bytes for their checksums.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_cache_commit(aibrix_cache *cache,
+						uint64_t lease,
+						uint64_t now_ns);
+
+/* Give a reservation up.  Fails: E_NOT_FOUND, E_STATE.  Since: 0.1. */
+AIBRIX_API AIBRIX_CHECK int aibrix_cache_abort(aibrix_cache *cache,
+					       uint64_t lease);
+
+/*
+ * End an acquired lease; one that still waits for L2 is given up, its
+ * buffers are freed when L2 has let go of them.
+ *
+ * Fails: E_NOT_FOUND (ended already: harmless), E_STATE (a reservation).
+ * Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_cache_release(aibrix_cache *cache,
+						 uint64_t lease);
+
+/*
+ * Move transfers along, waiting up to timeout_ns for one to end.  *busy
+ * becomes the number of transfers of this cache that are in flight or wait
+ * for their turn.  Caches that share a store may be polled in any order.
+ *
+ * Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_cache_poll(aibrix_cache *cache,
+					      uint64_t now_ns,
+					      uint64_t timeout_ns,
+					      uint64_t *busy);
+
+/* Counters only grow; gauges say so.  Blocks unless stated. */
+typedef struct aibrix_cache_stat {
+	uint32_t size;
+	uint32_t leases;         /* gauge: held now */
+	uint64_t l1_capacity;    /* gauge */
+	uint64_t l1_blocks;      /* gauge: readable */
+	uint64_t l1_pinned;      /* gauge */
+	uint64_t asked;          /* by acquire */
+	uint64_t hits_l1;
+	uint64_t hits_l2;
+	uint64_t stored;         /* committed */
+	uint64_t evicted;
+	uint64_t l2_written;
+	uint64_t l2_refused;     /* writes that L2 did not take */
+	uint64_t l2_errors;      /* faults of L2, each a miss */
+	uint64_t corrupt_l1;     /* damaged blocks caught */
+	uint64_t corrupt_l2;
+	uint64_t no_room;        /* blocks not reserved for want of room */
+} aibrix_cache_stat;
+
+/* Fails: E_INVAL (stat->size).  Since: 0.1. */
+AIBRIX_API AIBRIX_CHECK int aibrix_cache_stats(aibrix_cache *cache,
+					       aibrix_cache_stat *stat);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,200 @@
+/*
+ * The cache object.
+ *
+ * Made for: one engine; 10^3 to 10^6 blocks of 64 KiB to 4 MiB, all of one
+ * size; prompts of 10 to 10^4 blocks; two calls per request on each way.
+ * Payload bytes dominate every cost, so they are touched once per direction
+ * (their sum) and never copied, and one mutex around tables that are two
+ * cache lines per block is enough.
+ *
+ * The mutex is taken only without L2.  With one the cache belongs to one
+ * thread, as the store does, and so no request to the store and no line of
+ * the log is ever made under a lock.
+ */
+
+#include <aibrix/cache.h>
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/cpu.h"
+#include "base/log.h"
+#include "base/versioned.h"
+#include "base/xxh.h"
+#include "cache/cache_internal.h"
+
+enum {
+	LEASES = 1024,
+	TOKENS = 16,
+	INFLIGHT = 256,
+	LAYOUT_MAX = 4096,
+	FLAGS = AIBRIX_CACHE_NO_L1_VERIFY | AIBRIX_CACHE_NO_L2_WRITE
+};
+
+void
+aibrix__cache_enter(aibrix_cache *cache)
+{
+	if (!cache->l2)
+		pthread_mutex_lock(&cache->mutex);
+}
+
+void
+aibrix__cache_leave(aibrix_cache *cache)
+{
+	const aibrix_cache_stat now = cache->stat, was = cache->said;
+
+	cache->said = now;
+	if (!cache->l2)
+		pthread_mutex_unlock(&cache->mutex);
+	if (now.corrupt_l1 != was.corrupt_l1 ||
+	    now.corrupt_l2 != was.corrupt_l2)
+		aibrix__log(
+			&cache->log, AIBRIX_LOG_ERROR, LOG_CACHE_CORRUPT,
+			"cache: damaged blocks dropped: %llu of memory, "
+			"%llu of L2; their prefixes are misses",
+			(unsigned long long)(now.corrupt_l1 - was.corrupt_l1),
+			(unsigned long long)(now.corrupt_l2 - was.corrupt_l2));
+	if (now.l2_errors != was.l2_errors)
+		aibrix__log(
+			&cache->log, AIBRIX_LOG_WARN, LOG_CACHE_STORE_FAILED,
+			"cache: %llu requests failed at L2, each a miss "
+			"or a block not written",
+			(unsigned long long)(now.l2_errors - was.l2_errors));
+}
+
+/* The caller's text and the block's size, which no value of another size
+ * may pass. */
+static uint64_t
+layout_id(const char *layout, size_t len, uint64_t block_bytes)
+{
+	uint8_t both[16];
+	struct writer w = writer_on(both, sizeof(both));
+
+	write_u64(&w, aibrix__xxh3_64(layout, len, 0));
+	write_u64(&w, block_bytes);
+	return aibrix__xxh3_64(both, sizeof(both), 0);
+}
+
+static int
+opts_check(const aibrix_cache_opts *o)
+{
+	aibrix_store_stat l2 = {.size = sizeof(l2)};
+	int err;
+
+	if (o->flags & ~(uint32_t)FLAGS)
+		return AIBRIX_E_ABI;
+	if (o->block_bytes == 0 || o->l1_bytes < o->block_bytes ||
+	    o->max_leases == UINT32_MAX || o->l2_inflight == UINT32_MAX)
+		return AIBRIX_E_INVAL;
+	if (o->layout && strnlen(o->layout, LAYOUT_MAX + 1) > LAYOUT_MAX)
+		return AIBRIX_E_INVAL;
+	if (!o->l2)
+		return AIBRIX_OK;
+	err = aibrix_store_stats(o->l2, &l2);
+	if (err)
+		return err;
+	if (l2.value_bytes < FRAME_BYTES ||
+	    l2.value_bytes - FRAME_BYTES < o->block_bytes)
+		return AIBRIX_E_INVAL;
+	return AIBRIX_OK;
+}
+
+static int
+cache_open(aibrix_cache *cache, const aibrix_cache_opts *o)
+{
+	const char *layout = o->layout ? o->layout : "";
+	int err;
+
+	if (pthread_mutex_init(&cache->mutex, NULL))
+		return AIBRIX_E_NOMEM;
+	cache->locked_once = 1;
+	cache->block_bytes = o->block_bytes;
+	cache->block_tokens = o->block_tokens ? o->block_tokens : TOKENS;
+	cache->flags = o->flags;
+	cache->policy = o->evict;
+	cache->cpu = aibrix__cpu();
+	cache->hash = aibrix__xxh3_64_select(cache->cpu);
+	cache->layout = layout_id(layout, strlen(layout), o->block_bytes);
+	cache->stat.size = sizeof(cache->stat);
+
+	err = aibrix__l1_open(cache, o->l1_bytes);
+	if (!err)
+		err = aibrix__lease_open(cache, o->max_leases ? o->max_leases
+							      : LEASES);
+	if (!err && o->l2)
+		err = aibrix__transfers_open(
+			cache, o->l2_inflight ? o->l2_inflight : INFLIGHT);
+	if (!err)
+		cache->l2 = o->l2;
+	return err;
+}
+
+int
+aibrix_cache_new(const aibrix_cache_opts *opts, aibrix_cache **out)
+{
+	enum { OPTS_V1 = STRUCT_UPTO(aibrix_cache_opts, alloc) };
+	aibrix_cache_opts o;
+	aibrix_allocator a;
+	aibrix_cache *cache;
+	int err;
+
+	if (!opts || !out)
+		return AIBRIX_E_INVAL;
+	err = aibrix__struct_load(&o, sizeof(o), opts, OPTS_V1);
+	if (!err)
+		err = opts_check(&o);
+	if (!err)
+		err = aibrix__allocator_load(&a, o.alloc);
+	if (err)
+		return err;
+
+	cache = aibrix__alloc(&a, 1, sizeof(*cache));
+	if (!cache)
+		return AIBRIX_E_NOMEM;
+	cache->alloc = a;
+	err = aibrix__log_load(&cache->log, o.log);
+	if (!err)
+		err = cache_open(cache, &o);
+	if (err) {
+		aibrix_cache_free(cache);
+		return err;
+	}
+	*out = cache;
+	return AIBRIX_OK;
+}
+
+void
+aibrix_cache_free(aibrix_cache *cache)
+{
+	aibrix_allocator a;
+
+	if (!cache)
+		return;
+	/* Memory that the store may still write: better lost than reused. */
+	if (cache->l2 && !aibrix__l2_drain(cache))
+		return;
+	a = cache->alloc; /* cache itself came from it */
+	aibrix__transfers_close(cache);
+	aibrix__lease_close(cache);
+	aibrix__l1_close(cache);
+	if (cache->locked_once)
+		pthread_mutex_destroy(&cache->mutex);
+	aibrix__free(&a, cache, 1, sizeof(*cache));
+}
+
+int
+aibrix_cache_stats(aibrix_cache *cache, aibrix_cache_stat *stat)
+{
+	enum { STAT_V1 = STRUCT_UPTO(aibrix_cache_stat, no_room) };
+	aibrix_cache_stat s;
+
+	if (!cache || !stat)
+		return AIBRIX_E_INVAL;
+	aibrix__cache_enter(cache);
+	s = cache->stat;
+	s.l1_capacity = cache->capacity;
+	s.l1_blocks = cache->count[SLOT_READY];
+	s.l1_pinned = cache->pinned;
+	aibrix__cache_leave(cache);
+	return aibrix__struct_store(stat, &s, sizeof(s), STAT_V1);
+}

@@ -1,0 +1,164 @@
+/*
+ * Transfers and their submission.
+ *
+ * The store takes a prefix of what it is offered.  The rest is undone last
+ * one first, so that queues and cursors end where they stood.  "Full" is no
+ * fault: it is offered again when something has ended.  Any other refusal
+ * would be repeated for ever, so there the block is a miss, or the write is
+ * given up.
+ */
+
+#include "cache/cache_batch.h"
+
+int
+aibrix__transfers_open(aibrix_cache *cache, uint32_t max)
+{
+	cache->max_transfers = max;
+	cache->transfers =
+		aibrix__alloc(&cache->alloc, max, sizeof(*cache->transfers));
+	cache->transfer_links = aibrix__alloc(&cache->alloc, max,
+					      sizeof(*cache->transfer_links));
+	cache->write_links = aibrix__alloc(&cache->alloc, cache->capacity,
+					   sizeof(*cache->write_links));
+	if (!cache->transfers || !cache->transfer_links || !cache->write_links)
+		return AIBRIX_E_NOMEM;
+	for (uint32_t i = 0; i < max; i++)
+		list_append(&cache->transfers_free, cache->transfer_links, i);
+	return AIBRIX_OK;
+}
+
+void
+aibrix__transfers_close(aibrix_cache *cache)
+{
+	aibrix__free(&cache->alloc, cache->transfers, cache->max_transfers,
+		     sizeof(*cache->transfers));
+	aibrix__free(&cache->alloc, cache->transfer_links, cache->max_transfers,
+		     sizeof(*cache->transfer_links));
+	aibrix__free(&cache->alloc, cache->write_links, cache->capacity,
+		     sizeof(*cache->write_links));
+}
+
+struct transfer *
+aibrix__transfer_take(aibrix_cache *cache, uint32_t op, const aibrix_key *key)
+{
+	uint32_t i = list_pop(&cache->transfers_free, cache->transfer_links);
+	struct transfer *t;
+
+	if (i == NONE)
+		return NULL;
+	t = &cache->transfers[i];
+	t->owner = cache;
+	t->op = op;
+	t->key = *key;
+	t->lease = NONE;
+	t->slot = NONE;
+	cache->putting += op == AIBRIX_STORE_PUT;
+	return t;
+}
+
+void
+aibrix__transfer_give(aibrix_cache *cache, struct transfer *t)
+{
+	cache->putting -= t->op == AIBRIX_STORE_PUT;
+	list_prepend(&cache->transfers_free, cache->transfer_links,
+		     (uint32_t)(t - cache->transfers));
+}
+
+void
+aibrix__batch_add(struct batch *batch, struct transfer *t, uint64_t deadline_ns)
+{
+	static const uint32_t priority[] = {
+		[AIBRIX_STORE_GET] = AIBRIX_PRIORITY_GET,
+		[AIBRIX_STORE_PUT] = AIBRIX_PRIORITY_PUT,
+		[AIBRIX_STORE_PROBE] = AIBRIX_PRIORITY_PROBE,
+		[AIBRIX_STORE_DELETE] = AIBRIX_PRIORITY_BACKGROUND,
+	};
+	aibrix_cache *cache = batch->cache;
+	aibrix_io *io = &batch->ios[batch->n++];
+
+	*io = (aibrix_io){.key = t->key.bytes,
+			  .key_bytes = sizeof(t->key.bytes),
+			  .op = t->op,
+			  .priority = priority[t->op],
+			  .deadline_ns = deadline_ns,
+			  .tag = (uint64_t)(uintptr_t)t};
+	if (t->slot != NONE) {
+		t->iov[0] = (aibrix_iov){t->frame, FRAME_BYTES};
+		t->iov[1] = (aibrix_iov){aibrix__l1_data(cache, t->slot),
+					 cache->block_bytes};
+		io->iov = t->iov;
+		io->n_iov = 2;
+	}
+	if (batch->n == BATCH)
+		aibrix__batch_flush(batch);
+}
+
+/* The block of a transfer that did not begin.  again: it will. */
+static void
+block_undo(aibrix_cache *cache, const struct transfer *t, int again)
+{
+	struct lease *l;
+	uint64_t i = t->block;
+
+	if (t->lease == NONE)
+		return;
+	l = &cache->leases[t->lease];
+	l->blocks[i].state = BLOCK_WANTED;
+	if (!again) {
+		aibrix__lease_cut(cache, l, i);
+	} else if (t->op == AIBRIX_STORE_GET) {
+		l->blocks[i].state = BLOCK_FOUND;
+		l->get_at = i < l->get_at ? i : l->get_at;
+	} else {
+		l->probe_at = i < l->probe_at ? i : l->probe_at;
+	}
+}
+
+static void
+transfer_undo(aibrix_cache *cache, struct transfer *t, int again)
+{
+	uint32_t slot = t->slot;
+
+	t->slot = NONE;
+	if (t->op == AIBRIX_STORE_PUT) {
+		if (again)
+			aibrix__l2_requeue(cache, slot);
+		else
+			cache->stat.l2_refused++;
+	} else if (slot != NONE && t->lease != NONE) {
+		/* With its lease gone the slot is loose already. */
+		aibrix__l1_drop(cache, slot);
+	}
+	if (slot != NONE)
+		aibrix__l1_unpin(cache, slot);
+	if (t->op != AIBRIX_STORE_PUT && t->op != AIBRIX_STORE_DELETE) {
+		cache->stat.l2_errors += !again;
+		block_undo(cache, t, again);
+	}
+	aibrix__transfer_give(cache, t);
+}
+
+void
+aibrix__batch_flush(struct batch *batch)
+{
+	uint32_t taken = 0;
+	int err, again;
+
+	if (batch->n == 0)
+		return;
+	err = aibrix_store_submit(batch->cache->l2, batch->ios, batch->n,
+				  batch->now_ns, &taken);
+	if (err)
+		taken = 0;
+	again = !err || err == AIBRIX_E_FULL;
+	batch->stalled |= taken < batch->n && again;
+	/* Undoing may cut a lease, which looks at transfers, never at the
+	 * batch. */
+	while (batch->n > taken)
+		transfer_undo(
+			batch->cache,
+			(struct transfer *)(uintptr_t)batch->ios[--batch->n]
+				.tag,
+			again);
+	batch->n = 0;
+}

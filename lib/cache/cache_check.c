@@ -1,0 +1,133 @@
+/*
+ * The invariants of the cache, as one function that tests call after every
+ * step.  Each is a sum that two independent places must agree on, so that a
+ * lost or doubled reference shows at once and not when the pool runs dry.
+ */
+
+#include "cache/cache_internal.h"
+
+static const char *
+check_slots(const aibrix_cache *cache)
+{
+	uint64_t count[SLOT_STATES] = {0}, pinned = 0, ordered = 0, queued = 0;
+	uint64_t ordered_pinned = 0;
+	aibrix_evict_stat order = {.size = sizeof(order)};
+	aibrix_pool_stat pool = {.size = sizeof(pool)};
+	const struct slot *s;
+
+	for (uint32_t i = 0; i < cache->capacity; i++) {
+		s = &cache->slots[i];
+		count[s->state]++;
+		pinned += s->pins != 0;
+		ordered += s->ordered;
+		ordered_pinned += s->ordered && s->pins;
+		queued += s->queued;
+		if ((s->ordered || s->queued) && s->state != SLOT_READY)
+			return "only READY slots are in an order or a queue";
+		if (s->state == SLOT_FREE ? s->pins != 0
+					  : !s->ordered && s->pins == 0)
+			return "what has neither pins nor order is free";
+		if (s->state != SLOT_FREE && s->state != SLOT_LOOSE &&
+		    aibrix__l1_find(cache, &s->key) != i)
+			return "the table finds what is stored";
+	}
+	for (uint32_t i = 0; i < SLOT_STATES; i++)
+		if (count[i] != cache->count[i])
+			return "counts of states are exact";
+	if (pinned != cache->pinned || queued != cache->writes.count)
+		return "counts of pins and of the queue are exact";
+	if (aibrix_evict_stats(cache->evict, &order) ||
+	    order.count != ordered || order.pinned != ordered_pinned)
+		return "the eviction order holds what slots say";
+	if (aibrix_pool_stats(cache->pool, &pool) ||
+	    pool.taken != cache->capacity - count[SLOT_FREE])
+		return "the pool gave what slots hold";
+	return NULL;
+}
+
+static const char *
+check_table(const aibrix_cache *cache)
+{
+	uint64_t used = 0;
+
+	for (uint64_t i = 0; i <= cache->mask; i++)
+		used += cache->buckets[i].slot != NONE;
+	if (used != cache->count[SLOT_FILLING] + cache->count[SLOT_FETCHING] +
+			    cache->count[SLOT_READY])
+		return "the table has one bucket per key";
+	return NULL;
+}
+
+/* Slots that a lease refers to; NONE of them may be free. */
+static const char *
+check_lease(const aibrix_cache *cache, const struct lease *l, uint64_t *refs)
+{
+	const struct lease_block *b;
+
+	for (uint64_t i = 0; i < l->n; i++) {
+		b = &l->blocks[i];
+		if (l->state != LEASE_WAITING && b->state < BLOCK_HELD)
+			return "a settled lease holds all its blocks";
+		switch (b->state) {
+		case BLOCK_PINNED:
+		case BLOCK_HELD:
+		case BLOCK_OWN:
+			if (cache->slots[b->ref].pins == 0)
+				return "what a lease holds is pinned";
+			++*refs;
+			break;
+		case BLOCK_PROBING:
+		case BLOCK_FETCHING:
+			if (cache->transfers[b->ref].block != i ||
+			    cache->transfers[b->ref].lease !=
+				    (uint32_t)(l - cache->leases))
+				return "a transfer knows its block";
+			break;
+		default: break;
+		}
+	}
+	return NULL;
+}
+
+/* Transfers on the free list have no slot. */
+static const char *
+check_refs(const aibrix_cache *cache)
+{
+	uint64_t refs = 0, pins = 0, held = 0;
+	const char *broken;
+
+	for (uint32_t i = 0; i < cache->capacity; i++)
+		pins += cache->slots[i].pins;
+	for (uint32_t i = 0; i < cache->max_leases; i++) {
+		if (cache->leases[i].state == LEASE_FREE)
+			continue;
+		held++;
+		broken = check_lease(cache, &cache->leases[i], &refs);
+		if (broken)
+			return broken;
+	}
+	for (uint32_t i = 0; i < cache->max_transfers; i++)
+		refs += cache->transfers[i].owner &&
+			cache->transfers[i].slot != NONE;
+	if (refs != pins)
+		return "pins are what leases and transfers hold";
+	if (held != cache->stat.leases ||
+	    held + cache->leases_free.count != cache->max_leases)
+		return "leases are held or free";
+	return NULL;
+}
+
+const char *
+aibrix__cache_check(aibrix_cache *cache)
+{
+	const char *broken;
+
+	aibrix__cache_enter(cache);
+	broken = check_slots(cache);
+	if (!broken)
+		broken = check_table(cache);
+	if (!broken)
+		broken = check_refs(cache);
+	aibrix__cache_leave(cache);
+	return broken;
+}

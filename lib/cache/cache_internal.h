@@ -1,0 +1,266 @@
+/*
+ * What the files of the cache share.
+ *
+ *   cache.c        the object itself, statistics
+ *   cache_l1.c     slots, the table that finds them, pins, eviction
+ *   cache_lease.c  leases: what a caller holds, and the prefix rule
+ *   cache_reserve.c
+ *   cache_l2.c     reading from the store
+ *   cache_write.c  writing to it
+ *   cache_batch.c  transfers, and handing them to the store
+ *   cache_poll.c   taking completions from it
+ *   cache_check.c  the invariants, for tests
+ *
+ * Two things refer to a slot: the block of a lease and a transfer.  Each
+ * counts as one pin, and a slot with pins is neither evicted nor freed.
+ */
+#ifndef CACHE_INTERNAL_H
+#define CACHE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include <aibrix/cache.h>
+#include <aibrix/evict.h>
+#include <aibrix/hash.h>
+#include <aibrix/pool.h>
+#include <aibrix/store.h>
+
+#include "base/alloc.h"
+#include "base/xxh.h"
+#include "cache/cache_list.h"
+#include "store/frame.h"
+
+/*
+ *            take                 publish
+ *     FREE -------> FILLING  ---------------> READY
+ *       ^ ╲ take                             ^  |
+ *       |  -------> FETCHING ----------------   | damaged, read by others
+ *       |              | given up, L2 writes    |
+ *       |              v                        v
+ *       <------------ LOOSE <-------------------
+ *        last pin
+ *
+ * READY without pins becomes FREE by eviction.
+ */
+enum {
+	SLOT_FREE = 0,     /* the pool's */
+	SLOT_FILLING = 1,  /* in the table; a reservation writes it */
+	SLOT_FETCHING = 2, /* in the table; L2 writes it */
+	SLOT_READY = 3,    /* in the table; whole */
+	SLOT_LOOSE = 4,    /* not in the table; freed with its last pin */
+	SLOT_STATES = 5
+};
+
+struct slot {
+	aibrix_key key;
+	aibrix_key parent;   /* key of the block before it, or zero */
+	uint64_t checksum;   /* XXH3-64 of the payload, once READY */
+	uint64_t digest;     /* content hash, for the frame; 0: not known */
+	uint32_t generation; /* of the pool's lease */
+	uint32_t pins;
+	uint8_t state;
+	uint8_t ordered; /* in the eviction order; only when READY */
+	uint8_t queued;  /* waits to be written to L2; only when READY */
+};
+
+/* slot NONE: empty.  tag spares a look at the slot's key. */
+struct bucket {
+	uint32_t slot, tag;
+};
+
+/* States of a lease's block; from BLOCK_HELD on it counts for the prefix. */
+enum {
+	BLOCK_WANTED = 0,
+	BLOCK_PINNED = 1,   /* of L1, not yet verified */
+	BLOCK_PROBING = 2,  /* ref is the transfer */
+	BLOCK_FOUND = 3,    /* L2 has it */
+	BLOCK_FETCHING = 4, /* ref is the transfer */
+	BLOCK_HELD = 5,     /* ref is the slot, READY and pinned */
+	BLOCK_OWN = 6,      /* reserved: ref is the slot, to be filled */
+	BLOCK_ELSEWHERE = 7 /* reserved: another lease fills it */
+};
+
+struct lease_block {
+	aibrix_key key;
+	uint32_t ref; /* a slot or a transfer, as state says */
+	uint8_t state;
+	uint8_t tier; /* AIBRIX_CACHE_L1 or L2, of an acquired block */
+};
+
+enum {
+	LEASE_FREE = 0,
+	LEASE_BUSY = 1,    /* a call works on it with the lock released */
+	LEASE_WAITING = 2, /* acquired, L2 is asked */
+	LEASE_ACQUIRED = 3,
+	LEASE_RESERVED = 4
+};
+
+struct lease {
+	uint64_t id;          /* generation << lease_bits | index */
+	uint64_t n;           /* blocks that may still become its prefix */
+	uint64_t cap;         /* of blocks */
+	uint64_t good;        /* blocks that lease_good has counted */
+	uint64_t probe_at;    /* first block that L2 was not asked about */
+	uint64_t get_at;      /* first block not held and not fetched */
+	uint64_t deadline_ns; /* 0: none */
+	struct lease_block *blocks;
+	uint8_t state;
+};
+
+/* One request to L2.  Its address is the tag: whoever polls the store finds
+ * the cache that it belongs to. */
+struct transfer {
+	struct aibrix_cache *owner;
+	uint64_t block; /* of the lease */
+	aibrix_key key;
+	aibrix_iov iov[2];
+	uint32_t op;    /* AIBRIX_STORE_* */
+	uint32_t lease; /* index; NONE: given up, or none */
+	uint32_t slot;  /* pinned; NONE: none */
+	uint8_t frame[FRAME_BYTES];
+};
+
+struct aibrix_cache {
+	aibrix_allocator alloc;
+	aibrix_log log;
+	uint64_t block_bytes;
+	uint64_t layout;
+	aibrix_store *l2;
+	aibrix__xxh3_fn hash;
+	uint32_t cpu;
+	uint32_t flags;
+	uint32_t policy;
+	uint32_t block_tokens;
+	uint32_t lease_bits;
+	uint32_t locked_once; /* the mutex was made */
+
+	/* Guards all that follows.  Taken only without L2: with one the cache
+	 * is confined, so no I/O is ever done under a lock. */
+	pthread_mutex_t mutex;
+
+	aibrix_pool *pool;
+	aibrix_evict *evict;
+	struct slot *slots;
+	uint32_t capacity;
+	uint32_t mask; /* buckets - 1 */
+	struct bucket *buckets;
+	uint64_t count[SLOT_STATES];
+	uint64_t pinned; /* slots with pins */
+
+	struct lease *leases;
+	struct link *lease_links;
+	struct list leases_free; /* first in, first out: ids last longest */
+	struct list leases_waiting;
+	uint32_t max_leases;
+
+	uint32_t max_transfers; /* 0 without L2 */
+	struct transfer *transfers;
+	struct link *transfer_links;
+	struct list transfers_free;
+	uint32_t putting; /* transfers that are PUTs */
+	uint32_t ended;   /* transfers that other caches' polls ended */
+	struct link *write_links;
+	struct list writes; /* slots that wait to be written to L2 */
+	uint64_t now_ns;    /* the latest that a caller said */
+
+	aibrix_cache_stat stat;
+	aibrix_cache_stat said; /* what the log has been told */
+};
+
+/* cache.c */
+
+void aibrix__cache_enter(aibrix_cache *cache);
+/* Also tells the log what went wrong since. */
+void aibrix__cache_leave(aibrix_cache *cache);
+
+/* cache_l1.c */
+
+int aibrix__l1_open(aibrix_cache *cache, uint64_t l1_bytes);
+void aibrix__l1_close(aibrix_cache *cache);
+/* The slot with this key, or NONE. */
+uint32_t aibrix__l1_find(const aibrix_cache *cache, const aibrix_key *key);
+/* A slot for a key that the table lacks, in state, with one pin; evicts when
+ * it must.  NONE: everything is pinned. */
+uint32_t aibrix__l1_take(aibrix_cache *cache, const aibrix_key *key,
+			 const aibrix_key *parent, uint8_t state);
+void *aibrix__l1_data(const aibrix_cache *cache, uint32_t slot);
+uint64_t aibrix__l1_sum(const aibrix_cache *cache, uint32_t slot);
+void aibrix__l1_pin(aibrix_cache *cache, uint32_t slot);
+void aibrix__l1_unpin(aibrix_cache *cache, uint32_t slot);
+/* The payload is whole: others may find it.  Not yet in the order. */
+void aibrix__l1_publish(aibrix_cache *cache, uint32_t slot);
+/* Into the eviction order, unless it is there. */
+void aibrix__l1_order(aibrix_cache *cache, uint32_t slot);
+void aibrix__l1_touch(aibrix_cache *cache, uint32_t slot);
+/* Nobody finds it any more; it is freed now or with its last pin. */
+void aibrix__l1_drop(aibrix_cache *cache, uint32_t slot);
+/* A READY slot's payload is not what was published: count, drop. */
+void aibrix__l1_damaged(aibrix_cache *cache, uint32_t slot);
+
+/* cache_lease.c */
+
+int aibrix__lease_open(aibrix_cache *cache, uint32_t max_leases);
+void aibrix__lease_close(aibrix_cache *cache);
+/*
+ * Blocks for the first *n keys; *n is cut to what L1 could ever hold, and
+ * before a zero key: that is "no key", and prompts must not meet under it.
+ * *out is NULL when none are left.
+ * Fails: E_INVAL (no keys), E_NOMEM.
+ */
+int aibrix__blocks_new(aibrix_cache *cache, const aibrix_key *keys, uint64_t *n,
+		       struct lease_block **out);
+void aibrix__blocks_free(aibrix_cache *cache, struct lease_block *blocks,
+			 uint64_t n);
+/* A BUSY lease that owns blocks; NULL: all are taken. */
+struct lease *aibrix__lease_take(aibrix_cache *cache,
+				 struct lease_block *blocks, uint64_t n);
+struct lease *aibrix__lease_find(aibrix_cache *cache, uint64_t id);
+/* Lets all go; the caller frees the blocks when it has left the lock. */
+struct lease_block *aibrix__lease_end(aibrix_cache *cache, struct lease *lease,
+				      uint64_t *cap);
+/* The prefix rule: how many leading blocks are held. */
+uint64_t aibrix__lease_good(struct lease *lease);
+/* The prefix ends before block at: all from there on is let go. */
+void aibrix__lease_cut(aibrix_cache *cache, struct lease *lease, uint64_t at);
+/* A waiting lease becomes what it has. */
+void aibrix__lease_settle(aibrix_cache *cache, struct lease *lease);
+
+/* cache_l2.c */
+
+/* Ask L2 for what a waiting lease lacks; settles it when nothing does. */
+void aibrix__l2_advance(aibrix_cache *cache, struct lease *lease,
+			uint64_t now_ns);
+/* The lease of this transfer has let go of it. */
+void aibrix__l2_detach(aibrix_cache *cache, uint32_t transfer);
+/* A transfer, of whichever cache, has ended. */
+void aibrix__l2_done(const aibrix_done *done);
+/* All that can go on without waiting. */
+void aibrix__l2_move(aibrix_cache *cache, uint64_t now_ns);
+
+/* cache_write.c */
+
+/* READY and not in L2: to be written when a transfer is free. */
+void aibrix__l2_queue(aibrix_cache *cache, uint32_t slot);
+/* The same, before all others: it was taken out a moment ago. */
+void aibrix__l2_requeue(aibrix_cache *cache, uint32_t slot);
+void aibrix__l2_unqueue(aibrix_cache *cache, uint32_t slot);
+void aibrix__l2_write(aibrix_cache *cache, uint64_t now_ns);
+
+/* cache_batch.c, the rest in cache_batch.h */
+
+int aibrix__transfers_open(aibrix_cache *cache, uint32_t max);
+void aibrix__transfers_close(aibrix_cache *cache);
+
+/* cache_poll.c */
+
+/* Wait for what is in flight.  0: the store cannot be polled any more, its
+ * buffers must stay. */
+int aibrix__l2_drain(aibrix_cache *cache);
+
+/* cache_check.c */
+
+/* The first invariant that does not hold, as text; NULL: all hold. */
+const char *aibrix__cache_check(aibrix_cache *cache);
+
+#endif

@@ -1,0 +1,413 @@
+/*
+ * Leases: what a caller holds of the cache.
+ *
+ *   acquire --> WAITING --> ACQUIRED --> release
+ *         ╲________________↗
+ *   reserve --> RESERVED --> commit, abort
+ *
+ * The prefix rule is lease_good(): the leading blocks that are held.  Every
+ * path ends in lease_cut(lease, lease_good(lease)) or cuts earlier, so no
+ * count of scattered successes can pass for a prefix (a published fault of
+ * AIBrix, kvcache.md 10.1, 1 and 2).
+ *
+ * Payloads are read without the lock: blocks are pinned first, summed, and
+ * kept or dropped under the lock again.  In between the lease is BUSY, and
+ * other threads that name it are told to come back.
+ */
+
+#include "cache/cache_internal.h"
+
+#include <string.h>
+
+#include "base/versioned.h"
+
+int
+aibrix__lease_open(aibrix_cache *cache, uint32_t max_leases)
+{
+	cache->lease_bits = 1;
+	while (cache->lease_bits < 32 && max_leases >> cache->lease_bits)
+		cache->lease_bits++;
+	cache->max_leases = max_leases;
+	cache->leases = aibrix__alloc(&cache->alloc, max_leases,
+				      sizeof(*cache->leases));
+	cache->lease_links = aibrix__alloc(&cache->alloc, max_leases,
+					   sizeof(*cache->lease_links));
+	if (!cache->leases || !cache->lease_links)
+		return AIBRIX_E_NOMEM;
+	for (uint32_t i = 0; i < max_leases; i++) {
+		cache->leases[i].id = ((uint64_t)1 << cache->lease_bits) | i;
+		list_append(&cache->leases_free, cache->lease_links, i);
+	}
+	return AIBRIX_OK;
+}
+
+void
+aibrix__blocks_free(aibrix_cache *cache, struct lease_block *blocks, uint64_t n)
+{
+	if (blocks)
+		aibrix__free(&cache->alloc, blocks, n, sizeof(*blocks));
+}
+
+void
+aibrix__lease_close(aibrix_cache *cache)
+{
+	for (uint32_t i = 0; cache->leases && i < cache->max_leases; i++)
+		aibrix__blocks_free(cache, cache->leases[i].blocks,
+				    cache->leases[i].cap);
+	aibrix__free(&cache->alloc, cache->leases, cache->max_leases,
+		     sizeof(*cache->leases));
+	aibrix__free(&cache->alloc, cache->lease_links, cache->max_leases,
+		     sizeof(*cache->lease_links));
+}
+
+static int
+key_is_zero(const aibrix_key *key)
+{
+	static const aibrix_key zero;
+
+	return memcmp(key, &zero, sizeof(zero)) == 0;
+}
+
+int
+aibrix__blocks_new(aibrix_cache *cache, const aibrix_key *keys, uint64_t *n,
+		   struct lease_block **out)
+{
+	struct lease_block *blocks = NULL;
+	uint64_t max = *n < cache->capacity ? *n : cache->capacity, use = 0;
+
+	if (!keys && *n)
+		return AIBRIX_E_INVAL;
+	while (use < max && !key_is_zero(&keys[use]))
+		use++;
+	if (use) {
+		blocks = aibrix__alloc(&cache->alloc, use, sizeof(*blocks));
+		if (!blocks)
+			return AIBRIX_E_NOMEM;
+	}
+	for (uint64_t i = 0; i < use; i++)
+		blocks[i].key = keys[i];
+	*out = blocks;
+	*n = use;
+	return AIBRIX_OK;
+}
+
+struct lease *
+aibrix__lease_take(aibrix_cache *cache, struct lease_block *blocks, uint64_t n)
+{
+	uint32_t i = list_pop(&cache->leases_free, cache->lease_links);
+	struct lease *l;
+
+	if (i == NONE)
+		return NULL;
+	l = &cache->leases[i];
+	*l = (struct lease){.id = l->id,
+			    .n = n,
+			    .cap = n,
+			    .blocks = blocks,
+			    .state = LEASE_BUSY};
+	cache->stat.leases++;
+	return l;
+}
+
+struct lease *
+aibrix__lease_find(aibrix_cache *cache, uint64_t id)
+{
+	uint64_t i = id & (((uint64_t)1 << cache->lease_bits) - 1);
+
+	if (i >= cache->max_leases || cache->leases[i].id != id ||
+	    cache->leases[i].state == LEASE_FREE)
+		return NULL;
+	return &cache->leases[i];
+}
+
+uint64_t
+aibrix__lease_good(struct lease *l)
+{
+	while (l->good < l->n && l->blocks[l->good].state >= BLOCK_HELD)
+		l->good++;
+	return l->good;
+}
+
+static void
+block_let_go(aibrix_cache *cache, struct lease_block *b)
+{
+	uint32_t ref = b->ref;
+
+	switch (b->state) {
+	case BLOCK_OWN:
+		aibrix__l1_drop(cache, ref);
+		aibrix__l1_unpin(cache, ref);
+		break;
+	case BLOCK_PINNED:
+	case BLOCK_HELD: aibrix__l1_unpin(cache, ref); break;
+	case BLOCK_PROBING:
+	case BLOCK_FETCHING: aibrix__l2_detach(cache, ref); break;
+	default: break;
+	}
+	b->state = BLOCK_WANTED;
+}
+
+/* Last block first: what the order had put aside for its pins comes back as
+ * used, and parents must be the more recent ones. */
+void
+aibrix__lease_cut(aibrix_cache *cache, struct lease *l, uint64_t at)
+{
+	while (l->n > at)
+		block_let_go(cache, &l->blocks[--l->n]);
+	if (l->good > at)
+		l->good = at;
+}
+
+/* Ends a lease; the caller frees the blocks when the lock is released. */
+struct lease_block *
+aibrix__lease_end(aibrix_cache *cache, struct lease *l, uint64_t *cap)
+{
+	uint32_t i = (uint32_t)(l - cache->leases);
+	struct lease_block *blocks = l->blocks;
+
+	aibrix__lease_cut(cache, l, 0);
+	if (l->state == LEASE_WAITING)
+		list_remove(&cache->leases_waiting, cache->lease_links, i);
+	*cap = l->cap;
+	l->blocks = NULL;
+	l->cap = 0;
+	l->state = LEASE_FREE;
+	l->id += (uint64_t)1 << cache->lease_bits;
+	list_append(&cache->leases_free, cache->lease_links, i);
+	cache->stat.leases--;
+	return blocks;
+}
+
+void
+aibrix__lease_settle(aibrix_cache *cache, struct lease *l)
+{
+	struct lease_block *b;
+
+	aibrix__lease_cut(cache, l, aibrix__lease_good(l));
+	for (uint64_t i = l->n; i-- > 0;) {
+		b = &l->blocks[i];
+		if (b->tier == AIBRIX_CACHE_L1) {
+			aibrix__l1_touch(cache, b->ref);
+			cache->stat.hits_l1++;
+		} else {
+			aibrix__l1_order(cache, b->ref);
+			cache->stat.hits_l2++;
+		}
+	}
+	if (l->state == LEASE_WAITING)
+		list_remove(&cache->leases_waiting, cache->lease_links,
+			    (uint32_t)(l - cache->leases));
+	l->state = LEASE_ACQUIRED;
+}
+
+static uint64_t
+l1_run(aibrix_cache *cache, const aibrix_key *keys, uint64_t n)
+{
+	uint64_t i;
+	uint32_t slot;
+
+	for (i = 0; i < n; i++) {
+		slot = aibrix__l1_find(cache, &keys[i]);
+		if (slot == NONE || cache->slots[slot].state != SLOT_READY)
+			break;
+	}
+	return i;
+}
+
+uint64_t
+aibrix_cache_lookup(aibrix_cache *cache, const aibrix_key *keys, uint64_t n)
+{
+	uint64_t run;
+
+	if (!cache || !keys)
+		return 0;
+	aibrix__cache_enter(cache);
+	run = l1_run(cache, keys, n);
+	aibrix__cache_leave(cache);
+	return run;
+}
+
+static void
+run_pin(aibrix_cache *cache, struct lease *l)
+{
+	struct lease_block *b;
+	uint32_t slot;
+
+	for (uint64_t i = 0; i < l->n; i++) {
+		b = &l->blocks[i];
+		slot = aibrix__l1_find(cache, &b->key);
+		if (slot == NONE || cache->slots[slot].state != SLOT_READY)
+			break;
+		aibrix__l1_pin(cache, slot);
+		b->ref = slot;
+		b->state = BLOCK_PINNED;
+		b->tier = AIBRIX_CACHE_L1;
+	}
+}
+
+/* Called with the lock released: the blocks are pinned and READY ones are
+ * never written. */
+static uint64_t
+run_verify(const aibrix_cache *cache, const struct lease *l)
+{
+	const struct lease_block *b;
+	uint64_t i;
+
+	for (i = 0; i < l->n; i++) {
+		b = &l->blocks[i];
+		if (b->state != BLOCK_PINNED)
+			break;
+		if (!(cache->flags & AIBRIX_CACHE_NO_L1_VERIFY) &&
+		    aibrix__l1_sum(cache, b->ref) !=
+			    cache->slots[b->ref].checksum)
+			break;
+	}
+	return i;
+}
+
+/* The first good blocks of the run are held; a damaged one is dropped, and
+ * those behind it, which nobody has verified, are looked at again if L2 can
+ * fill the hole. */
+static void
+run_keep(aibrix_cache *cache, struct lease *l, uint64_t good)
+{
+	for (uint64_t i = 0; i < good; i++)
+		l->blocks[i].state = BLOCK_HELD;
+	if (good < l->n && l->blocks[good].state == BLOCK_PINNED)
+		aibrix__l1_damaged(cache, l->blocks[good].ref);
+	for (uint64_t i = l->n; i-- > good;)
+		block_let_go(cache, &l->blocks[i]);
+}
+
+static int
+acquire_locked(aibrix_cache *cache, struct lease *l, uint64_t deadline_ns,
+	       uint64_t now_ns)
+{
+	uint64_t good;
+
+	run_pin(cache, l);
+	aibrix__cache_leave(cache);
+	good = run_verify(cache, l);
+	aibrix__cache_enter(cache);
+	run_keep(cache, l, good);
+
+	if (!cache->l2 || good == l->n ||
+	    (deadline_ns && now_ns >= deadline_ns)) {
+		aibrix__lease_settle(cache, l);
+		return AIBRIX_OK;
+	}
+	l->state = LEASE_WAITING;
+	l->deadline_ns = deadline_ns;
+	l->probe_at = l->get_at = good;
+	list_append(&cache->leases_waiting, cache->lease_links,
+		    (uint32_t)(l - cache->leases));
+	aibrix__l2_advance(cache, l, now_ns);
+	return l->state == LEASE_WAITING ? AIBRIX_E_AGAIN : AIBRIX_OK;
+}
+
+int
+aibrix_cache_acquire(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
+		     uint64_t deadline_ns, uint64_t now_ns, uint64_t *lease,
+		     uint64_t *n_out)
+{
+	struct lease_block *blocks;
+	uint64_t want = n;
+	struct lease *l;
+	int err;
+
+	if (!cache || !lease || !n_out)
+		return AIBRIX_E_INVAL;
+	/* Without L2 only L1's run can come: no use to copy more. */
+	if (!cache->l2 && keys)
+		want = aibrix_cache_lookup(cache, keys, n);
+	err = aibrix__blocks_new(cache, keys, &want, &blocks);
+	if (err)
+		return err;
+
+	aibrix__cache_enter(cache);
+	l = aibrix__lease_take(cache, blocks, want);
+	if (!l) {
+		aibrix__cache_leave(cache);
+		aibrix__blocks_free(cache, blocks, want);
+		return AIBRIX_E_FULL;
+	}
+	cache->stat.asked += n;
+	err = acquire_locked(cache, l, deadline_ns, now_ns);
+	*lease = l->id;
+	if (!err)
+		*n_out = l->n;
+	aibrix__cache_leave(cache);
+	return err;
+}
+
+int
+aibrix_cache_block(aibrix_cache *cache, uint64_t lease, uint64_t i,
+		   aibrix_cache_view *view)
+{
+	enum { VIEW_V1 = STRUCT_UPTO(aibrix_cache_view, bytes) };
+	aibrix_cache_view v = {.size = sizeof(v)};
+	const struct lease *l;
+	int err = AIBRIX_OK;
+
+	if (!cache || !view)
+		return AIBRIX_E_INVAL;
+	v.bytes = cache->block_bytes;
+	aibrix__cache_enter(cache);
+	l = aibrix__lease_find(cache, lease);
+	if (!l)
+		err = AIBRIX_E_NOT_FOUND;
+	else if (l->state == LEASE_BUSY || l->state == LEASE_WAITING)
+		err = AIBRIX_E_AGAIN;
+	else if (i >= l->n)
+		err = AIBRIX_E_NOT_FOUND;
+	else if (l->state == LEASE_ACQUIRED)
+		v.tier = l->blocks[i].tier;
+	if (!err &&
+	    (l->state == LEASE_ACQUIRED || l->blocks[i].state == BLOCK_OWN))
+		v.data = aibrix__l1_data(cache, l->blocks[i].ref);
+	aibrix__cache_leave(cache);
+	return err ? err : aibrix__struct_store(view, &v, sizeof(v), VIEW_V1);
+}
+
+int
+aibrix_cache_state(aibrix_cache *cache, uint64_t lease, uint64_t *n_out)
+{
+	const struct lease *l;
+	int err = AIBRIX_OK;
+
+	if (!cache || !n_out)
+		return AIBRIX_E_INVAL;
+	aibrix__cache_enter(cache);
+	l = aibrix__lease_find(cache, lease);
+	if (!l)
+		err = AIBRIX_E_NOT_FOUND;
+	else if (l->state == LEASE_BUSY || l->state == LEASE_WAITING)
+		err = AIBRIX_E_AGAIN;
+	else
+		*n_out = l->n;
+	aibrix__cache_leave(cache);
+	return err;
+}
+
+int
+aibrix_cache_release(aibrix_cache *cache, uint64_t lease)
+{
+	struct lease_block *blocks = NULL;
+	struct lease *l;
+	uint64_t cap = 0;
+	int err = AIBRIX_OK;
+
+	if (!cache)
+		return AIBRIX_E_INVAL;
+	aibrix__cache_enter(cache);
+	l = aibrix__lease_find(cache, lease);
+	if (!l)
+		err = AIBRIX_E_NOT_FOUND;
+	else if (l->state != LEASE_ACQUIRED && l->state != LEASE_WAITING)
+		err = AIBRIX_E_STATE;
+	else
+		blocks = aibrix__lease_end(cache, l, &cap);
+	aibrix__cache_leave(cache);
+	aibrix__blocks_free(cache, blocks, cap);
+	return err;
+}

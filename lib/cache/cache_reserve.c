@@ -1,0 +1,220 @@
+/*
+ * Writing: reserve, fill, commit.
+ *
+ * What is reserved is a prefix: blocks that are there already are pinned
+ * first, so that making room for the rest never takes the chain's own
+ * blocks from under it; then room is made from the front, and the first
+ * block without room ends the prefix.  The one exception: when a hole near
+ * the front cannot be filled otherwise, the chain's own last blocks, which
+ * are worth nothing behind the hole, are given up for it.
+ *
+ * Sums are made with the lock released; blocks become READY together
+ * afterwards, so a prompt is never seen half written.
+ */
+
+#include "cache/cache_internal.h"
+
+/* Pin what is there, note what others write. */
+static void
+reserve_present(aibrix_cache *cache, struct lease *l)
+{
+	struct lease_block *b;
+	uint32_t slot;
+
+	for (uint64_t i = 0; i < l->n; i++) {
+		b = &l->blocks[i];
+		slot = aibrix__l1_find(cache, &b->key);
+		if (slot == NONE)
+			continue;
+		b->state = BLOCK_ELSEWHERE;
+		if (cache->slots[slot].state != SLOT_READY)
+			continue;
+		aibrix__l1_pin(cache, slot);
+		b->state = BLOCK_HELD;
+		b->ref = slot;
+	}
+}
+
+/* Room for block i, at the price of the chain's own tail if need be. */
+static uint32_t
+reserve_slot(aibrix_cache *cache, struct lease *l, uint64_t i)
+{
+	const aibrix_key *parent = i ? &l->blocks[i - 1].key : NULL;
+	uint32_t slot;
+	int worth;
+
+	slot = aibrix__l1_take(cache, &l->blocks[i].key, parent, SLOT_FILLING);
+	while (slot == NONE && l->n > i + 1) {
+		worth = l->blocks[l->n - 1].state == BLOCK_HELD;
+		aibrix__lease_cut(cache, l, l->n - 1);
+		if (worth)
+			slot = aibrix__l1_take(cache, &l->blocks[i].key, parent,
+					       SLOT_FILLING);
+	}
+	return slot;
+}
+
+static void
+reserve_room(aibrix_cache *cache, struct lease *l, const uint64_t *hashes)
+{
+	struct lease_block *b;
+	uint32_t slot;
+
+	for (uint64_t i = 0; i < l->n; i++) {
+		b = &l->blocks[i];
+		if (b->state != BLOCK_WANTED)
+			continue;
+		/* A key that stands twice in one chain. */
+		if (aibrix__l1_find(cache, &b->key) != NONE) {
+			b->state = BLOCK_ELSEWHERE;
+			continue;
+		}
+		slot = reserve_slot(cache, l, i);
+		if (slot == NONE)
+			break;
+		b->state = BLOCK_OWN;
+		b->ref = slot;
+		cache->slots[slot].digest = hashes ? hashes[i] : 0;
+	}
+	aibrix__lease_cut(cache, l, aibrix__lease_good(l));
+}
+
+int
+aibrix_cache_reserve(aibrix_cache *cache, const aibrix_key *keys,
+		     const uint64_t *hashes, uint64_t n, uint64_t now_ns,
+		     uint64_t *lease, uint64_t *n_out)
+{
+	struct lease_block *blocks;
+	uint64_t want = n, cap;
+	struct lease *l;
+	int err;
+
+	(void)now_ns;
+	if (!cache || !lease || !n_out)
+		return AIBRIX_E_INVAL;
+	err = aibrix__blocks_new(cache, keys, &want, &blocks);
+	if (err)
+		return err;
+	if (want == 0 && n > 0) /* the first key is no key */
+		return AIBRIX_E_INVAL;
+
+	cap = want;
+	aibrix__cache_enter(cache);
+	l = aibrix__lease_take(cache, blocks, want);
+	if (!l) {
+		err = AIBRIX_E_FULL;
+	} else {
+		reserve_present(cache, l);
+		reserve_room(cache, l, hashes);
+		cache->stat.no_room += n - l->n;
+		if (l->n == 0 && n > 0) {
+			blocks = aibrix__lease_end(cache, l, &cap);
+			err = AIBRIX_E_FULL;
+		} else {
+			l->state = LEASE_RESERVED;
+			*lease = l->id;
+			*n_out = l->n;
+		}
+	}
+	aibrix__cache_leave(cache);
+	if (err)
+		aibrix__blocks_free(cache, blocks, cap);
+	return err;
+}
+
+/* Last block first into the order, so that leaves go first; the queue to L2
+ * is filled from the front, so that what L2 gets is a prefix. */
+static void
+commit_publish(aibrix_cache *cache, struct lease *l)
+{
+	int write = cache->l2 && !(cache->flags & AIBRIX_CACHE_NO_L2_WRITE);
+	const struct lease_block *b;
+
+	for (uint64_t i = 0; i < l->n; i++) {
+		b = &l->blocks[i];
+		if (b->state != BLOCK_OWN)
+			continue;
+		aibrix__l1_publish(cache, b->ref);
+		cache->stat.stored++;
+		if (write)
+			aibrix__l2_queue(cache, b->ref);
+	}
+	for (uint64_t i = l->n; i-- > 0;) {
+		b = &l->blocks[i];
+		if (b->state == BLOCK_OWN)
+			aibrix__l1_order(cache, b->ref);
+		/* Recency must fall along the chain, so older blocks of it move
+		 * up too.  A hit of S3-FIFO is a claim of reuse instead, and
+		 * growing one prompt is none. */
+		else if (b->state == BLOCK_HELD &&
+			 cache->policy == AIBRIX_EVICT_LRU)
+			aibrix__l1_touch(cache, b->ref);
+	}
+	for (uint64_t i = 0; i < l->n; i++)
+		if (l->blocks[i].state == BLOCK_OWN)
+			l->blocks[i].state = BLOCK_HELD;
+}
+
+/* The reservation with this id, made BUSY. */
+static int
+reservation_enter(aibrix_cache *cache, uint64_t lease, struct lease **out)
+{
+	struct lease *l = aibrix__lease_find(cache, lease);
+
+	if (!l)
+		return AIBRIX_E_NOT_FOUND;
+	if (l->state != LEASE_RESERVED)
+		return AIBRIX_E_STATE;
+	l->state = LEASE_BUSY;
+	*out = l;
+	return AIBRIX_OK;
+}
+
+int
+aibrix_cache_commit(aibrix_cache *cache, uint64_t lease, uint64_t now_ns)
+{
+	struct lease_block *blocks = NULL;
+	struct lease *l;
+	uint64_t cap = 0;
+	int err;
+
+	if (!cache)
+		return AIBRIX_E_INVAL;
+	aibrix__cache_enter(cache);
+	err = reservation_enter(cache, lease, &l);
+	aibrix__cache_leave(cache);
+	if (err)
+		return err;
+
+	for (uint64_t i = 0; i < l->n; i++)
+		if (l->blocks[i].state == BLOCK_OWN)
+			cache->slots[l->blocks[i].ref].checksum =
+				aibrix__l1_sum(cache, l->blocks[i].ref);
+
+	aibrix__cache_enter(cache);
+	commit_publish(cache, l);
+	blocks = aibrix__lease_end(cache, l, &cap);
+	aibrix__l2_write(cache, now_ns);
+	aibrix__cache_leave(cache);
+	aibrix__blocks_free(cache, blocks, cap);
+	return AIBRIX_OK;
+}
+
+int
+aibrix_cache_abort(aibrix_cache *cache, uint64_t lease)
+{
+	struct lease_block *blocks = NULL;
+	struct lease *l;
+	uint64_t cap = 0;
+	int err;
+
+	if (!cache)
+		return AIBRIX_E_INVAL;
+	aibrix__cache_enter(cache);
+	err = reservation_enter(cache, lease, &l);
+	if (!err)
+		blocks = aibrix__lease_end(cache, l, &cap);
+	aibrix__cache_leave(cache);
+	aibrix__blocks_free(cache, blocks, cap);
+	return err;
+}

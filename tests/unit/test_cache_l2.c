@@ -1,0 +1,497 @@
+#include "cache_tools.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "store/store_faults.h"
+
+/* Chain c, n blocks, in the store and in no L1. */
+static void
+store_blocks(aibrix_store *store, uint32_t c, uint32_t n)
+{
+	aibrix_cache *cache = new_cache(n, store);
+
+	cr_assert_eq(put_blocks(cache, c, n), n);
+	settle_all(cache, 1);
+	cr_assert_eq(stat_of(cache).l2_written, n);
+	aibrix_cache_free(cache);
+}
+
+static uint64_t
+values_of(const aibrix_store *store)
+{
+	aibrix_store_stat s = {.size = sizeof(s)};
+
+	cr_assert_eq(aibrix_store_stats(store, &s), AIBRIX_OK);
+	return s.values;
+}
+
+Test(cache_l2, what_was_committed_is_found_by_another_cache)
+{
+	aibrix_store *store = new_store(64);
+	aibrix_cache *cache;
+	uint64_t lease;
+
+	store_blocks(store, 1, 20);
+	cache = new_cache(32, store);
+	cr_assert_eq(get_blocks(cache, 1, 32, &lease), 20);
+	cr_expect_eq(view_of(cache, lease, 0).tier, AIBRIX_CACHE_L2);
+	cr_expect_eq(stat_of(cache).hits_l2, 20);
+	cr_assert_eq(aibrix_cache_release(cache, lease), AIBRIX_OK);
+	cr_expect_eq(aibrix_cache_lookup(cache, chain(1), 32), 20,
+		     "it is in L1 now");
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
+Test(cache_l2, a_chain_longer_than_a_window_arrives_whole)
+{
+	aibrix_store *store = new_store(512);
+	aibrix_cache_opts o = {.size = sizeof(o),
+			       .block_bytes = BLOCK,
+			       .l1_bytes = 512 * BLOCK,
+			       .l2 = store,
+			       .l2_inflight = 7};
+	aibrix_cache *cache;
+
+	store_blocks(store, 1, 400);
+	cr_assert_eq(aibrix_cache_new(&o, &cache), AIBRIX_OK);
+	cr_expect_eq(count_blocks(cache, 1, 500), 400);
+	cr_expect_eq(count_blocks(cache, 1, 500), 400);
+	cr_expect_eq(stat_of(cache).hits_l2, 400);
+	cr_expect_eq(stat_of(cache).hits_l1, 400);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
+Test(cache_l2, a_miss_of_l2_costs_one_window_of_probes_and_no_eviction)
+{
+	aibrix_store *store = new_store(8);
+	aibrix_store_stat s = {.size = sizeof(s)};
+	aibrix_cache *cache = new_cache(2000, store);
+
+	cr_assert_eq(put_blocks(cache, 1, 2000), 2000);
+	settle_all(cache, 1);
+	cr_expect_eq(count_blocks(cache, 2, 2000), 0);
+	cr_assert_eq(aibrix_store_stats(store, &s), AIBRIX_OK);
+	cr_expect_leq(s.probes, 64);
+	cr_expect_eq(s.gets, 0);
+	cr_expect_eq(stat_of(cache).evicted, 0);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
+Test(cache_l2, a_lease_is_not_readable_before_it_is_settled)
+{
+	aibrix_store *store = new_store(8);
+	aibrix_cache_view v = {.size = sizeof(v)};
+	aibrix_cache *cache;
+	uint64_t lease, n = 7;
+
+	store_blocks(store, 1, 2);
+	cache = new_cache(8, store);
+	cr_assert_eq(aibrix_cache_acquire(cache, chain(1), 2, 0, 1, &lease, &n),
+		     AIBRIX_E_AGAIN);
+	cr_expect_eq(n, 7, "the length is not known");
+	cr_expect_eq(aibrix_cache_state(cache, lease, &n), AIBRIX_E_AGAIN);
+	cr_expect_eq(aibrix_cache_block(cache, lease, 0, &v), AIBRIX_E_AGAIN);
+	cr_expect_eq(aibrix_cache_commit(cache, lease, 1), AIBRIX_E_STATE);
+	settle_all(cache, 1);
+	cr_expect_eq(aibrix_cache_state(cache, lease, &n), AIBRIX_OK);
+	cr_expect_eq(n, 2);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
+Test(cache_l2, the_chain_is_cut_where_l1_has_no_room)
+{
+	aibrix_store *store = new_store(16);
+	aibrix_cache *cache;
+	uint64_t held, lease;
+
+	store_blocks(store, 1, 6);
+	cache = new_cache(6, store);
+	cr_assert_eq(put_blocks(cache, 2, 4), 4);
+	settle_all(cache, 1);
+	cr_assert_eq(get_blocks(cache, 2, 4, &held), 4);
+	cr_expect_eq(get_blocks(cache, 1, 6, &lease), 2);
+	cr_assert_eq(aibrix_cache_release(cache, held), AIBRIX_OK);
+	cr_assert_eq(aibrix_cache_release(cache, lease), AIBRIX_OK);
+	cr_expect_eq(count_blocks(cache, 1, 6), 6);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
+Test(cache_l2, a_hole_of_l1_is_filled_from_l2)
+{
+	aibrix_store *store = new_store(16);
+	aibrix_cache *cache = new_cache(16, store);
+	uint64_t lease;
+
+	cr_assert_eq(put_blocks(cache, 1, 6), 6);
+	settle_all(cache, 1);
+	cr_assert_eq(get_blocks(cache, 1, 6, &lease), 6);
+	*(uint8_t *)view_of(cache, lease, 2).data ^= 1;
+	cr_assert_eq(aibrix_cache_release(cache, lease), AIBRIX_OK);
+
+	cr_expect_eq(get_blocks(cache, 1, 6, &lease), 6);
+	cr_expect_eq(view_of(cache, lease, 2).tier, AIBRIX_CACHE_L2);
+	cr_expect_eq(view_of(cache, lease, 3).tier, AIBRIX_CACHE_L1);
+	cr_expect_eq(stat_of(cache).corrupt_l1, 1);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
+/* Every second block is in L1, and the store takes one request at a time:
+ * what it refuses is asked again, and nothing is pinned twice for it. */
+Test(cache_l2, what_a_full_store_refuses_is_asked_again)
+{
+	aibrix_store_opts o = {.size = sizeof(o),
+			       .capacity_bytes = 64 * VALUE,
+			       .value_bytes = VALUE,
+			       .max_inflight = 1};
+	aibrix_store *store;
+	aibrix_cache *cache;
+	uint64_t lease, n;
+
+	cr_assert_eq(aibrix_store_open(&o, &store), AIBRIX_OK);
+	store_blocks(store, 1, 12);
+	cache = new_cache(16, store);
+	for (uint32_t i = 0; i < 12; i += 2) {
+		aibrix_key key = key_of(1, i);
+
+		cr_assert_eq(aibrix_cache_reserve(cache, &key, NULL, 1, 1,
+						  &lease, &n),
+			     AIBRIX_OK);
+		memset(view_of(cache, lease, 0).data, byte_of(1, i), BLOCK);
+		cr_assert_eq(aibrix_cache_commit(cache, lease, 1), AIBRIX_OK);
+	}
+	cr_expect_eq(count_blocks(cache, 1, 12), 12);
+	cr_expect_eq(stat_of(cache).hits_l1, 6);
+	settle_all(cache, 1);
+	cr_expect_eq(stat_of(cache).l1_pinned, 0);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
+Test(cache_l2, two_readers_share_one_fetch)
+{
+	aibrix_store *store = new_store(16);
+	aibrix_store_stat s = {.size = sizeof(s)};
+	aibrix_cache *cache;
+	uint64_t first, second, n;
+
+	store_blocks(store, 1, 6);
+	cache = new_cache(16, store);
+	cr_assert_eq(aibrix_cache_acquire(cache, chain(1), 6, 0, 1, &first, &n),
+		     AIBRIX_E_AGAIN);
+	cr_expect_eq(get_blocks(cache, 1, 6, &second), 6);
+	cr_expect_eq(aibrix_cache_state(cache, first, &n), AIBRIX_OK);
+	cr_expect_eq(n, 6);
+	cr_assert_eq(aibrix_store_stats(store, &s), AIBRIX_OK);
+	cr_expect_eq(s.gets, 6);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
+Test(cache_l2, a_waiting_reader_fetches_itself_when_the_first_gives_up)
+{
+	static const struct store_fault slow[] = {
+		{FAULT_DELAY, AIBRIX_STORE_GET, 0, 3, 0}};
+	aibrix_store *store = new_store(16);
+	aibrix_cache *cache;
+	uint64_t first, second, n, busy;
+
+	store_blocks(store, 1, 3);
+	aibrix__store_faults(store, slow, 1);
+	cache = new_cache(16, store);
+	cr_assert_eq(aibrix_cache_acquire(cache, chain(1), 3, 0, 1, &first, &n),
+		     AIBRIX_E_AGAIN);
+	cr_assert_eq(aibrix_cache_poll(cache, 1, 0, &busy), AIBRIX_OK);
+	cr_assert_eq(
+		aibrix_cache_acquire(cache, chain(1), 3, 0, 1, &second, &n),
+		AIBRIX_E_AGAIN);
+	cr_assert_eq(aibrix_cache_release(cache, first), AIBRIX_OK);
+	check(cache);
+	settle_all(cache, 1);
+	cr_expect_eq(aibrix_cache_state(cache, second, &n), AIBRIX_OK);
+	cr_expect_eq(n, 3);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
+Test(cache_l2, other_layouts_and_models_never_meet)
+{
+	aibrix_store *store = new_store(64);
+	aibrix_cache_opts o = {.size = sizeof(o),
+			       .block_bytes = BLOCK,
+			       .l1_bytes = 16 * BLOCK,
+			       .l2 = store,
+			       .layout = "NHD"};
+	aibrix_cache *nhd, *hnd, *small;
+
+	cr_assert_eq(aibrix_cache_new(&o, &nhd), AIBRIX_OK);
+	o.layout = "HND";
+	cr_assert_eq(aibrix_cache_new(&o, &hnd), AIBRIX_OK);
+	o.layout = "NHD";
+	o.block_bytes = BLOCK / 2;
+	cr_assert_eq(aibrix_cache_new(&o, &small), AIBRIX_OK);
+	cr_assert_eq(put_blocks(nhd, 1, 4), 4);
+	settle_all(nhd, 1);
+
+	cr_expect_eq(count_blocks(hnd, 1, 4), 0);
+	cr_expect_eq(count_blocks(small, 1, 4), 0);
+	cr_expect_eq(count_blocks(hnd, 2, 4), 0, "another model: other keys");
+	cr_expect_eq(stat_of(hnd).corrupt_l2, 0, "a miss, not damage");
+	cr_expect_eq(values_of(store), 4, "and left alone");
+	aibrix_cache_free(small);
+	aibrix_cache_free(hnd);
+	aibrix_cache_free(nhd);
+	aibrix_store_free(store);
+}
+
+/* Chain 1 of 4 blocks in L2; what a cache gets with one scripted fault. */
+static aibrix_cache_stat
+stat_with_fault(struct store_fault fault, uint64_t want)
+{
+	aibrix_store *store = new_store(16);
+	aibrix_cache_stat s;
+	aibrix_cache *cache;
+
+	store_blocks(store, 1, 4);
+	aibrix__store_faults(store, &fault, 1);
+	cache = new_cache(16, store);
+	cr_expect_eq(count_blocks(cache, 1, 4), want);
+	settle_all(cache, 1);
+	s = stat_of(cache);
+	cr_expect_eq(s.l1_pinned, 0);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+	return s;
+}
+
+Test(cache_l2, a_fault_of_l2_is_a_miss)
+{
+	static const int32_t faults[] = {AIBRIX_E_IO, AIBRIX_E_CLOSED,
+					 AIBRIX_E_TIMEOUT,
+					 AIBRIX_E_UNAVAILABLE};
+
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		struct store_fault f = {FAULT_STATUS, AIBRIX_STORE_GET, 2, 0,
+					faults[i]};
+
+		cr_expect_eq(stat_with_fault(f, 2).l2_errors, 1);
+		f.op = AIBRIX_STORE_PROBE;
+		f.at = 1;
+		cr_expect_eq(stat_with_fault(f, 1).l2_errors, 1);
+	}
+}
+
+Test(cache_l2, a_value_that_is_gone_after_its_probe_is_a_miss)
+{
+	struct store_fault f = {FAULT_STATUS, AIBRIX_STORE_GET, 0, 0,
+				AIBRIX_E_NOT_FOUND};
+
+	cr_expect_eq(stat_with_fault(f, 0).l2_errors, 0);
+}
+
+Test(cache_l2, every_flipped_byte_of_a_value_is_caught)
+{
+	for (uint64_t at = 0; at < VALUE; at += 3) {
+		struct store_fault f = {FAULT_CORRUPT, AIBRIX_STORE_GET, 1, at,
+					0};
+		aibrix_cache_stat s = stat_with_fault(f, 1);
+
+		/* Another version is somebody else's value. */
+		if (at != 4 && at != 5)
+			cr_expect_eq(s.corrupt_l2, 1, "byte %llu",
+				     (unsigned long long)at);
+	}
+}
+
+Test(cache_l2, a_damaged_value_is_deleted_and_can_be_written_again)
+{
+	static const struct store_fault damage[] = {
+		{FAULT_CORRUPT, AIBRIX_STORE_GET, 0, VALUE - 1, 0}};
+	aibrix_store *store = new_store(16);
+	aibrix_cache *cache;
+
+	store_blocks(store, 1, 2);
+	aibrix__store_faults(store, damage, 1);
+	cache = new_cache(16, store);
+	cr_expect_eq(count_blocks(cache, 1, 2), 0);
+	settle_all(cache, 1);
+	cr_expect_eq(values_of(store), 1);
+	cr_assert_eq(put_blocks(cache, 1, 2), 2);
+	settle_all(cache, 1);
+	cr_expect_eq(values_of(store), 2);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
+Test(cache_l2, a_lease_ends_at_its_deadline_with_what_has_arrived)
+{
+	static const struct store_fault lost[] = {
+		{FAULT_DROP, AIBRIX_STORE_GET, 2, 0, 0}};
+	aibrix_store *store = new_store(16);
+	aibrix_cache *cache;
+	uint64_t lease, n = 7, busy;
+
+	store_blocks(store, 1, 4);
+	aibrix__store_faults(store, lost, 1);
+	cache = new_cache(16, store);
+	cr_assert_eq(
+		aibrix_cache_acquire(cache, chain(1), 4, 1000, 1, &lease, &n),
+		AIBRIX_E_AGAIN);
+	for (uint64_t now = 1; now < 20; now++) {
+		cr_assert_eq(aibrix_cache_poll(cache, now, 0, &busy), 0);
+		cr_assert_eq(aibrix_cache_state(cache, lease, &n),
+			     AIBRIX_E_AGAIN);
+		check(cache);
+	}
+	cr_assert_eq(aibrix_cache_poll(cache, 1000, 0, &busy), AIBRIX_OK);
+	cr_assert_eq(aibrix_cache_state(cache, lease, &n), AIBRIX_OK);
+	cr_expect_eq(n, 2);
+	check(cache);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
+Test(cache_l2, an_acquire_past_its_deadline_is_what_l1_has)
+{
+	aibrix_store *store = new_store(16);
+	aibrix_cache *cache;
+	uint64_t lease, n = 7;
+
+	store_blocks(store, 1, 4);
+	cache = new_cache(16, store);
+	cr_expect_eq(aibrix_cache_acquire(cache, chain(1), 4, 5, 5, &lease, &n),
+		     AIBRIX_OK);
+	cr_expect_eq(n, 0);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
+Test(cache_l2, a_read_only_l2_is_not_written)
+{
+	aibrix_store *store = new_store(16);
+	aibrix_cache_opts o = {.size = sizeof(o),
+			       .block_bytes = BLOCK,
+			       .l1_bytes = 16 * BLOCK,
+			       .l2 = store,
+			       .flags = AIBRIX_CACHE_NO_L2_WRITE};
+	aibrix_cache *cache;
+
+	cr_assert_eq(aibrix_cache_new(&o, &cache), AIBRIX_OK);
+	cr_assert_eq(put_blocks(cache, 1, 4), 4);
+	settle_all(cache, 1);
+	cr_expect_eq(values_of(store), 0);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
+Test(cache_l2, free_waits_for_writes_and_gives_reads_up)
+{
+	aibrix_store *store = new_store(64);
+	aibrix_cache *cache = new_cache(16, store);
+	uint64_t lease, n;
+
+	cr_assert_eq(put_blocks(cache, 1, 8), 8);
+	aibrix_cache_free(cache);
+	cr_expect_eq(values_of(store), 8);
+
+	cache = new_cache(16, store);
+	cr_assert_eq(aibrix_cache_acquire(cache, chain(1), 8, 0, 1, &lease, &n),
+		     AIBRIX_E_AGAIN);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
+Test(cache_l2, caches_that_share_a_store_may_be_polled_in_any_order)
+{
+	aibrix_store *store = new_store(64);
+	aibrix_cache *a, *b;
+	uint64_t first, second, n = 0, busy;
+
+	store_blocks(store, 1, 5);
+	store_blocks(store, 2, 5);
+	a = new_cache(16, store);
+	b = new_cache(16, store);
+	cr_assert_eq(aibrix_cache_acquire(a, chain(1), 5, 0, 1, &first, &n),
+		     AIBRIX_E_AGAIN);
+	cr_assert_eq(aibrix_cache_acquire(b, chain(2), 5, 0, 1, &second, &n),
+		     AIBRIX_E_AGAIN);
+	for (int i = 0; i < 50; i++)
+		cr_assert_eq(aibrix_cache_poll(a, 1, 0, &busy), AIBRIX_OK);
+	cr_expect_eq(aibrix_cache_state(a, first, &n), AIBRIX_OK);
+	cr_expect_eq(n, 5);
+	settle_all(b, 1);
+	cr_expect_eq(aibrix_cache_state(b, second, &n), AIBRIX_OK);
+	cr_expect_eq(n, 5);
+	aibrix_cache_free(a);
+	check(b);
+	aibrix_cache_free(b);
+	aibrix_store_free(store);
+}
+
+/* Flip one bit of the first place in the file that holds n bytes of value
+ * byte. */
+static void
+flip_in_file(const char *path, uint8_t byte, size_t n)
+{
+	int fd = open(path, O_RDWR);
+	uint8_t *all;
+	off_t size;
+	size_t run = 0;
+	uint8_t bad = byte ^ 0x20;
+
+	cr_assert_geq(fd, 0);
+	size = lseek(fd, 0, SEEK_END);
+	all = malloc((size_t)size);
+	cr_assert_eq(pread(fd, all, (size_t)size, 0), size);
+	for (off_t i = 0; i < size; i++) {
+		run = all[i] == byte ? run + 1 : 0;
+		if (run == n) {
+			cr_assert_eq(pwrite(fd, &bad, 1, i - (off_t)n / 2), 1);
+			break;
+		}
+	}
+	cr_assert_eq(run, n, "the block is in the file");
+	free(all);
+	close(fd);
+}
+
+Test(cache_l2, a_flipped_bit_in_the_slot_file_is_caught_and_not_delivered)
+{
+	char path[] = "/tmp/aibrix-cache-XXXXXX";
+	aibrix_store_opts o = {.size = sizeof(o),
+			       .backend = AIBRIX_BACKEND_FILE,
+			       .path = path,
+			       .capacity_bytes = 64 * 4096,
+			       .value_bytes = VALUE};
+	aibrix_store *store;
+	aibrix_cache *cache;
+	int fd = mkstemp(path);
+
+	cr_assert_geq(fd, 0);
+	close(fd);
+	unlink(path);
+	cr_assert_eq(aibrix_store_open(&o, &store), AIBRIX_OK);
+	store_blocks(store, 1, 6);
+	flip_in_file(path, byte_of(1, 3), BLOCK);
+
+	cache = new_cache(16, store);
+	cr_expect_eq(count_blocks(cache, 1, 6), 3);
+	cr_expect_eq(stat_of(cache).corrupt_l2, 1);
+	settle_all(cache, 1);
+	cr_assert_eq(put_blocks(cache, 1, 6), 6);
+	settle_all(cache, 1);
+	aibrix_cache_free(cache);
+	cache = new_cache(16, store);
+	cr_expect_eq(count_blocks(cache, 1, 6), 6, "it was written again");
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+	unlink(path);
+}
