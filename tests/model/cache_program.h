@@ -1,0 +1,483 @@
+/*
+ * A byte string is a program for two caches that share a store, whose faults
+ * the program scripts.  After every step the invariants hold, every byte
+ * that a lease shows is one that was committed under that key and layout,
+ * and blocks go away only by eviction or damage that was counted.
+ *
+ *	byte 0: bit 0 there is an L2; 1 S3-FIFO; 2 the second cache has another
+ *		layout; 3 the first does not write to L2
+ *	byte 1: slots of L1, 1 to 12; byte 2: transfers, 1 to 8
+ *	then three bytes a step: operation (low 4 bits), cache (bit 4);
+ *	which lease, chain or fault; how many
+ */
+#ifndef TESTS_CACHE_PROGRAM_H
+#define TESTS_CACHE_PROGRAM_H
+
+#include <string.h>
+
+#include <aibrix/cache.h>
+
+#include "cache/cache_internal.h"
+#include "store/store_faults.h"
+
+enum {
+	PROGRAM_BLOCK = 48,
+	PROGRAM_CHAINS = 4,
+	PROGRAM_LENGTH = 8,
+	PROGRAM_KEYS = PROGRAM_CHAINS * PROGRAM_LENGTH,
+	PROGRAM_LEASES = 6,
+	PROGRAM_FAULTS = 8,
+	PROGRAM_EQUAL = -1
+};
+
+enum {
+	STEP_ACQUIRE = 0,
+	STEP_ACQUIRE_LATE = 1,
+	STEP_RESERVE = 2,
+	STEP_COMMIT = 3,
+	STEP_ABORT = 4,
+	STEP_RELEASE = 5,
+	STEP_POLL = 6,
+	STEP_FLIP = 7,  /* a bit of a block in memory that nobody holds */
+	STEP_FAULT = 8, /* one of the next requests of the store */
+	STEP_TIME = 9,
+	STEP_RENEW = 10, /* free the cache and make it again */
+	STEP_KINDS = 11,
+	STEP_DAMAGE = 15 /* spoil the model; a poll where that is not allowed */
+};
+
+struct naive_lease {
+	uint64_t id; /* 0: none */
+	uint32_t cache, chain, n;
+	int writing, settled;
+	uint64_t floor;                  /* what L1 had at the time */
+	uint8_t version[PROGRAM_LENGTH]; /* written, or first seen; 0: none */
+};
+
+struct naive_cache {
+	aibrix_cache *cache;
+	uint32_t layout;
+	uint8_t present[PROGRAM_KEYS]; /* as lookup says */
+	aibrix_cache_stat stat;
+};
+
+struct program {
+	uint8_t head[3];
+	aibrix_store *store;
+	struct naive_cache caches[2];
+	struct naive_lease leases[PROGRAM_LEASES];
+	struct store_fault faults[PROGRAM_FAULTS];
+	uint32_t n_faults;
+	/* Versions 1 .. of a key that were committed, by layout. */
+	uint8_t versions[2][PROGRAM_KEYS];
+	uint8_t whole[2][PROGRAM_KEYS][256];
+	uint64_t now;
+};
+
+/* Chains 0 and 1 begin with the same three blocks. */
+static uint32_t
+program_key(uint32_t chain, uint32_t i)
+{
+	return chain == 1 && i < 3 ? i : chain * PROGRAM_LENGTH + i;
+}
+
+static void
+program_keys(uint32_t chain, aibrix_key keys[PROGRAM_LENGTH])
+{
+	memset(keys, 0, PROGRAM_LENGTH * sizeof(*keys));
+	for (uint32_t i = 0; i < PROGRAM_LENGTH; i++)
+		keys[i].bytes[5] = (uint8_t)(program_key(chain, i) + 1);
+}
+
+/* Layout, key and version are in the bytes, and every byte depends on all. */
+static void
+program_fill(uint8_t *out, uint32_t layout, uint32_t key, uint32_t version)
+{
+	out[0] = (uint8_t)layout;
+	out[1] = (uint8_t)key;
+	out[2] = (uint8_t)version;
+	for (uint32_t i = 3; i < PROGRAM_BLOCK; i++)
+		out[i] = (uint8_t)(layout * 101 + key * 31 + version * 7 + i);
+}
+
+static uint64_t
+program_clock(void *ctx)
+{
+	struct program *p = ctx;
+
+	p->now += 1000;
+	return p->now;
+}
+
+static int
+program_open(struct program *p, uint32_t i)
+{
+	struct naive_cache *c = &p->caches[i];
+	aibrix_cache_opts o = {.size = sizeof(o),
+			       .block_bytes = PROGRAM_BLOCK,
+			       .max_leases = PROGRAM_LEASES,
+			       .l2 = p->store};
+
+	o.evict = p->head[0] >> 1 & 1;
+	o.l1_bytes = (p->head[1] % 12 + 1) * (uint64_t)PROGRAM_BLOCK;
+	o.l2_inflight = p->head[2] % 8 + 1;
+	if (i == 0 && (p->head[0] & 8))
+		o.flags = AIBRIX_CACHE_NO_L2_WRITE;
+	c->layout = i == 1 && (p->head[0] & 4);
+	o.layout = c->layout ? "other" : "one";
+	memset(c->present, 0, sizeof(c->present));
+	memset(&c->stat, 0, sizeof(c->stat));
+	return aibrix_cache_new(&o, &c->cache) == AIBRIX_OK;
+}
+
+/* Every byte of an acquired block is of one committed version, and stays. */
+static int
+lease_equal(struct program *p, struct naive_lease *l)
+{
+	struct naive_cache *c = &p->caches[l->cache];
+	uint8_t want[PROGRAM_BLOCK];
+	aibrix_cache_view v = {.size = sizeof(v)};
+	const uint8_t *data;
+	uint32_t key;
+
+	for (uint32_t i = 0; i < l->n; i++) {
+		if (aibrix_cache_block(c->cache, l->id, i, &v) || !v.data)
+			return 0;
+		data = v.data;
+		key = program_key(l->chain, i);
+		if (!l->version[i])
+			l->version[i] = data[2];
+		program_fill(want, c->layout, key, l->version[i]);
+		if (!p->whole[c->layout][key][l->version[i]] ||
+		    memcmp(want, data, PROGRAM_BLOCK) != 0)
+			return 0;
+	}
+	return 1;
+}
+
+static int
+lease_check(struct program *p, struct naive_lease *l)
+{
+	aibrix_cache *cache = p->caches[l->cache].cache;
+	uint64_t n = 0;
+	int err;
+
+	if (!l->id || l->writing)
+		return 1;
+	err = aibrix_cache_state(cache, l->id, &n);
+	if (err == AIBRIX_E_AGAIN)
+		return !l->settled && p->store;
+	if (err || (l->settled && n != l->n) || n < l->floor)
+		return 0;
+	l->settled = 1;
+	l->n = (uint32_t)n;
+	return lease_equal(p, l);
+}
+
+/* What was there and is gone was evicted or damaged. */
+static int
+present_check(struct naive_cache *c)
+{
+	aibrix_cache_stat s = {.size = sizeof(s)};
+	uint64_t gone = 0, count = 0;
+	aibrix_key key = {{0}};
+	uint8_t now;
+
+	if (aibrix_cache_stats(c->cache, &s))
+		return 0;
+	for (uint32_t i = 0; i < PROGRAM_KEYS; i++) {
+		key.bytes[5] = (uint8_t)(i + 1);
+		now = (uint8_t)aibrix_cache_lookup(c->cache, &key, 1);
+		gone += c->present[i] && !now;
+		count += now;
+		c->present[i] = now;
+	}
+	gone = gone >
+	       s.evicted - c->stat.evicted + s.corrupt_l1 - c->stat.corrupt_l1;
+	c->stat = s;
+	return !gone && count == s.l1_blocks &&
+	       s.hits_l1 + s.hits_l2 <= s.asked;
+}
+
+static int
+program_check(struct program *p)
+{
+	for (uint32_t i = 0; i < 2; i++)
+		if (aibrix__cache_check(p->caches[i].cache) ||
+		    !present_check(&p->caches[i]))
+			return 0;
+	for (uint32_t i = 0; i < PROGRAM_LEASES; i++)
+		if (!lease_check(p, &p->leases[i]))
+			return 0;
+	return 1;
+}
+
+static int
+step_acquire(struct program *p, struct naive_lease *l, uint32_t n, int late)
+{
+	struct naive_cache *c = &p->caches[l->cache];
+	uint64_t deadline = late ? p->now + 3000 : 0, got = 0;
+	aibrix_key keys[PROGRAM_LENGTH];
+	uint64_t damaged = c->stat.corrupt_l1;
+	aibrix_cache_stat s = {.size = sizeof(s)};
+	int err;
+
+	program_keys(l->chain, keys);
+	l->floor = aibrix_cache_lookup(c->cache, keys, n);
+	err = aibrix_cache_acquire(c->cache, keys, n, deadline, p->now, &l->id,
+				   &got);
+	if (aibrix_cache_stats(c->cache, &s) ||
+	    (err && err != AIBRIX_E_AGAIN && err != AIBRIX_E_FULL))
+		return 0;
+	if (s.corrupt_l1 != damaged)
+		l->floor = 0;
+	if (err == AIBRIX_E_FULL)
+		l->id = 0;
+	/* Without L2 it is what L1 has, no more and no less. */
+	return p->store || err || l->floor == 0 || got == l->floor;
+}
+
+static int
+step_reserve(struct program *p, struct naive_lease *l, uint32_t n)
+{
+	struct naive_cache *c = &p->caches[l->cache];
+	aibrix_cache_view v = {.size = sizeof(v)};
+	aibrix_key keys[PROGRAM_LENGTH];
+	uint64_t got = 0;
+	uint32_t key;
+	int err;
+
+	program_keys(l->chain, keys);
+	err = aibrix_cache_reserve(c->cache, keys, NULL, n, p->now, &l->id,
+				   &got);
+	if (err) {
+		l->id = 0;
+		return err == AIBRIX_E_FULL;
+	}
+	l->writing = 1;
+	l->n = (uint32_t)got;
+	for (uint32_t i = 0; i < l->n; i++) {
+		if (aibrix_cache_block(c->cache, l->id, i, &v))
+			return 0;
+		if (!v.data)
+			continue;
+		key = program_key(l->chain, i);
+		if (p->versions[c->layout][key] < 255)
+			p->versions[c->layout][key]++;
+		l->version[i] = p->versions[c->layout][key];
+		program_fill(v.data, c->layout, key, l->version[i]);
+	}
+	return got <= n;
+}
+
+static int
+step_commit(struct program *p, struct naive_lease *l, int commit)
+{
+	struct naive_cache *c = &p->caches[l->cache];
+	int want = l->writing ? AIBRIX_OK : AIBRIX_E_STATE;
+	int err;
+
+	err = commit ? aibrix_cache_commit(c->cache, l->id, p->now)
+		     : aibrix_cache_abort(c->cache, l->id);
+	if (err != want || err)
+		return err == want;
+	for (uint32_t i = 0; i < l->n; i++)
+		if (commit && l->version[i])
+			p->whole[c->layout][program_key(l->chain, i)]
+				[l->version[i]] = 1;
+	if (aibrix_cache_release(c->cache, l->id) != AIBRIX_E_NOT_FOUND)
+		return 0;
+	l->id = 0;
+	return 1;
+}
+
+static int
+step_release(struct program *p, struct naive_lease *l)
+{
+	int want = l->writing ? AIBRIX_E_STATE : AIBRIX_OK;
+	int err = aibrix_cache_release(p->caches[l->cache].cache, l->id);
+
+	if (!err)
+		l->id = 0;
+	return err == want;
+}
+
+static void
+step_flip(struct naive_cache *c, uint32_t key, uint32_t at)
+{
+	aibrix_key name = {{0}};
+	uint8_t *data;
+	uint32_t slot;
+
+	name.bytes[5] = (uint8_t)(key % PROGRAM_KEYS + 1);
+	slot = aibrix__l1_find(c->cache, &name);
+	if (slot == NONE || c->cache->slots[slot].state != SLOT_READY ||
+	    c->cache->slots[slot].pins)
+		return;
+	data = aibrix__l1_data(c->cache, slot);
+	data[at % PROGRAM_BLOCK] ^= (uint8_t)(1 << at % 8);
+}
+
+/* The script grows by one and counting starts anew. */
+static void
+step_fault(struct program *p, uint32_t what, uint32_t at)
+{
+	static const int32_t status[] = {AIBRIX_E_IO, AIBRIX_E_NOT_FOUND,
+					 AIBRIX_E_FULL, AIBRIX_E_TIMEOUT};
+	struct store_fault *f;
+
+	if (!p->store)
+		return;
+	if (p->n_faults == PROGRAM_FAULTS)
+		p->n_faults = 0;
+	f = &p->faults[p->n_faults++];
+	f->kind = what % 4 + 1;
+	f->op = f->kind == FAULT_CORRUPT ? AIBRIX_STORE_GET : what / 4 % 4;
+	f->at = at % 8;
+	f->arg = f->kind == FAULT_CORRUPT ? at : at % 5 + 1;
+	f->status = status[at % 4];
+	aibrix__store_faults(p->store, p->faults, p->n_faults);
+}
+
+static int
+step_renew(struct program *p, uint32_t i)
+{
+	for (uint32_t j = 0; j < PROGRAM_LEASES; j++)
+		if (p->leases[j].cache == i)
+			p->leases[j].id = 0;
+	aibrix_cache_free(p->caches[i].cache);
+	p->caches[i].cache = NULL;
+	return program_open(p, i);
+}
+
+/* A version that the model believes in and nobody wrote. */
+static void
+model_damage(struct program *p)
+{
+	for (uint32_t i = 0; i < PROGRAM_LEASES; i++)
+		if (p->leases[i].id && p->leases[i].settled)
+			p->leases[i].version[0]++;
+}
+
+static int
+step_on_lease(struct program *p, const uint8_t *step, uint32_t cache)
+{
+	struct naive_lease *l = &p->leases[step[1] % PROGRAM_LEASES];
+	uint32_t n = step[2] % PROGRAM_LENGTH + 1;
+
+	switch (step[0] & 15) {
+	case STEP_ACQUIRE:
+	case STEP_ACQUIRE_LATE:
+	case STEP_RESERVE:
+		if (l->id)
+			return 1;
+		*l = (struct naive_lease){.cache = cache,
+					  .chain = step[1] / PROGRAM_LEASES %
+						   PROGRAM_CHAINS};
+		if ((step[0] & 15) == STEP_RESERVE)
+			return step_reserve(p, l, n);
+		return step_acquire(p, l, n,
+				    (step[0] & 15) == STEP_ACQUIRE_LATE);
+	case STEP_COMMIT: return !l->id || step_commit(p, l, 1);
+	case STEP_ABORT: return !l->id || step_commit(p, l, 0);
+	default: return !l->id || step_release(p, l);
+	}
+}
+
+static int
+program_step(struct program *p, const uint8_t *step, int damage)
+{
+	uint32_t cache = step[0] >> 4 & 1;
+	uint64_t busy;
+
+	if ((step[0] & 15) <= STEP_RELEASE)
+		return step_on_lease(p, step, cache);
+	switch (step[0] & 15) {
+	case STEP_FLIP:
+		step_flip(&p->caches[cache], step[1], step[2]);
+		return 1;
+	case STEP_FAULT: step_fault(p, step[1], step[2]); return 1;
+	case STEP_TIME: p->now += step[1] * (uint64_t)step[2]; return 1;
+	case STEP_RENEW: return step_renew(p, cache);
+	case STEP_DAMAGE:
+		if (damage)
+			model_damage(p);
+		return 1;
+	default:
+		p->now += step[1];
+		return aibrix_cache_poll(p->caches[cache].cache, p->now, 0,
+					 &busy) == AIBRIX_OK;
+	}
+}
+
+/* Whatever happened, everything settles and nothing stays pinned. */
+static int
+program_drain(struct program *p)
+{
+	aibrix_cache_stat s = {.size = sizeof(s)};
+	uint64_t busy[2] = {1, 1};
+
+	for (int turn = 0; turn < 1000 && (busy[0] || busy[1]); turn++) {
+		p->now += 100000;
+		for (uint32_t i = 0; i < 2; i++)
+			if (aibrix_cache_poll(p->caches[i].cache, p->now, 0,
+					      &busy[i]))
+				return 0;
+	}
+	if (busy[0] || busy[1] || !program_check(p))
+		return 0;
+	for (uint32_t i = 0; i < PROGRAM_LEASES; i++) {
+		struct naive_lease *l = &p->leases[i];
+
+		if (l->id && !(l->writing ? step_commit(p, l, 0)
+					  : l->settled && step_release(p, l)))
+			return 0;
+	}
+	if (!program_check(p))
+		return 0;
+	for (uint32_t i = 0; i < 2; i++)
+		if (aibrix_cache_stats(p->caches[i].cache, &s) || s.l1_pinned ||
+		    s.leases)
+			return 0;
+	return 1;
+}
+
+static int
+program_steps(struct program *p, const uint8_t *data, size_t len, int damage)
+{
+	size_t i;
+
+	for (i = 3; i + 3 <= len; i += 3)
+		if (!program_step(p, data + i, damage) || !program_check(p))
+			return (int)i;
+	return program_drain(p) ? PROGRAM_EQUAL : (int)i;
+}
+
+/* PROGRAM_EQUAL, or the byte at which cache and model differ. */
+static int
+program_run(const uint8_t *data, size_t len, int damage)
+{
+	struct program p = {.now = 1};
+	aibrix_store_opts o = {.size = sizeof(o),
+			       .value_bytes = FRAME_BYTES + PROGRAM_BLOCK,
+			       .max_inflight = 6,
+			       .timeout_ns = 50000,
+			       .clock = program_clock,
+			       .clock_ctx = &p};
+	int at = 0;
+
+	if (len < 3)
+		return PROGRAM_EQUAL;
+	memcpy(p.head, data, sizeof(p.head));
+	o.capacity_bytes = 20 * o.value_bytes;
+	if ((p.head[0] & 1) && aibrix_store_open(&o, &p.store))
+		return 0;
+	if (program_open(&p, 0) && program_open(&p, 1))
+		at = program_steps(&p, data, len, damage);
+	aibrix_cache_free(p.caches[0].cache);
+	aibrix_cache_free(p.caches[1].cache);
+	aibrix_store_free(p.store);
+	return at;
+}
+
+#endif

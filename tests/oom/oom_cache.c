@@ -1,0 +1,96 @@
+#include "cache_tools.h"
+#include "failing.h"
+
+/* Write a chain and read it; E_NOMEM leaves the cache as it was. */
+static int
+cache_write(aibrix_cache *cache)
+{
+	uint64_t lease = 7, n = 7;
+	int err = aibrix_cache_reserve(cache, chain(1), NULL, 5, 1, &lease, &n);
+
+	check(cache);
+	if (err) {
+		cr_assert(lease == 7 && n == 7, "outputs are untouched");
+		return err;
+	}
+	for (uint64_t i = 0; i < n; i++)
+		memset(view_of(cache, lease, i).data, byte_of(1, i), BLOCK);
+	cr_assert_eq(aibrix_cache_commit(cache, lease, 1), AIBRIX_OK);
+	settle_all(cache, 1);
+	return AIBRIX_OK;
+}
+
+static int
+cache_read(aibrix_cache *cache)
+{
+	uint64_t lease = 7, n = 7;
+	int err = aibrix_cache_acquire(cache, chain(1), 5, 0, 1, &lease, &n);
+
+	check(cache);
+	if (err == AIBRIX_E_NOMEM) {
+		cr_assert(lease == 7 && n == 7, "outputs are untouched");
+		return err;
+	}
+	settle_all(cache, 1);
+	cr_assert_eq(aibrix_cache_state(cache, lease, &n), AIBRIX_OK);
+	cr_assert_eq(n, 5);
+	cr_assert_eq(aibrix_cache_release(cache, lease), AIBRIX_OK);
+	return AIBRIX_OK;
+}
+
+/* From birth to death; a call that failed succeeds when asked again. */
+static int
+cache_use(const aibrix_allocator *a, aibrix_store *store)
+{
+	aibrix_cache_opts o = {.size = sizeof(o),
+			       .block_bytes = BLOCK,
+			       .l1_bytes = 8 * BLOCK,
+			       .l2 = store,
+			       .alloc = a};
+	aibrix_cache *cache = NULL;
+	int err = aibrix_cache_new(&o, &cache), again;
+
+	if (err) {
+		cr_assert_null(cache, "output untouched on failure");
+		return err;
+	}
+	err = cache_write(cache);
+	if (err)
+		cr_assert_eq(cache_write(cache), AIBRIX_OK);
+	again = cache_read(cache);
+	if (again)
+		cr_assert_eq(cache_read(cache), AIBRIX_OK);
+	aibrix_cache_free(cache);
+	return err ? err : again;
+}
+
+static void
+fail_each(int with_store)
+{
+	for (uint64_t i = 0;; i++) {
+		struct failing f = {.fail_at = i};
+		aibrix_allocator a = failing_allocator(&f);
+		aibrix_store *store = with_store ? new_store(8) : NULL;
+		int err = cache_use(&a, store);
+
+		aibrix_store_free(store);
+		cr_assert_eq(f.live, 0, "leak when allocation %llu fails",
+			     (unsigned long long)i);
+		cr_assert_eq(f.live_bytes, 0, "sizes given back differ");
+		if (err == AIBRIX_OK) {
+			cr_assert_eq(i, f.calls, "the loop ended early");
+			return;
+		}
+		cr_assert_eq(err, AIBRIX_E_NOMEM);
+	}
+}
+
+Test(cache, survives_every_allocation_failure)
+{
+	fail_each(0);
+}
+
+Test(cache, with_l2_survives_every_allocation_failure)
+{
+	fail_each(1);
+}

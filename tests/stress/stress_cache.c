@@ -1,0 +1,140 @@
+/*
+ * One cache without L2, many threads: readers and writers of chains that
+ * overlap, in an L1 that holds half of them.  Every byte that is read must
+ * be the one that every writer writes under that key.
+ */
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <aibrix/cache.h>
+
+#include "base/rand.h"
+#include "cache/cache_internal.h"
+
+enum { THREADS = 4, ROUNDS = 6000, CHAINS = 16, LENGTH = 24, BLOCK = 256 };
+
+#define REQUIRE(x) ((x) ? (void)0 : fail(#x, __LINE__))
+
+static void
+fail(const char *what, int line)
+{
+	fprintf(stderr, "line %d: %s\n", line, what);
+	abort();
+}
+
+/* Chains share their first 8 blocks in pairs. */
+static void
+keys_make(uint32_t c, aibrix_key keys[LENGTH])
+{
+	memset(keys, 0, LENGTH * sizeof(*keys));
+	for (uint32_t i = 0; i < LENGTH; i++) {
+		keys[i].bytes[0] = (uint8_t)(i < 8 ? c / 2 : c + CHAINS);
+		keys[i].bytes[1] = (uint8_t)i;
+		keys[i].bytes[2] = 1;
+	}
+}
+
+static uint8_t
+byte_of(const aibrix_key *key)
+{
+	return (uint8_t)(key->bytes[0] * 31 + key->bytes[1]);
+}
+
+static void
+read_chain(aibrix_cache *cache, const aibrix_key *keys, uint64_t *hits)
+{
+	aibrix_cache_view v = {.size = sizeof(v)};
+	const uint8_t *data;
+	uint64_t lease, n;
+
+	REQUIRE(!aibrix_cache_acquire(cache, keys, LENGTH, 0, 1, &lease, &n));
+	for (uint64_t i = 0; i < n; i++) {
+		REQUIRE(!aibrix_cache_block(cache, lease, i, &v));
+		data = v.data;
+		for (int b = 0; b < BLOCK; b++)
+			REQUIRE(data[b] == byte_of(&keys[i]));
+	}
+	*hits += n;
+	REQUIRE(!aibrix_cache_release(cache, lease));
+	REQUIRE(aibrix_cache_release(cache, lease) == AIBRIX_E_NOT_FOUND);
+}
+
+static void
+write_chain(aibrix_cache *cache, const aibrix_key *keys, int keep)
+{
+	aibrix_cache_view v = {.size = sizeof(v)};
+	uint64_t lease, n;
+	int err;
+
+	err = aibrix_cache_reserve(cache, keys, NULL, LENGTH, 1, &lease, &n);
+	if (err == AIBRIX_E_FULL)
+		return;
+	REQUIRE(!err);
+	for (uint64_t i = 0; i < n; i++) {
+		REQUIRE(!aibrix_cache_block(cache, lease, i, &v));
+		if (v.data)
+			memset(v.data, byte_of(&keys[i]), BLOCK);
+	}
+	if (keep)
+		REQUIRE(!aibrix_cache_commit(cache, lease, 1));
+	else
+		REQUIRE(!aibrix_cache_abort(cache, lease));
+}
+
+struct worker {
+	pthread_t thread;
+	aibrix_cache *cache;
+	uint64_t seed, hits;
+};
+
+static void *
+work(void *arg)
+{
+	struct worker *w = arg;
+	aibrix_key keys[LENGTH];
+
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		keys_make(rand_below(&w->seed, CHAINS), keys);
+		switch (rand_below(&w->seed, 4)) {
+		case 0:
+			write_chain(w->cache, keys, rand_below(&w->seed, 8));
+			break;
+		case 1: (void)aibrix_cache_lookup(w->cache, keys, LENGTH);
+		/* fall through */
+		default: read_chain(w->cache, keys, &w->hits); break;
+		}
+	}
+	return NULL;
+}
+
+int
+main(void)
+{
+	aibrix_cache_opts o = {.size = sizeof(o),
+			       .block_bytes = BLOCK,
+			       .l1_bytes = CHAINS * LENGTH / 2 * BLOCK};
+	aibrix_cache_stat s = {.size = sizeof(s)};
+	struct worker workers[THREADS];
+	aibrix_cache *cache;
+	uint64_t hits = 0;
+
+	REQUIRE(!aibrix_cache_new(&o, &cache));
+	for (uint32_t i = 0; i < THREADS; i++) {
+		workers[i] = (struct worker){.cache = cache, .seed = i};
+		REQUIRE(!pthread_create(&workers[i].thread, NULL, work,
+					&workers[i]));
+	}
+	for (uint32_t i = 0; i < THREADS; i++) {
+		REQUIRE(!pthread_join(workers[i].thread, NULL));
+		hits += workers[i].hits;
+	}
+	REQUIRE(!aibrix__cache_check(cache));
+	REQUIRE(!aibrix_cache_stats(cache, &s));
+	REQUIRE(s.l1_pinned == 0 && s.leases == 0 && s.corrupt_l1 == 0);
+	REQUIRE(s.hits_l1 == hits && hits > 0 && s.evicted > 0);
+	aibrix_cache_free(cache);
+	return 0;
+}
