@@ -1,0 +1,180 @@
+/*
+ * replay: the main job of libaibrix on a real or generated workload.
+ *
+ * Requests of a trace go through a gateway (hash, match, pick) to pods with
+ * modelled engines and real KV caches; each policy sees the same requests
+ * and starts with everything empty.  doc/modules/sim.md has the model and
+ * says what each number means.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "replay_options.h"
+#include "replay_run.h"
+#include "sim/sim_capacity.h"
+#include "sim/sim_trace.h"
+
+enum { GENERATED = 2000, ERROR_BYTES = 512, EXIT_USAGE = 2 };
+
+static int
+workload_load(const replay_options *options, sim_workload *workload)
+{
+	char error[ERROR_BYTES];
+	int failed;
+
+	if (options->trace) {
+#ifdef SIM_HAVE_JANSSON
+		size_t max = options->requests ? options->requests : SIZE_MAX;
+
+		failed = sim_trace_read(options->trace, max, workload, error,
+					sizeof(error));
+#else
+		failed = -1;
+		snprintf(error, sizeof(error),
+			 "--trace needs libjansson, which this build has not; "
+			 "--generate works");
+#endif
+		if (failed)
+			fprintf(stderr, "replay: %s\n", error);
+		return failed;
+	}
+	failed = sim_workload_generate(workload, options->kind,
+				       options->requests ? options->requests
+							 : GENERATED,
+				       options->seed);
+	if (failed == -2)
+		fprintf(stderr,
+			"replay: --generate %s: not conversation, agent or "
+			"rag\n",
+			options->kind);
+	else if (failed)
+		fputs("replay: out of memory\n", stderr);
+	return failed;
+}
+
+/* A request that no pod can ever hold would wait for ever. */
+static int
+workload_fits(const replay_options *options, const sim_workload *workload)
+{
+	for (size_t i = 0; i < workload->n; i++) {
+		const sim_request *request = &workload->requests[i];
+		uint64_t need =
+			sim_request_blocks(request, options->block_tokens);
+
+		if (need <= options->gpu_blocks)
+			continue;
+		if (options->trace)
+			fprintf(stderr, "replay: %s:%u", options->trace,
+				request->line);
+		else
+			fprintf(stderr, "replay: request %zu", i + 1);
+		fprintf(stderr,
+			": needs %llu GPU blocks, a pod has %llu; see "
+			"--gpu-blocks\n",
+			(unsigned long long)need,
+			(unsigned long long)options->gpu_blocks);
+		return -1;
+	}
+	return 0;
+}
+
+static int
+arrivals_scale(const replay_options *options, const sim_pod_spec *spec,
+	       sim_workload *workload)
+{
+	const sim_request *requests = workload->requests;
+	double span_s = (double)(requests[workload->n - 1].arrival_ns -
+				 requests[0].arrival_ns) /
+			1e9;
+	double needed_s;
+
+	if (options->speed > 0) {
+		sim_workload_scale(workload, 1 / options->speed);
+		return 0;
+	}
+	needed_s = sim_capacity_s(spec, workload, options->pods,
+				  options->gpu_blocks, options->block_tokens);
+	if (isnan(needed_s)) {
+		fputs("replay: out of memory\n", stderr);
+		return -1;
+	}
+	/* Nothing to stretch when all arrive at once. */
+	if (span_s > 0)
+		sim_workload_scale(workload,
+				   needed_s / (options->load * span_s));
+	return 0;
+}
+
+static int
+policies_run(const replay_input *input)
+{
+	const replay_options *options = input->options;
+	replay_result results[REPLAY_POLICIES_MAX];
+
+	for (uint32_t i = 0; i < options->n_policies; i++) {
+		if (replay_run(input, options->policies[i], &results[i]) != 0)
+			return -1;
+		if (options->json)
+			replay_report_json(&results[i]);
+	}
+	if (!options->json)
+		replay_report_table(input, results, options->n_policies);
+	/* A full pipe or disk behind stdout is a failure like any other. */
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		perror("replay: output");
+		return -1;
+	}
+	return 0;
+}
+
+static int
+replay_main(replay_options *options, sim_workload *workload)
+{
+	sim_pod_spec spec;
+	replay_input input = {
+		.options = options,
+		.spec = &spec,
+		.workload = workload,
+		.progress = isatty(STDERR_FILENO),
+	};
+
+	if (sim_preset_find(options->preset, &spec) != 0) {
+		fprintf(stderr,
+			"replay: --preset %s: unknown; --help lists them\n",
+			options->preset);
+		return -1;
+	}
+	if (!options->gpu_blocks)
+		options->gpu_blocks = spec.kv_tokens / options->block_tokens;
+	if (workload_load(options, workload) != 0 ||
+	    workload_fits(options, workload) != 0)
+		return -1;
+	if (options->measure && replay_measure(options, &spec) != 0)
+		return -1;
+	if (arrivals_scale(options, &spec, workload) != 0)
+		return -1;
+	input.hit_ceiling = replay_ceiling(options, workload);
+	if (isnan(input.hit_ceiling))
+		return -1;
+	return policies_run(&input);
+}
+
+int
+main(int argc, char **argv)
+{
+	replay_options options;
+	sim_workload workload = {0};
+	int parsed = replay_options_parse(argc, argv, &options);
+	int failed = 0;
+
+	if (parsed == 0)
+		failed = replay_main(&options, &workload);
+	sim_workload_clear(&workload);
+	replay_options_clear(&options);
+	if (parsed < 0)
+		return EXIT_USAGE;
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,42 @@
+/* What the user asked replay for. */
+#ifndef REPLAY_OPTIONS_H
+#define REPLAY_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { REPLAY_POLICIES_MAX = 16 };
+
+enum { REPLAY_L2_NONE = 0, REPLAY_L2_MEM = 1, REPLAY_L2_FILE = 2 };
+
+typedef struct replay_options {
+	const char *trace; /* or kind */
+	const char *kind;  /* of a generated workload */
+	uint64_t requests; /* at most; 0: not given */
+	uint64_t seed;
+	uint32_t pods;
+	uint32_t profile; /* AIBRIX_PROFILE_* */
+	uint32_t block_tokens;
+	uint32_t l2;          /* REPLAY_L2_* */
+	uint64_t block_bytes; /* 0: no payload */
+	uint64_t gpu_blocks;
+	uint64_t l1_bytes;
+	uint64_t l2_bytes;
+	const char *l2_dir;
+	const char *preset;
+	double speed; /* 0: not given */
+	double load;
+	uint32_t n_policies;
+	uint32_t measure;
+	uint32_t json;
+	uint32_t spare;
+	char *policies[REPLAY_POLICIES_MAX];
+	char *policy_text; /* owned; policies point into it */
+} replay_options;
+
+/* 0: run; 1: help was printed; -1: a message was printed. */
+int replay_options_parse(int argc, char **argv, replay_options *options);
+
+void replay_options_clear(replay_options *options);
+
+#endif

@@ -1,0 +1,78 @@
+/* Results for people and for programs. */
+#include "replay_run.h"
+
+#include <stdio.h>
+
+void
+replay_report_json(const replay_result *r)
+{
+	printf("{\"policy\":\"%s\",\"requests\":%llu,\"pods\":%llu,", r->policy,
+	       (unsigned long long)r->requests, (unsigned long long)r->pods);
+	printf("\"hit_ceiling\":%.6f,\"hit_ratio\":%.6f,\"hit_gpu\":%.6f,"
+	       "\"hit_l1\":%.6f,\"hit_l2\":%.6f,",
+	       r->hit_ceiling, r->hit_ratio, r->hit_gpu, r->hit_l1, r->hit_l2);
+	printf("\"ttft_ms_mean\":%.3f,\"ttft_ms_p50\":%.3f,"
+	       "\"ttft_ms_p99\":%.3f,\"tokens_per_s\":%.1f,"
+	       "\"load_max_over_mean\":%.4f,",
+	       r->ttft_ms_mean, r->ttft_ms_p50, r->ttft_ms_p99, r->tokens_per_s,
+	       r->load_max_over_mean);
+	printf("\"verified_blocks\":%llu,\"corrupt_blocks\":%llu,",
+	       (unsigned long long)r->verified_blocks,
+	       (unsigned long long)r->corrupt_blocks);
+	printf("\"hash_ns_per_block\":%.1f,\"match_ns\":%.1f,\"pick_ns\":%.1f,"
+	       "\"cache_ns_per_block\":%.1f}\n",
+	       r->hash_ns_per_block, r->match_ns, r->pick_ns,
+	       r->cache_ns_per_block);
+	fflush(stdout);
+}
+
+static void
+header_print(const replay_input *input)
+{
+	const replay_options *options = input->options;
+	const sim_workload *workload = input->workload;
+	double n = (double)workload->n;
+
+	printf("%zu requests (%s), mean %.0f tokens in and %.0f out, over %u "
+	       "pods of %s.\n",
+	       workload->n, options->trace ? options->trace : options->kind,
+	       (double)workload->input_tokens / n,
+	       (double)workload->output_tokens / n, options->pods,
+	       input->spec->text);
+	printf("One infinite cache would give %.1f %% of the input tokens.\n\n",
+	       100 * input->hit_ceiling);
+}
+
+void
+replay_report_table(const replay_input *input, const replay_result *results,
+		    uint32_t n)
+{
+	header_print(input);
+	printf("%-15s %23s %26s %8s %6s\n", "", "input tokens reused, %",
+	       "time to first token, ms", "tokens", "load");
+	printf("%-15s %5s %5s %5s %5s %9s %8s %8s %8s %6s\n", "policy", "all",
+	       "GPU", "L1", "L2", "mean", "p50", "p99", "per s", "max/mn");
+	for (uint32_t i = 0; i < n; i++) {
+		const replay_result *r = &results[i];
+
+		printf("%-15s %5.1f %5.1f %5.1f %5.1f %9.0f %8.0f %8.0f %8.0f "
+		       "%6.2f\n",
+		       r->policy, 100 * r->hit_ratio, 100 * r->hit_gpu,
+		       100 * r->hit_l1, 100 * r->hit_l2, r->ttft_ms_mean,
+		       r->ttft_ms_p50, r->ttft_ms_p99, r->tokens_per_s,
+		       r->load_max_over_mean);
+	}
+	printf("\n%-15s %9s %9s %9s %9s %11s %9s\n", "what it costs", "hash",
+	       "match", "pick", "cache", "blocks", "corrupt");
+	printf("%-15s %9s %9s %9s %9s %11s %9s\n", "policy", "ns/block", "ns",
+	       "ns", "ns/block", "verified", "blocks");
+	for (uint32_t i = 0; i < n; i++) {
+		const replay_result *r = &results[i];
+
+		printf("%-15s %9.0f %9.0f %9.0f %9.0f %11llu %9llu\n",
+		       r->policy, r->hash_ns_per_block, r->match_ns, r->pick_ns,
+		       r->cache_ns_per_block,
+		       (unsigned long long)r->verified_blocks,
+		       (unsigned long long)r->corrupt_blocks);
+	}
+}

@@ -1,0 +1,58 @@
+/* One workload, one policy. */
+#ifndef REPLAY_RUN_H
+#define REPLAY_RUN_H
+
+#include <stdint.h>
+
+#include "replay_options.h"
+#include "sim/sim_presets.h"
+#include "sim/sim_workload.h"
+
+typedef struct replay_result {
+	const char *policy;
+	uint64_t requests;
+	uint64_t pods;
+	double hit_ceiling; /* of input tokens, as the four below */
+	double hit_ratio;
+	double hit_gpu;
+	double hit_l1;
+	double hit_l2;
+	double ttft_ms_mean;
+	double ttft_ms_p50;
+	double ttft_ms_p99;
+	double tokens_per_s;
+	double load_max_over_mean;
+	uint64_t verified_blocks;
+	uint64_t corrupt_blocks;
+	double hash_ns_per_block;
+	double match_ns;
+	double pick_ns;
+	double cache_ns_per_block;
+} replay_result;
+
+typedef struct replay_input {
+	const replay_options *options;
+	const sim_pod_spec *spec;
+	const sim_workload *workload;
+	double hit_ceiling;
+	uint32_t progress; /* show it on stderr */
+} replay_input;
+
+/* Share of input tokens that one infinite cache would give; NaN: failed, a
+ * message was printed. */
+double replay_ceiling(const replay_options *options,
+		      const sim_workload *workload);
+
+/* 0, or -1: a message was printed. */
+int replay_run(const replay_input *input, const char *policy,
+	       replay_result *result);
+
+/* Replace the load times in spec by what this machine does.  0 or -1. */
+int replay_measure(const replay_options *options, sim_pod_spec *spec);
+
+void replay_report_json(const replay_result *result);
+
+void replay_report_table(const replay_input *input,
+			 const replay_result *results, uint32_t n);
+
+#endif
