@@ -1,0 +1,326 @@
+#!/usr/bin/env python3
+"""Runs replay as a user does: small inputs, every kind of bad input.
+
+usage: test_replay.py REPLAY traces|no-traces
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+REPLAY = sys.argv[1]
+TRACES = sys.argv[2] == "traces"
+
+FIELDS = [
+    "policy", "requests", "pods", "hit_ceiling", "hit_ratio", "hit_gpu",
+    "hit_l1", "hit_l2", "ttft_ms_mean", "ttft_ms_p50", "ttft_ms_p99",
+    "tokens_per_s", "load_max_over_mean", "verified_blocks", "corrupt_blocks",
+    "hash_ns_per_block", "match_ns", "pick_ns", "cache_ns_per_block",
+]
+MEASURED = ["hash_ns_per_block", "match_ns", "pick_ns", "cache_ns_per_block"]
+POLICIES = ["random", "least-request", "prefix-cache"]
+
+# Small enough for a sanitizer build, with caches so small that all tiers
+# are used.
+SMALL = ["--generate", "conversation", "--requests", "200", "--seed", "3",
+         "--pods", "3", "--gpu-blocks", "1100", "--l1-bytes", "1M",
+         "--block-bytes", "1K", "--l2-bytes", "16M"]
+
+
+def run(*args):
+    return subprocess.run([REPLAY, *args], capture_output=True, text=True,
+                          timeout=300)
+
+
+def good(*args):
+    done = run(*args)
+    assert done.returncode == 0, (args, done.stderr)
+    assert done.stderr == "", done.stderr  # no progress into a pipe
+    return done.stdout
+
+
+def results(*args):
+    return [json.loads(line) for line in good(*args, "--json").splitlines()]
+
+
+def request(**change):
+    fields = {"timestamp": 0, "input_length": 1000, "output_length": 5,
+              "hash_ids": [1, 2]}
+    fields.update(change)
+    return json.dumps({k: v for k, v in fields.items() if v is not None})
+
+
+class Output(unittest.TestCase):
+    def test_one_object_per_policy_with_the_promised_fields(self):
+        rows = results(*SMALL)
+        self.assertEqual([r["policy"] for r in rows], POLICIES)
+        for row in rows:
+            self.assertEqual(list(row), FIELDS)
+            self.assertEqual(row["requests"], 200)
+            self.assertEqual(row["pods"], 3)
+            self.assertLessEqual(row["hit_ratio"], row["hit_ceiling"] + 2e-6)
+            self.assertAlmostEqual(
+                row["hit_gpu"] + row["hit_l1"] + row["hit_l2"],
+                row["hit_ratio"], delta=3e-6)
+            self.assertLessEqual(row["ttft_ms_p50"], row["ttft_ms_p99"])
+            self.assertGreater(row["ttft_ms_mean"], 0)
+            self.assertGreater(row["tokens_per_s"], 0)
+            self.assertGreaterEqual(row["load_max_over_mean"], 1)
+            for field in MEASURED:
+                self.assertGreater(row[field], 0, field)
+
+    def test_every_tier_hits_and_no_byte_is_wrong(self):
+        for row in results(*SMALL):
+            for tier in ["hit_gpu", "hit_l1", "hit_l2"]:
+                self.assertGreater(row[tier], 0, tier)
+            self.assertGreater(row["verified_blocks"], 0)
+            self.assertEqual(row["corrupt_blocks"], 0)
+
+    def test_same_seed_same_output(self):
+        runs = [results(*SMALL), results(*SMALL)]
+        for rows in runs:
+            for row in rows:
+                for field in MEASURED:
+                    del row[field]
+        self.assertEqual(runs[0], runs[1])
+
+    def test_the_table_has_a_row_per_policy(self):
+        table = good(*SMALL)
+        for policy in POLICIES:
+            self.assertIn(policy, table)
+
+    def test_without_payload_only_the_gpu_hits(self):
+        for row in results("--generate", "agent", "--requests", "100",
+                           "--block-bytes", "0"):
+            self.assertEqual(row["hit_l1"] + row["hit_l2"], 0)
+            self.assertGreater(row["hit_gpu"], 0)
+            self.assertEqual(row["verified_blocks"], 0)
+
+    def test_without_l2_nothing_comes_from_there(self):
+        for row in results(*SMALL, "--l2", "none"):
+            self.assertEqual(row["hit_l2"], 0)
+
+    def test_compat_and_speed_and_presets_and_one_policy(self):
+        rows = results(*SMALL, "--profile", "compat", "--policy",
+                       "prefix-cache", "--speed", "2", "--preset",
+                       "a100-llama3-8b")
+        self.assertEqual(len(rows), 1)
+
+    def test_help_names_every_option(self):
+        text = good("--help")
+        for option in ["trace", "generate", "requests", "seed", "pods",
+                       "policy", "profile", "block-tokens", "block-bytes",
+                       "gpu-blocks", "l1-bytes", "l2", "l2-bytes", "speed",
+                       "load", "preset", "measure", "json"]:
+            self.assertIn("--" + option, text)
+
+
+class Disk(unittest.TestCase):
+    def test_l2_on_disk_gives_what_memory_gives_and_leaves_nothing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            disk = results(*SMALL, "--l2", "file:" + folder)
+            self.assertEqual(os.listdir(folder), [])
+        memory = results(*SMALL)
+        for a, b in zip(disk, memory):
+            self.assertGreater(a["hit_l2"], 0)
+            self.assertEqual(a["corrupt_blocks"], 0)
+            self.assertEqual(a["hit_ceiling"], b["hit_ceiling"])
+
+    def test_measured_loads(self):
+        with tempfile.TemporaryDirectory() as folder:
+            results(*SMALL, "--l2", "file:" + folder, "--measure",
+                    "--policy", "random")
+
+
+@unittest.skipUnless(TRACES, "built without libjansson")
+class Trace(unittest.TestCase):
+    def file(self, text):
+        handle = tempfile.NamedTemporaryFile("wb", suffix=".jsonl",
+                                             delete=False)
+        self.addCleanup(os.unlink, handle.name)
+        with handle:
+            handle.write(text if isinstance(text, bytes) else text.encode())
+        return handle.name
+
+    def test_hits_of_a_trace_that_can_be_counted_by_hand(self):
+        # 1000 tokens: 7 whole blocks of 128 and a rest; the second request
+        # repeats the first, the third one its first 512 tokens.
+        path = self.file("\n".join([
+            request(),
+            request(timestamp=60000),
+            request(timestamp=120000, hash_ids=[1, 3]),
+            "", ""]))
+        rows = results("--trace", path, "--pods", "1", "--speed", "1",
+                       "--policy", "random")
+        self.assertAlmostEqual(rows[0]["hit_ceiling"], 11 * 128 / 3000,
+                               delta=1e-6)
+        self.assertAlmostEqual(rows[0]["hit_gpu"], 11 * 128 / 3000,
+                               delta=1e-6)
+
+    def test_one_token_is_always_computed(self):
+        path = self.file("\n".join([
+            request(input_length=512, hash_ids=[1]),
+            request(input_length=512, hash_ids=[1], timestamp=60000)]))
+        rows = results("--trace", path, "--pods", "1", "--speed", "1",
+                       "--policy", "random")
+        self.assertAlmostEqual(rows[0]["hit_ceiling"], 3 * 128 / 1024,
+                               delta=1e-6)
+        self.assertAlmostEqual(rows[0]["hit_ratio"], 3 * 128 / 1024,
+                               delta=1e-6)
+
+    def test_a_short_prompt_has_no_whole_block_and_runs(self):
+        path = self.file(request(input_length=1, hash_ids=[1]))
+        self.assertEqual(results("--trace", path)[0]["hit_ratio"], 0)
+
+    def test_a_prompt_of_a_million_tokens(self):
+        path = self.file(request(input_length=1000000,
+                                 hash_ids=list(range(1954))))
+        results("--trace", path, "--gpu-blocks", "10000", "--policy",
+                "prefix-cache")
+
+    def test_requests_limits_a_trace(self):
+        path = self.file("\n".join([request()] * 5))
+        rows = results("--trace", path, "--requests", "2")
+        self.assertEqual(rows[0]["requests"], 2)
+
+    def test_bad_lines_are_named_by_file_and_line(self):
+        bad = {
+            "truncated": '{"timestamp": 0, "input_length": 1000, "out',
+            "not an object": "[1, 2]",
+            "not JSON": "hello",
+            "NUL": b"\0",
+            "not UTF-8": b'{"\xff": 1}',
+            "deep": "[" * 100000,
+            "negative time": request(timestamp=-1),
+            "huge time": request(timestamp=10**15),
+            "beyond 64 bits": request(timestamp=10**30),
+            "real time": request(timestamp=0.5),
+            "text for a number": request(timestamp="0"),
+            "goes back in time": request(timestamp=3),
+            "empty prompt": request(input_length=0, hash_ids=[]),
+            "negative prompt": request(input_length=-1, hash_ids=[]),
+            "huge prompt": request(input_length=10**9),
+            "negative output": request(output_length=-1),
+            "huge output": request(output_length=10**9),
+            "too few ids": request(hash_ids=[1]),
+            "too many ids": request(hash_ids=[1, 2, 3]),
+            "id of text": request(hash_ids=[1, "2"]),
+            "negative id": request(hash_ids=[1, -2]),
+            "no timestamp": request(timestamp=None),
+            "no input_length": request(input_length=None),
+            "no output_length": request(output_length=None),
+            "no hash_ids": request(hash_ids=None),
+            "too long": " " * (5 << 20),
+        }
+        first = request(timestamp=5).encode()
+        for name, line in bad.items():
+            line = line if isinstance(line, bytes) else line.encode()
+            path = self.file(first + b"\n" + line + b"\n")
+            for extra in (["--json"], []):
+                done = run("--trace", path, *extra)
+                self.assertEqual(done.returncode, 1, name)
+                self.assertIn(path + ":2: ", done.stderr, name)
+                self.assertEqual(done.stderr.count("\n"), 1, name)
+                self.assertEqual(done.stdout, "", name)
+
+    def test_files_that_are_none(self):
+        for path in ["/nonexistent/trace", "/", self.file(""),
+                     self.file("\n\n")]:
+            done = run("--trace", path)
+            self.assertEqual(done.returncode, 1, path)
+            self.assertIn(path + ": ", done.stderr)
+
+    def test_a_request_that_no_pod_can_hold_is_refused(self):
+        path = self.file(request() + "\n" + request(
+            input_length=5120, hash_ids=list(range(10))))
+        done = run("--trace", path, "--gpu-blocks", "20")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(path + ":2: needs 41 GPU blocks", done.stderr)
+
+
+class BadOptions(unittest.TestCase):
+    def refused(self, *args, says):
+        done = run(*args)
+        self.assertNotEqual(done.returncode, 0, args)
+        self.assertGreater(done.returncode, 0, args)  # not by a signal
+        self.assertIn(says, done.stderr, args)
+        self.assertEqual(done.stdout, "", args)
+
+    def test_numbers(self):
+        for option in ["requests", "pods", "block-tokens", "block-bytes",
+                       "gpu-blocks", "l1-bytes", "l2-bytes", "seed"]:
+            for text in ["-1", "", " 1", "1x", "1.5", "0x10", "nan",
+                         "99999999999999999999999"]:
+                self.refused("--generate", "rag", f"--{option}", text,
+                             says=f"--{option} {text}")
+        for option in ["pods", "requests", "block-tokens", "gpu-blocks"]:
+            self.refused("--generate", "rag", f"--{option}", "0",
+                         says=f"--{option} 0")
+        for option in ["speed", "load"]:
+            for text in ["-1", "0", "", "1x", "nan", "inf", "1e999"]:
+                self.refused("--generate", "rag", f"--{option}", text,
+                             says=f"--{option} {text}")
+
+    def test_products_that_overflow(self):
+        self.refused("--generate", "rag", "--l1-bytes", "17179869184G",
+                     says="--l1-bytes")
+        self.refused("--generate", "rag", "--l2-bytes", "16777216T",
+                     says="--l2-bytes")
+
+    def test_names(self):
+        self.refused("--generate", "poetry", says="poetry")
+        self.refused("--generate", "rag", "--policy", "random,fastest",
+                     says="--policy fastest: unknown")
+        self.refused("--generate", "rag", "--policy", "", says="--policy")
+        self.refused("--generate", "rag", "--policy", "random,",
+                     says="--policy")
+        self.refused("--generate", "rag", "--preset", "abacus",
+                     says="--preset abacus")
+        self.refused("--generate", "rag", "--profile", "x",
+                     says="--profile x")
+        self.refused("--generate", "rag", "--l2", "tape", says="--l2 tape")
+        self.refused("--generate", "rag", "--l2", "file:", says="--l2 file:")
+        self.refused("--generate", "rag", "--frobnicate",
+                     says="frobnicate")
+        self.refused("--generate", "rag", "more", says="more")
+
+    def test_combinations(self):
+        self.refused(says="--trace")
+        self.refused("--generate", "rag", "--trace", "x", says="--trace")
+        self.refused("--generate", "rag", "--load", "1", "--speed", "1",
+                     says="--speed and --load")
+        self.refused("--generate", "rag", "--block-bytes", "0",
+                     "--l1-bytes", "1M", says="--block-bytes 0")
+        self.refused("--generate", "rag", "--l1-bytes", "100",
+                     says="less than one block")
+        self.refused("--generate", "rag", "--l2-bytes", "100",
+                     says="less than one block")
+
+    def test_l2_folders_that_are_none(self):
+        self.refused("--generate", "rag", "--l2", "file:/nonexistent",
+                     says="--l2 file:/nonexistent")
+        self.refused("--generate", "rag", "--l2", "file:/dev/null",
+                     says="not a directory")
+
+    def test_a_disk_that_is_too_small_is_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = run("--generate", "rag", "--requests", "10", "--l2",
+                       "file:" + folder, "--l2-bytes", "200T")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(folder, done.stderr)
+            self.assertEqual(os.listdir(folder), [])
+
+    def test_a_full_output_is_a_failure(self):
+        if not os.path.exists("/dev/full"):
+            self.skipTest("no /dev/full")
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([REPLAY, *SMALL, "--json"], stdout=full,
+                                  stderr=subprocess.PIPE, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("output", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=1)

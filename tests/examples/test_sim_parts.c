@@ -1,0 +1,198 @@
+#include <criterion/criterion.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "sim/sim_events.h"
+#include "sim/sim_rand.h"
+#include "sim/sim_set.h"
+#include "sim/sim_stats.h"
+#include "sim/sim_workload.h"
+
+Test(sim_events, the_earliest_source_is_next_and_ties_go_to_the_lower)
+{
+	sim_events *events = sim_events_new(3);
+	uint32_t source;
+
+	cr_assert(events);
+	cr_expect(sim_events_next(events, NULL) == UINT64_MAX);
+	sim_events_set(events, 2, 10);
+	sim_events_set(events, 1, 10);
+	sim_events_set(events, 0, 11);
+
+	cr_expect(sim_events_next(events, &source) == 10);
+	cr_expect(source == 1);
+	sim_events_set(events, 1, UINT64_MAX);
+	cr_expect(sim_events_next(events, &source) == 10);
+	cr_expect(source == 2);
+	sim_events_set(events, 2, 12);
+	cr_expect(sim_events_next(events, &source) == 11);
+	cr_expect(source == 0);
+	sim_events_free(events);
+}
+
+Test(sim_events, the_heap_agrees_with_a_scan_after_random_changes)
+{
+	enum { SOURCES = 37 };
+	sim_events *events = sim_events_new(SOURCES);
+	uint64_t times[SOURCES];
+	sim_rand rand = {7};
+
+	cr_assert(events);
+	for (uint32_t i = 0; i < SOURCES; i++)
+		times[i] = UINT64_MAX;
+	for (uint32_t step = 0; step < 20000; step++) {
+		uint32_t at = (uint32_t)(sim_rand_next(&rand) % SOURCES);
+		uint32_t best = 0;
+		uint32_t source;
+
+		times[at] = sim_rand_next(&rand) % 100;
+		sim_events_set(events, at, times[at]);
+		for (uint32_t i = 1; i < SOURCES; i++) {
+			if (times[i] < times[best])
+				best = i;
+		}
+		cr_assert(sim_events_next(events, &source) == times[best]);
+		cr_assert(source == best);
+	}
+	sim_events_free(events);
+}
+
+Test(sim_stats, quantiles_are_nearest_rank)
+{
+	sim_stats stats = {0};
+
+	cr_expect(isnan(sim_stats_mean(&stats)));
+	cr_expect(isnan(sim_stats_quantile(&stats, 0.5)));
+	for (int i = 100; i >= 1; i--)
+		cr_assert(sim_stats_add(&stats, i) == 0);
+
+	cr_expect(sim_stats_mean(&stats) == 50.5);
+	cr_expect(sim_stats_quantile(&stats, 0) == 1);
+	cr_expect(sim_stats_quantile(&stats, 0.5) == 50);
+	cr_expect(sim_stats_quantile(&stats, 0.99) == 99);
+	cr_expect(sim_stats_quantile(&stats, 1) == 100);
+	sim_stats_clear(&stats);
+}
+
+Test(sim_set, has_what_was_added_and_nothing_else)
+{
+	sim_set set = {0};
+
+	cr_expect(!sim_set_has(&set, 5));
+	for (uint64_t i = 0; i < 10000; i++)
+		cr_assert(sim_set_add(&set, sim_mix(i)) == 1);
+	for (uint64_t i = 0; i < 10000; i++)
+		cr_assert(sim_set_add(&set, sim_mix(i)) == 0);
+	for (uint64_t i = 10000; i < 20000; i++)
+		cr_assert(!sim_set_has(&set, sim_mix(i)));
+	sim_set_clear(&set);
+}
+
+Test(sim_workload, equal_ids_are_equal_tokens_and_the_prompt_is_cut)
+{
+	const uint64_t ids[] = {3, 9, 3};
+	sim_request request = {.n_ids = 3, .input_tokens = 1500};
+	sim_workload workload = {0};
+	uint32_t tokens[1500];
+
+	cr_assert(sim_workload_add(&workload, &request, ids) == 0);
+	sim_workload_tokens(&workload, &workload.requests[0], tokens);
+
+	cr_expect(memcmp(tokens, tokens + 1024, 476 * sizeof(*tokens)) == 0);
+	cr_expect(memcmp(tokens, tokens + 512, 512 * sizeof(*tokens)) != 0);
+	for (uint32_t i = 0; i < 1500; i++)
+		cr_assert(tokens[i] < 128256);
+	sim_workload_clear(&workload);
+}
+
+static void
+generate(sim_workload *workload, const char *kind, size_t n, uint64_t seed)
+{
+	*workload = (sim_workload){0};
+	cr_assert(sim_workload_generate(workload, kind, n, seed) == 0);
+	cr_assert(workload->n == n);
+}
+
+Test(sim_workload, a_kind_and_a_seed_decide_everything)
+{
+	static const char *const kinds[] = {"conversation", "agent", "rag"};
+
+	for (uint32_t k = 0; k < 3; k++) {
+		sim_workload a;
+		sim_workload b;
+		sim_workload c;
+
+		generate(&a, kinds[k], 300, 1);
+		generate(&b, kinds[k], 300, 1);
+		generate(&c, kinds[k], 300, 2);
+		cr_expect(memcmp(a.requests, b.requests,
+				 300 * sizeof(*a.requests)) == 0);
+		cr_expect(a.n_ids == b.n_ids);
+		cr_expect(memcmp(a.ids, b.ids, a.n_ids * sizeof(*a.ids)) == 0);
+		cr_expect(a.input_tokens != c.input_tokens);
+		sim_workload_clear(&a);
+		sim_workload_clear(&b);
+		sim_workload_clear(&c);
+	}
+}
+
+Test(sim_workload, generated_requests_are_in_order_and_have_all_their_ids)
+{
+	sim_workload workload;
+	uint64_t last_ns = 0;
+
+	generate(&workload, "conversation", 2000, 3);
+	for (size_t i = 0; i < workload.n; i++) {
+		const sim_request *r = &workload.requests[i];
+
+		cr_assert(r->arrival_ns >= last_ns);
+		last_ns = r->arrival_ns;
+		cr_assert(r->n_ids == (r->input_tokens + 511) / 512);
+		cr_assert(r->output_tokens >= 1);
+	}
+	sim_workload_clear(&workload);
+}
+
+Test(sim_workload, generated_lengths_are_near_the_published_means)
+{
+	static const struct {
+		const char *kind;
+		double input, output;
+	} published[] = {
+		{"conversation", 12035, 343},
+		{"agent", 8596, 182},
+	};
+
+	for (uint32_t k = 0; k < 2; k++) {
+		sim_workload w;
+
+		generate(&w, published[k].kind, 8000, 1);
+		cr_expect(fabs((double)w.input_tokens / 8000 /
+				       published[k].input -
+			       1) < 0.1);
+		cr_expect(fabs((double)w.output_tokens / 8000 /
+				       published[k].output -
+			       1) < 0.1);
+		sim_workload_clear(&w);
+	}
+}
+
+Test(sim_workload, an_unknown_kind_is_refused)
+{
+	sim_workload workload = {0};
+
+	cr_expect(sim_workload_generate(&workload, "poetry", 1, 1) == -2);
+	cr_expect(workload.n == 0);
+}
+
+Test(sim_workload, scaling_moves_the_first_arrival_to_zero)
+{
+	sim_request requests[] = {{.arrival_ns = 1000}, {.arrival_ns = 3000}};
+	sim_workload workload = {.requests = requests, .n = 2};
+
+	sim_workload_scale(&workload, 0.5);
+
+	cr_expect(requests[0].arrival_ns == 0);
+	cr_expect(requests[1].arrival_ns == 1000);
+}
