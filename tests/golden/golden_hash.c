@@ -139,6 +139,11 @@ extras_fill(aibrix_vllm_extra e[64], int kind)
 	}
 	if (kind == 5)
 		return 64;
+	if (kind >= 6) { /* the frame's end is at or behind the last text */
+		e[15].bytes = 3928 + (uint32_t)(kind - 6);
+		e[16].bytes = 10;
+		return 17;
+	}
 	for (uint32_t i = 0; i < 6; i++)
 		e[i] = (aibrix_vllm_extra){runs[i], 1, AIBRIX_VLLM_EXTRA_ITEM,
 					   offsets[i], 0};

@@ -145,6 +145,9 @@ def extras(kind):
                 bytes(range(32)), b"y" * 300)
     if kind == 5:
         return tuple(fresh(chr(97 + i % 26) * 4096) for i in range(64))
+    if kind >= 6:  # the last text begins at byte 65535 or 65536 of a frame
+        return tuple(fresh(chr(97 + i) * 4096) for i in range(15)) + (
+            fresh("p" * (3928 + kind - 6)), fresh("q" * 10))
     return None
 
 
@@ -157,6 +160,7 @@ def vllm():
                                     (4, 1, 3), (16, 1, 0), (16, 1, 4),
                                     (24, 7919, 3), (256, 2654435761, 0),
                                     (300, 2654435761, 1),
+                                    (16, 1, 6), (16, 1, 7),
                                     (8192, 2654435761, 5)):
                 if seed != "0" and (n, kind) != (16, 0):
                     continue
