@@ -35,9 +35,9 @@ typedef struct aibrix_route_opts {
 	/* default prefix-cache: prompt tokens that one running request counts
 	   as, for rows whose TOKENS_PENDING is not known */
 	double tokens_per_request; /* 0: 2048 */
-	/* default prefix-cache: what a token of another request's prefill
-	   costs us, in tokens of our own prefill */
-	double queue_weight; /* 0: 1 */
+	/* default prefix-cache: what a token that waits before us costs, in
+	   tokens computed again */
+	double queue_weight; /* 0: 1/8 */
 	/* compat prefix-cache, AIBrix's environment variables; the _SET flags
 	   make 0 and negative values possible */
 	double imbalance_abs; /* default 8 */

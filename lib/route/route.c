@@ -23,6 +23,12 @@
 
 enum { BLOCK_TOKENS = 16 }; /* vLLM's block size */
 
+/* A token that waits costs its request only.  A token that is computed again
+ * costs its request and everyone who comes after, so it weighs more; 1/8
+ * keeps 97 % of the hits of the conversation trace (doc/modules/route.md). */
+static const double queue_weight_default = 0.125;
+static const double tokens_per_request_default = 2048;
+
 static const struct {
 	const char *name;
 	const struct route_ops *ops[2]; /* by profile */
@@ -92,9 +98,10 @@ opts_load(aibrix_route_opts *o, const aibrix_route_opts *opts)
 		return AIBRIX_E_ABI;
 	if (o->profile > AIBRIX_PROFILE_COMPAT || o->spare)
 		return AIBRIX_E_INVAL;
-	err = number_load(&o->tokens_per_request, 2048, 0);
+	err = number_load(&o->tokens_per_request, tokens_per_request_default,
+			  0);
 	if (!err)
-		err = number_load(&o->queue_weight, 1, 0);
+		err = number_load(&o->queue_weight, queue_weight_default, 0);
 	if (!err)
 		err = number_load(&o->imbalance_abs, 8,
 				  o->flags & AIBRIX_ROUTE_IMBALANCE_SET);

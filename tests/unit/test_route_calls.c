@@ -98,7 +98,7 @@ Test(route_calls, without_options_the_strategy_is_prefix_cache)
 	cr_assert_eq(aibrix_route_pick(standard, fleet, &request, 0, &r),
 		     AIBRIX_OK);
 	cr_expect_eq(r.reason, AIBRIX_REASON_PREFIX_NONE);
-	cr_expect_eq(r.score, 2048);
+	cr_expect_eq(r.score, 2048 / 8);
 	aibrix_route_free(standard);
 	aibrix_route_free(NULL);
 }

@@ -42,7 +42,7 @@ prefix_pick(const struct prefix_case *c, uint32_t profile)
 
 Test(route_prefix, a_holder_wins_while_its_queue_is_shorter_than_what_it_saves)
 {
-	struct prefix_case c = {.pending = {0, 799, 900, 900},
+	struct prefix_case c = {.pending = {0, 6399, 7200, 7200},
 				.running = UNKNOWN,
 				.capacity = UNKNOWN,
 				.blocks = {0, 50, 0, 0},
@@ -51,10 +51,10 @@ Test(route_prefix, a_holder_wins_while_its_queue_is_shorter_than_what_it_saves)
 	aibrix_route_result result = prefix_pick(&c, 0);
 
 	cr_expect_eq(result.row, 1);
-	cr_expect_eq(result.score, 799 + 1000 - 800);
+	cr_expect_eq(result.score, 6399 / 8.0 + 1000 - 800);
 	cr_expect_eq(result.reason, AIBRIX_REASON_PREFIX);
 
-	c.pending[1] = 801;
+	c.pending[1] = 6401;
 	result = prefix_pick(&c, 0);
 	cr_expect_eq(result.row, 0);
 	cr_expect_eq(result.score, 1000);
@@ -72,7 +72,7 @@ Test(route_prefix, without_holders_the_shortest_queue_wins)
 	aibrix_route_result result = prefix_pick(&c, 0);
 
 	cr_expect_eq(result.row, 1);
-	cr_expect_eq(result.score, 120);
+	cr_expect_eq(result.score, 102.5);
 	cr_expect_eq(result.reason, AIBRIX_REASON_PREFIX_NONE);
 }
 
@@ -87,7 +87,7 @@ Test(route_prefix, running_requests_stand_in_for_pending_tokens)
 	aibrix_route_result result = prefix_pick(&c, 0);
 
 	cr_expect_eq(result.row, 0);
-	cr_expect_eq(result.score, 2 * 2048 + 100);
+	cr_expect_eq(result.score, 2 * 2048 / 8 + 100);
 }
 
 Test(route_prefix, cost_is_divided_by_capacity)
@@ -100,7 +100,7 @@ Test(route_prefix, cost_is_divided_by_capacity)
 				.n_blocks = 6};
 
 	cr_expect_eq(prefix_pick(&c, 0).row, 2);
-	cr_expect_eq(prefix_pick(&c, 0).score, 145);
+	cr_expect_eq(prefix_pick(&c, 0).score, 61.875);
 }
 
 Test(route_prefix, a_row_whose_load_is_not_known_never_beats_one_with_data)
@@ -259,7 +259,7 @@ Test(route_prefix, compat_percent_is_exact_for_prompts_of_any_size)
 
 Test(route_prefix, weights_change_what_a_queue_costs)
 {
-	static const double pending[] = {100, 0}, blocks[] = {10, 0};
+	static const double pending[] = {400, 0}, blocks[] = {10, 0};
 	aibrix_route_opts opts = {.size = sizeof(opts), .queue_weight = 2};
 	aibrix_column overlay = {AIBRIX_COL_PREFIX_BLOCKS, 2, blocks};
 	aibrix_route_request request = {.size = sizeof(request),
