@@ -183,6 +183,16 @@ aibrix_index_owner_remove(aibrix_index *index, uint32_t owner)
 	return err;
 }
 
+/* Before each window of an event's names. */
+static void
+names_ahead(const struct aibrix_index *index, const uint64_t *names, uint32_t n,
+	    uint32_t i)
+{
+	if (i % WINDOW == 0)
+		aibrix__names_warm(index, names + i,
+				   n - i < WINDOW ? n - i : WINDOW);
+}
+
 /*
  * Walk down the known part and count.  A name that already resolves to its
  * place needs nothing; every other one needs at most one entry, even when
@@ -197,6 +207,7 @@ event_plan(struct aibrix_index *index, uint32_t owner,
 	for (uint32_t i = 0; i < event->n; i++) {
 		const struct holder *holder;
 
+		names_ahead(index, event->names, event->n, i);
 		at = aibrix__place_child(index, at, event->hashes[i]);
 		if (at == NONE)
 			break;
@@ -250,6 +261,7 @@ event_store(struct aibrix_index *index, uint32_t owner,
 		uint64_t hash = event->hashes[i];
 		struct holder *holder = NULL;
 
+		names_ahead(index, event->names, event->n, i);
 		if (i < plan->known) {
 			at = aibrix__place_child(index, at, hash);
 			holder = aibrix__holder_find(index, at, owner);
@@ -363,6 +375,7 @@ aibrix_index_apply_removed(aibrix_index *index, uint32_t owner,
 		index->stat.ignored += n;
 	} else {
 		for (uint32_t i = 0; i < n; i++) {
+			names_ahead(index, names, n, i);
 			if (copy_take(index, owner, names[i], tier))
 				index->stat.removed++;
 			else

@@ -19,6 +19,7 @@
 enum {
 	CHUNK_SHIFT = 10,
 	CHUNK_ITEMS = 1 << CHUNK_SHIFT,
+	WINDOW = 32, /* names loaded at once: about 16 KB of cache lines */
 	INDEX_OWNERS = 1024,
 	INDEX_OWNERS_MAX = 65536
 };
@@ -140,6 +141,7 @@ void aibrix__heads_free(struct mem *mem, struct heads *heads);
 
 /* index_places.c */
 int aibrix__places_reserve(struct aibrix_index *index, uint64_t more);
+void aibrix__place_warm(const struct aibrix_index *index, uint32_t id);
 uint32_t aibrix__place_child(const struct aibrix_index *index, uint32_t parent,
 			     uint64_t hash);
 /* The three after a reservation that covers them. */
@@ -161,6 +163,9 @@ void aibrix__owner_clear(struct aibrix_index *index, uint32_t owner);
 int aibrix__names_reserve(struct aibrix_index *index, uint64_t more);
 uint32_t aibrix__name_find(const struct aibrix_index *index, uint32_t scope,
 			   uint64_t name);
+/* Load what is about to be asked of n names; n at most WINDOW. */
+void aibrix__names_warm(const struct aibrix_index *index, const uint64_t *names,
+			uint32_t n);
 /* The place that owner means by name, or NONE. */
 uint32_t aibrix__name_resolve(const struct aibrix_index *index, uint32_t owner,
 			      uint64_t name);

@@ -16,6 +16,8 @@
 
 #include <assert.h>
 
+#include "base/arch.h"
+
 static uint32_t *
 meaning_head(const struct heads *heads, uint32_t scope, uint64_t name)
 {
@@ -71,6 +73,34 @@ aibrix__name_find(const struct aibrix_index *index, uint32_t scope,
 		id = entry->next;
 	}
 	return id;
+}
+
+/*
+ * One step for all names, then the next: each step waits for the memory that
+ * the one before asked for, but the names do not wait for each other.  A
+ * name leads to the place it will most likely be compared with.
+ */
+void
+aibrix__names_warm(const struct aibrix_index *index, const uint64_t *names,
+		   uint32_t n)
+{
+	uint32_t ids[WINDOW], places[WINDOW], found = 0;
+
+	if (!index->meanings.n)
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		prefetch(meaning_head(&index->meanings, SHARED, names[i]));
+	for (uint32_t i = 0; i < n; i++) {
+		ids[found] = *meaning_head(&index->meanings, SHARED, names[i]);
+		if (ids[found] != NONE)
+			prefetch(name_at(index, ids[found++]));
+	}
+	for (uint32_t i = 0; i < found; i++) {
+		places[i] = name_at(index, ids[i])->place;
+		prefetch(place_at(index, places[i]));
+	}
+	for (uint32_t i = 0; i < found; i++)
+		aibrix__place_warm(index, places[i]);
 }
 
 /* Owners without private names, nearly all, skip the search. */

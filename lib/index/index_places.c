@@ -16,6 +16,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/arch.h"
+
 static uint32_t *
 child_head(const struct heads *heads, uint32_t parent, uint64_t hash)
 {
@@ -71,6 +73,20 @@ aibrix__place_child(const struct aibrix_index *index, uint32_t parent,
 		id = place->next;
 	}
 	return id;
+}
+
+/* Its holders, and the chain in which it is found. */
+void
+aibrix__place_warm(const struct aibrix_index *index, uint32_t id)
+{
+	const struct place *place = place_at(index, id);
+
+	prefetch(child_head(&index->children, place->parent, place->hash));
+	if (place->cap > 1) {
+		prefetch(place->by.many);
+		prefetch(place->by.many + place->n_holders / 2);
+		prefetch(place->by.many + place->n_holders);
+	}
 }
 
 uint32_t
