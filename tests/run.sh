@@ -70,9 +70,11 @@ build_and_test() # NAME FOLDER COMPILER "TEST OPTIONS" SETUP OPTION...
 	name=$1 dir=$2 compiler=$3 options=$4
 	shift 4
 	say "$name: building in $dir"
+	rm -f "$dir/build.log"
 	if ! configure "$dir" "$compiler" --werror "$@" ||
-	   ! ninja -C "$dir" -j "$jobs" >"$dir/build.log" 2>&1; then
-		[ ! -f "$dir/build.log" ] || tail -n 60 "$dir/build.log"
+	   ! ninja -C "$dir" -j "$jobs" -k 0 --quiet \
+		>"$dir/build.log" 2>&1; then
+		[ ! -f "$dir/build.log" ] || tail -n 100 "$dir/build.log"
 		step fail "build-$name"
 		return
 	fi

@@ -63,7 +63,7 @@ def main():
                 print(f"skipped, but not in {sys.argv[1]}: {name}")
                 verdict = "fail"
             elif verdict == "fail":
-                print(f"failed: {path.parent.parent.name} {name}")
+                print(f"failed: {name} ({path.stem})")
             elif verdict == "skip":
                 print(f"skipped: {name}")
             count[verdict] += 1
