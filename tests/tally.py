@@ -23,6 +23,7 @@ def cases(stdout):
         found = CASE.match(line)
         if found:
             good, name, skipped = found.groups()
+            name = re.sub(r"\s*\(\d+\.\d+s\)$", "", name)  # Criterion's
             yield ("skip" if skipped else
                    "pass" if good == "ok" else "fail"), name
 

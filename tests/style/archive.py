@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 PURE = """memchr memcmp memcpy memmove memset strchr strcmp strcspn strlen strncmp
-    strnlen strspn ceil exp exp2 fabs floor fma fmax fmin fmod ldexp log log1p log2
+    strnlen strrchr strspn ceil exp exp2 fabs floor fma fmax fmin fmod ldexp log log1p log2
     lround llround nearbyint pow rint round sqrt trunc""".split()
 LOCKS = """pthread_mutex_destroy pthread_mutex_init pthread_mutex_lock
     pthread_mutex_trylock pthread_mutex_unlock pthread_rwlock_destroy
@@ -31,10 +31,9 @@ MAY_CALL = {
     "cache": LOCKS,
     "pool": ["madvise", "mmap", "mprotect", "munmap", "sysconf", *LOCKS],
     "store": """clock_gettime close eventfd fallocate fcntl fdatasync flock
-        fstat fsync ftruncate link lseek lstat mmap munmap nanosleep open
-        openat poll posix_fallocate pread preadv pwrite pwritev read rename
-        unlink write
-        errno_location""".split() + LOCKS,
+        fstat fsync ftruncate lseek mmap munmap nanosleep open openat poll
+        posix_fallocate pread preadv pwrite pwritev read rename unlink
+        write errno_location""".split() + LOCKS,
 }
 # Put there by compilers and linkers.
 RUNTIME = re.compile(r"_GLOBAL_OFFSET_TABLE_|__assert_fail|__stack_chk_fail|"
