@@ -147,14 +147,14 @@ chain_portable(const uint8_t parent[SHA256_CUT], const uint8_t *blocks,
 
 static const struct sha256_impl portable = {compress_portable, chain_portable};
 
-#if defined(__x86_64__) || defined(__aarch64__)
+#if defined(__x86_64__) || defined(__AARCH64EL__)
 extern const struct sha256_impl aibrix__sha256_hw;
 #endif
 
 const struct sha256_impl *
 aibrix__sha256_select(uint32_t cpu)
 {
-#if defined(__x86_64__) || defined(__aarch64__)
+#if defined(__x86_64__) || defined(__AARCH64EL__)
 	if (cpu & CPU_SHA256)
 		return &aibrix__sha256_hw;
 #else
