@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-enum { NONE = UINT32_MAX };
+#define NONE UINT32_MAX
 
 struct link {
 	uint32_t prev, next;
