@@ -28,10 +28,10 @@ trap 'rm -rf "$dir"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-echo "quickstart: replaying 1200 requests under three policies"
-build/examples/replay --generate conversation --requests 1200 --seed 1 \
+echo "quickstart: replaying 2000 requests under three policies"
+build/examples/replay --generate conversation --requests 2000 --seed 1 \
 	--pods 8 --policy random,least-request,prefix-cache \
-	--l2 "file:$dir" --l2-bytes 192M
+	--l2 "file:$dir" --l2-bytes 256M
 
 cat <<'TEXT'
 

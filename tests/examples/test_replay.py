@@ -24,8 +24,8 @@ POLICIES = ["random", "least-request", "prefix-cache"]
 
 # Small enough for a sanitizer build, with caches so small that all tiers
 # are used.
-SMALL = ["--generate", "conversation", "--requests", "200", "--seed", "3",
-         "--pods", "3", "--gpu-blocks", "1100", "--l1-bytes", "1M",
+SMALL = ["--generate", "agent", "--requests", "300", "--seed", "3",
+         "--pods", "3", "--gpu-blocks", "1002", "--l1-bytes", "2M",
          "--block-bytes", "1K", "--l2-bytes", "16M"]
 
 
@@ -58,7 +58,7 @@ class Output(unittest.TestCase):
         self.assertEqual([r["policy"] for r in rows], POLICIES)
         for row in rows:
             self.assertEqual(list(row), FIELDS)
-            self.assertEqual(row["requests"], 200)
+            self.assertEqual(row["requests"], 300)
             self.assertEqual(row["pods"], 3)
             self.assertLessEqual(row["hit_ratio"], row["hit_ceiling"] + 2e-6)
             self.assertAlmostEqual(
