@@ -124,8 +124,8 @@ typedef struct aibrix_cache_view {
 	uint32_t size;
 	uint32_t tier; /* AIBRIX_CACHE_L1 or L2: where an acquired block came
 	                  from; 0 in a reservation */
-	void *data;    /* block_bytes bytes; acquired: read only; reserved: to be
-	                  filled, or NULL: nothing to do */
+	void *data;    /* block_bytes bytes; acquired: read only; reserved:
+	                  to be filled, or NULL: nothing to do */
 	uint64_t bytes;
 } aibrix_cache_view;
 

@@ -34,7 +34,7 @@
 /*
  *            take                 publish
  *     FREE -------> FILLING  ---------------> READY
- *       ^ ╲ take                             ^  |
+ *       ^ \ take                             ^  |
  *       |  -------> FETCHING ----------------   | damaged, read by others
  *       |              | given up, L2 writes    |
  *       |              v                        v

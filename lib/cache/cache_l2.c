@@ -9,7 +9,7 @@
  * a pin on its slot.  When a lease gives up, its transfers are detached: the
  * slot leaves the table at once, so nobody is handed it, and returns to the
  * pool when the store has let go of it.  (AIBrix frees buffers at the
- * deadline while threads still write: kvcache.md 10.1, 6.)
+ * deadline while threads still write: cache_manager.py, _acquire_impl.)
  *
  * The number of transfers is fixed, which bounds the work in flight.  Blocks
  * that wait to be written wait in a list through their slots: no memory, no

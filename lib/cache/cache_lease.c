@@ -2,13 +2,13 @@
  * Leases: what a caller holds of the cache.
  *
  *   acquire --> WAITING --> ACQUIRED --> release
- *         ╲________________↗
+ *         '------------------^
  *   reserve --> RESERVED --> commit, abort
  *
  * The prefix rule is lease_good(): the leading blocks that are held.  Every
  * path ends in lease_cut(lease, lease_good(lease)) or cuts earlier, so no
- * count of scattered successes can pass for a prefix (a published fault of
- * AIBrix, kvcache.md 10.1, 1 and 2).
+ * count of scattered successes can pass for a prefix.  (In AIBrix it can:
+ * l2_cache.py, _mget_impl.)
  *
  * Payloads are read without the lock: blocks are pinned first, summed, and
  * kept or dropped under the lock again.  In between the lease is BUSY, and

@@ -8,8 +8,8 @@
  *
  * A waiting slot has no pin: admission comes before the reference is taken,
  * so a store that takes nothing cannot fill L1 with blocks that nobody can
- * evict (kvcache.md 10.1, 5).  Writes leave a quarter of the transfers to
- * reads, which somebody waits for.
+ * evict.  (In AIBrix it can: cache_manager.py, _l2_put_async.)  Writes leave a
+ * quarter of the transfers to reads, which somebody waits for.
  */
 
 #include <string.h>

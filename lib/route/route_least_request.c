@@ -17,7 +17,7 @@ requests_per_capacity(const struct route_view *view, uint32_t row)
 	double capacity = view_get(view, CAPACITY, row, 1);
 
 	/* A count below zero is a bookkeeping error, not a reason to win
-	 * for ever (routing.md 2.4.5 lists it as a defect of AIBrix). */
+	 * for ever, as counters of AIBrix that lost a decrement do. */
 	if (requests < 0)
 		requests = 0;
 	return requests / (capacity > 0 ? capacity : 1);

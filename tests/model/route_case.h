@@ -230,7 +230,7 @@ case_deviation(const struct route_case *c, const uint32_t *rows, uint32_t n,
 	return n > 1 ? sqrt(squares / (n - 1)) : 0;
 }
 
-/* routing.md 3.2 as it is written down; one bit per allowed winner. */
+/* AIBrix's rule step by step; one bit per allowed winner. */
 static uint32_t
 case_compat_prefix(const struct route_case *c, const uint32_t *rows, uint32_t n)
 {

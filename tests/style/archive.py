@@ -31,7 +31,7 @@ MAY_CALL = {
     "cache": LOCKS,
     "pool": ["madvise", "mmap", "mprotect", "munmap", "sysconf", *LOCKS],
     "store": """clock_gettime close eventfd fallocate fcntl fdatasync flock
-        fstat fsync ftruncate lseek mmap munmap nanosleep open openat poll
+        fstat fsync ftruncate link lseek lstat mmap munmap nanosleep open openat poll
         posix_fallocate pread preadv pwrite pwritev read rename unlink
         write errno_location""".split() + LOCKS,
 }
