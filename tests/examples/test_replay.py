@@ -240,6 +240,34 @@ class Trace(unittest.TestCase):
         self.assertIn(path + ":2: needs 41 GPU blocks", done.stderr)
 
 
+CONVERSATION = os.path.join(os.environ.get("AIBRIX_TEST_DATA", ""),
+                            "mooncake_conversation.jsonl")
+
+
+@unittest.skipUnless(TRACES and os.path.exists(CONVERSATION),
+                     "no public trace here")
+class RealTrace(unittest.TestCase):
+    def test_prefix_cache_comes_close_to_one_infinite_cache(self):
+        rows = {r["policy"]: r for r in results(
+            "--trace", CONVERSATION, "--pods", "8", "--l2", "none",
+            "--gpu-blocks", "1000000", "--block-bytes", "0")}
+        best = rows["prefix-cache"]
+        self.assertEqual(best["requests"], 12031)
+        self.assertGreaterEqual(best["hit_ratio"], 0.95 * best["hit_ceiling"])
+        self.assertLessEqual(best["load_max_over_mean"], 1.20)
+        for other in ["random", "least-request"]:
+            self.assertLess(best["ttft_ms_mean"],
+                            0.8 * rows[other]["ttft_ms_mean"])
+
+    def test_all_tiers_serve_it(self):
+        for row in results("--trace", CONVERSATION, "--requests", "2000",
+                           "--policy", "random,prefix-cache"):
+            self.assertGreater(row["hit_l1"], 0)
+            self.assertGreater(row["hit_l2"], 0)
+            self.assertGreater(row["verified_blocks"], 0)
+            self.assertEqual(row["corrupt_blocks"], 0)
+
+
 class BadOptions(unittest.TestCase):
     def refused(self, *args, says):
         done = run(*args)
