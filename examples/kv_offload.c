@@ -14,15 +14,15 @@
 
 #include <aibrix/aibrix.h>
 
-enum { TOKENS = 64, BLOCKS = 4, BLOCK_BYTES = 4096 };
+enum { TOKENS = 64, BLOCKS = 4, BLOCK_BYTES = 4096, FRAME_BYTES = 128 };
 
 static void
-check(int status, const char *what)
+check(int status)
 {
-	if (status == AIBRIX_OK)
-		return;
-	fprintf(stderr, "%s: %s\n", what, aibrix_strerror(status));
-	exit(1);
+	if (status != AIBRIX_OK) {
+		fprintf(stderr, "kv_offload: %s\n", aibrix_strerror(status));
+		exit(1);
+	}
 }
 
 /* The library has no clock of its own: every call that waits is told. */
@@ -42,29 +42,26 @@ settle(aibrix_cache *cache)
 	uint64_t busy = 1;
 
 	while (busy > 0)
-		check(aibrix_cache_poll(cache, now_ns(), 100000000, &busy),
-		      "poll");
+		check(aibrix_cache_poll(cache, now_ns(), 100000000, &busy));
 }
 
 /* Engine 1 has computed the prompt's KV. */
 static void
 offload(aibrix_cache *cache, const aibrix_key *keys, uint64_t n)
 {
-	uint64_t lease;
-	uint64_t room;
+	uint64_t lease, room;
 
 	check(aibrix_cache_reserve(cache, keys, NULL, n, now_ns(), &lease,
-				   &room),
-	      "reserve");
+				   &room));
 	for (uint64_t i = 0; i < room; i++) {
 		aibrix_cache_view view = {.size = sizeof(view)};
 
-		check(aibrix_cache_block(cache, lease, i, &view), "block");
+		check(aibrix_cache_block(cache, lease, i, &view));
 		if (view.data) /* NULL: somebody has it already */
 			memset(view.data, (int)('a' + i), view.bytes);
 	}
 	/* Visible from here on; L2 gets its copy in the background. */
-	check(aibrix_cache_commit(cache, lease, now_ns()), "commit");
+	check(aibrix_cache_commit(cache, lease, now_ns()));
 	settle(cache);
 }
 
@@ -72,9 +69,7 @@ offload(aibrix_cache *cache, const aibrix_key *keys, uint64_t n)
 static uint64_t
 onload(aibrix_cache *cache, const aibrix_key *keys, uint64_t n)
 {
-	uint64_t lease;
-	uint64_t held = 0;
-	uint64_t good = 0;
+	uint64_t lease, held = 0, good = 0;
 	int status = aibrix_cache_acquire(cache, keys, n, 0, now_ns(), &lease,
 					  &held);
 
@@ -82,65 +77,53 @@ onload(aibrix_cache *cache, const aibrix_key *keys, uint64_t n)
 		settle(cache);
 		status = aibrix_cache_state(cache, lease, &held);
 	}
-	check(status, "acquire");
+	check(status);
 	for (uint64_t i = 0; i < held; i++) {
 		aibrix_cache_view view = {.size = sizeof(view)};
 		const char *bytes;
 
-		check(aibrix_cache_block(cache, lease, i, &view), "block");
+		check(aibrix_cache_block(cache, lease, i, &view));
 		bytes = view.data; /* an engine copies them to its GPU */
 		good += bytes[0] == (char)('a' + i) &&
 			bytes[BLOCK_BYTES - 1] == (char)('a' + i);
 	}
-	check(aibrix_cache_release(cache, lease), "release");
+	check(aibrix_cache_release(cache, lease));
 	return good;
 }
 
 int
 main(void)
 {
-	aibrix_store_opts l2 = {
-		.size = sizeof(l2),
-		.capacity_bytes = 1 << 20,
-		.value_bytes = BLOCK_BYTES + 128, /* a frame and a block */
-	};
-	aibrix_cache_opts opts = {
-		.size = sizeof(opts),
-		.block_bytes = BLOCK_BYTES,
-		.l1_bytes = (uint64_t)64 * BLOCK_BYTES,
-	};
+	aibrix_store_opts l2 = {.size = sizeof(l2),
+				.capacity_bytes = 1 << 20,
+				.value_bytes = BLOCK_BYTES + FRAME_BYTES};
+	aibrix_cache_opts opts = {.size = sizeof(opts),
+				  .block_bytes = BLOCK_BYTES,
+				  .l1_bytes = 64 * BLOCK_BYTES};
 	/* Keys name the prefix and everything that makes KV bytes differ. */
-	aibrix_hash_opts identity = {
-		.size = sizeof(identity),
-		.model = "llama-3-8b",
-		.dtype = "bf16",
-	};
+	aibrix_hash_opts identity = {.size = sizeof(identity),
+				     .model = "llama-3-8b",
+				     .dtype = "bf16"};
 	uint32_t tokens[TOKENS] = {1, 2, 3};
 	aibrix_prompt prompt = {
-		.size = sizeof(prompt),
-		.tokens = tokens,
-		.n_tokens = TOKENS,
-	};
+		.size = sizeof(prompt), .tokens = tokens, .n_tokens = TOKENS};
 	aibrix_key keys[BLOCKS];
-	aibrix_cache *engines[2];
+	aibrix_cache *first, *second;
 	aibrix_hash *hash;
-	uint64_t found;
-	uint64_t n;
+	uint64_t found, n;
 
-	check(aibrix_hash_new(&identity, &hash), "hash");
-	check(aibrix_hash_blocks(hash, &prompt, 0, NULL, keys, BLOCKS, &n),
-	      "blocks");
-	check(aibrix_store_open(&l2, &opts.l2), "L2");
-	check(aibrix_cache_new(&opts, &engines[0]), "cache");
-	check(aibrix_cache_new(&opts, &engines[1]), "cache");
+	check(aibrix_hash_new(&identity, &hash));
+	check(aibrix_hash_blocks(hash, &prompt, 0, NULL, keys, BLOCKS, &n));
+	check(aibrix_store_open(&l2, &opts.l2));
+	check(aibrix_cache_new(&opts, &first));
+	check(aibrix_cache_new(&opts, &second));
 
-	offload(engines[0], keys, n);
-	found = onload(engines[1], keys, n);
-	printf("%llu of %llu blocks came back as they were\n",
-	       (unsigned long long)found, (unsigned long long)n);
+	offload(first, keys, n);
+	found = onload(second, keys, n);
+	printf("%d of %d blocks came back as they were\n", (int)found, (int)n);
 
-	aibrix_cache_free(engines[0]);
-	aibrix_cache_free(engines[1]);
+	aibrix_cache_free(first);
+	aibrix_cache_free(second);
 	aibrix_store_free(opts.l2);
 	aibrix_hash_free(hash);
 	return found == BLOCKS ? 0 : 1;
