@@ -12,7 +12,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 echo "quickstart: installing what is missing"
-sh tests/deps.sh
+sh tests/deps.sh build
 
 echo "quickstart: building into build/"
 # A build folder that was set up before is used as it is.
