@@ -14,7 +14,7 @@
 
 #include <aibrix/aibrix.h>
 
-enum { TOKENS = 64, BLOCKS = 4, BLOCK_BYTES = 4096, FRAME_BYTES = 128 };
+enum { TOKENS = 64, BLOCKS = 4, BLOCK_BYTES = 4096 };
 
 static void
 check(int status)
@@ -96,7 +96,8 @@ main(void)
 {
 	aibrix_store_opts l2 = {.size = sizeof(l2),
 				.capacity_bytes = 1 << 20,
-				.value_bytes = BLOCK_BYTES + FRAME_BYTES};
+				.value_bytes =
+					BLOCK_BYTES + AIBRIX_CACHE_FRAME_BYTES};
 	aibrix_cache_opts opts = {.size = sizeof(opts),
 				  .block_bytes = BLOCK_BYTES,
 				  .l1_bytes = 64 * BLOCK_BYTES};

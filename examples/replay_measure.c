@@ -12,13 +12,7 @@
 #include "replay_tiers.h"
 #include "sim/sim_stats.h"
 
-enum {
-	BLOCK_BYTES = 1 << 20,
-	FRAME_BYTES = 128,
-	BLOCKS = 32,
-	ROUNDS = 9,
-	POLL_NS = 100000000
-};
+enum { BLOCK_BYTES = 1 << 20, BLOCKS = 32, ROUNDS = 9, POLL_NS = 100000000 };
 
 typedef struct probe_state {
 	aibrix_store *l2;
@@ -156,10 +150,11 @@ replay_measure(const replay_options *options, sim_pod_spec *spec)
 	if (probe)
 		probe->copy = malloc(BLOCK_BYTES);
 	if (probe && probe->copy)
-		status = replay_store_open(options, BLOCK_BYTES + FRAME_BYTES,
-					   (uint64_t)2 * BLOCKS *
-						   (BLOCK_BYTES + FRAME_BYTES),
-					   &probe->l2);
+		status = replay_store_open(
+			options, BLOCK_BYTES + AIBRIX_CACHE_FRAME_BYTES,
+			(uint64_t)2 * BLOCKS *
+				(BLOCK_BYTES + AIBRIX_CACHE_FRAME_BYTES),
+			&probe->l2);
 	for (uint32_t i = 0; status == AIBRIX_OK && i < BLOCKS; i++)
 		probe->keys[i].bytes[0] = (uint8_t)(i + 1);
 	if (status == AIBRIX_OK)

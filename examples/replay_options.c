@@ -22,7 +22,6 @@ enum {
 	 * with blocks of 128 tokens of Llama 3 8B (16 MiB). */
 	L1_BLOCKS = 8192,
 	L2_BLOCKS = 131072,
-	FRAME_BYTES = 128, /* what the cache adds to a block in L2 */
 	BLOCK_BYTES_MAX = 1 << 30,
 	PODS_MAX = 1024
 };
@@ -353,11 +352,12 @@ options_settle(replay_options *options)
 	if (!options->l1_bytes)
 		options->l1_bytes = bytes * L1_BLOCKS;
 	if (!options->l2_bytes)
-		options->l2_bytes = (bytes + FRAME_BYTES) * L2_BLOCKS;
+		options->l2_bytes =
+			(bytes + AIBRIX_CACHE_FRAME_BYTES) * L2_BLOCKS;
 	if (options->l1_bytes < bytes)
 		return option_fail("l1-bytes", "", "less than one block");
 	if (options->l2 != REPLAY_L2_NONE &&
-	    options->l2_bytes < bytes + FRAME_BYTES)
+	    options->l2_bytes < bytes + AIBRIX_CACHE_FRAME_BYTES)
 		return option_fail("l2-bytes", "", "less than one block");
 	return 0;
 }

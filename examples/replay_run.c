@@ -25,13 +25,6 @@
 #include "sim/sim_rand.h"
 #include "sim/sim_stats.h"
 
-/*
- * Work that waits at a pod delays one request; work that is done twice
- * delays all that come after it.  So a queued token counts less than a token
- * computed again: doc/modules/sim.md has the curve.
- */
-static const double queue_weight = 0.15;
-
 typedef struct replay_pod {
 	struct replay_state *replay;
 	sim_engine *engine;
@@ -353,7 +346,6 @@ replay_open(replay_state *replay, const char *policy)
 		.size = sizeof(route),
 		.profile = options->profile,
 		.strategy = policy,
-		.queue_weight = queue_weight,
 	};
 	int status = aibrix_hash_new(&hash, &replay->hash);
 

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { POLL_NS = 100000000, FRAME_BYTES = 128 };
+enum { POLL_NS = 100000000 };
 
 uint64_t
 replay_now_ns(void)
@@ -121,8 +121,9 @@ replay_tiers_open(replay_tiers *tiers, const replay_options *options)
 	*tiers = (replay_tiers){.options = options};
 	if (options->block_bytes == 0)
 		return AIBRIX_OK;
-	status = replay_store_open(options, options->block_bytes + FRAME_BYTES,
-				   options->l2_bytes, &tiers->l2);
+	status = replay_store_open(
+		options, options->block_bytes + AIBRIX_CACHE_FRAME_BYTES,
+		options->l2_bytes, &tiers->l2);
 	if (status != AIBRIX_OK)
 		return status;
 	opts.l2 = tiers->l2;

@@ -26,6 +26,10 @@
 extern "C" {
 #endif
 
+/* What the cache adds to a block in L2: a store for blocks of block_bytes
+ * needs value_bytes of block_bytes + AIBRIX_CACHE_FRAME_BYTES at least. */
+enum { AIBRIX_CACHE_FRAME_BYTES = 128 };
+
 typedef struct aibrix_cache_opts {
 	uint32_t size;
 	uint32_t evict;       /* AIBRIX_EVICT_*, of L1 */
@@ -86,7 +90,8 @@ AIBRIX_API uint64_t aibrix_cache_lookup(aibrix_cache *cache,
 
 /*
  * Hold the longest prefix of the prompt that L1 and L2 have.  keys are
- * copied.  *lease is set in both good cases; it must be released.
+ * copied; an engine that holds the first m blocks itself asks for keys + m.
+ * *lease is set in both good cases; it must be released.
  *
  * OK: *n_out blocks are held and readable now.
  * E_AGAIN: blocks come from L2: poll until aibrix_cache_state says how many.

@@ -93,6 +93,8 @@ opts_check(const aibrix_cache_opts *o)
 	err = aibrix_store_stats(o->l2, &l2);
 	if (err)
 		return err;
+	_Static_assert((int)FRAME_BYTES == (int)AIBRIX_CACHE_FRAME_BYTES,
+		       "one number");
 	if (l2.value_bytes < FRAME_BYTES ||
 	    l2.value_bytes - FRAME_BYTES < o->block_bytes)
 		return AIBRIX_E_INVAL;

@@ -102,8 +102,9 @@ work(void *arg)
 		case 0:
 			write_chain(w->cache, keys, rand_below(&w->seed, 8));
 			break;
-		case 1: (void)aibrix_cache_lookup(w->cache, keys, LENGTH);
-		/* fall through */
+		case 1:
+			(void)aibrix_cache_lookup(w->cache, keys, LENGTH);
+			break;
 		default: read_chain(w->cache, keys, &w->hits); break;
 		}
 	}
