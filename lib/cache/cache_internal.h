@@ -27,8 +27,8 @@
 #include <aibrix/store.h>
 
 #include "base/alloc.h"
+#include "base/list.h"
 #include "base/xxh.h"
-#include "cache/cache_list.h"
 #include "store/frame.h"
 
 /*

@@ -101,8 +101,8 @@ aibrix__ghost_take(struct evict_ghost *ghost, uint64_t fingerprint)
 	if (!entry)
 		return 0;
 	cell_clear(ghost, at);
-	list_unlink(&ghost->fifo, ghost->links, entry - 1);
-	list_push(&ghost->unused, ghost->links, entry - 1);
+	list_remove(&ghost->fifo, ghost->links, entry - 1);
+	list_prepend(&ghost->unused, ghost->links, entry - 1);
 	return 1;
 }
 
@@ -113,7 +113,7 @@ entry_new(struct evict_ghost *ghost)
 
 	if (ghost->unused.count == 0)
 		return ghost->used++;
-	list_unlink(&ghost->unused, ghost->links, entry);
+	list_remove(&ghost->unused, ghost->links, entry);
 	return entry;
 }
 
@@ -134,5 +134,5 @@ aibrix__ghost_push(struct evict_ghost *ghost, uint64_t fingerprint)
 	ghost->fingerprints[entry] = fingerprint;
 	at = cell_find(ghost, fingerprint);
 	ghost->cells[at] = (struct ghost_cell){hash_of(fingerprint), entry + 1};
-	list_push(&ghost->fifo, ghost->links, entry);
+	list_prepend(&ghost->fifo, ghost->links, entry);
 }

@@ -13,9 +13,9 @@ struct evict_ghost {
 	uint32_t cap;
 	uint32_t used; /* entries from here on were never used */
 	uint32_t mask; /* cells - 1 */
-	struct evict_list fifo, unused;
-	struct evict_link *links; /* by entry */
-	uint64_t *fingerprints;   /* by entry */
+	struct list fifo, unused;
+	struct link *links;     /* by entry */
+	uint64_t *fingerprints; /* by entry */
 	struct ghost_cell *cells;
 };
 

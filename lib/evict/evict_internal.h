@@ -4,21 +4,13 @@
 #include <aibrix/evict.h>
 
 #include "base/alloc.h"
+#include "base/list.h"
 
 enum { EVICT_HITS_MAX = 3 };
 
 /* Where a slot is: in no queue, put aside by a pop, or in a policy's queue
  * (numbers from IN_QUEUE on are the policy's). */
 enum { OUT = 0, ASIDE = 1, IN_QUEUE = 2 };
-
-struct evict_link {
-	uint32_t prev, next; /* towards the head, towards the tail */
-};
-
-struct evict_list {
-	uint32_t head, tail; /* of no meaning when count is 0 */
-	uint32_t count;
-};
 
 struct evict_slot {
 	uint32_t pins;
@@ -33,7 +25,7 @@ struct aibrix_evict {
 	const struct evict_policy *policy;
 	void *state; /* the policy's */
 	struct evict_slot *slots;
-	struct evict_link *links;
+	struct link *links;
 	uint32_t capacity, count, pinned;
 	uint64_t inserts, hits, evictions, ghost_hits;
 };
@@ -63,33 +55,5 @@ struct evict_policy {
 
 extern const struct evict_policy aibrix__evict_lru;
 extern const struct evict_policy aibrix__evict_s3fifo;
-
-static inline void
-list_push(struct evict_list *list, struct evict_link *links, uint32_t i)
-{
-	if (list->count == 0)
-		list->tail = i;
-	else
-		links[list->head].prev = i;
-	links[i].next = list->head;
-	list->head = i;
-	list->count++;
-}
-
-static inline void
-list_unlink(struct evict_list *list, struct evict_link *links, uint32_t i)
-{
-	struct evict_link at = links[i];
-
-	if (list->head == i)
-		list->head = at.next;
-	else
-		links[at.prev].next = at.next;
-	if (list->tail == i)
-		list->tail = at.prev;
-	else
-		links[at.next].prev = at.prev;
-	list->count--;
-}
 
 #endif

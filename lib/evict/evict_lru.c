@@ -9,7 +9,7 @@
 #include "evict/evict_internal.h"
 
 struct lru {
-	struct evict_list list;
+	struct list list;
 };
 
 static int
@@ -31,7 +31,7 @@ lru_push(aibrix_evict *evict, uint32_t slot)
 {
 	struct lru *lru = evict->state;
 
-	list_push(&lru->list, evict->links, slot);
+	list_prepend(&lru->list, evict->links, slot);
 	evict->slots[slot].where = IN_QUEUE;
 }
 
@@ -40,7 +40,7 @@ lru_remove(aibrix_evict *evict, uint32_t slot)
 {
 	struct lru *lru = evict->state;
 
-	list_unlink(&lru->list, evict->links, slot);
+	list_remove(&lru->list, evict->links, slot);
 }
 
 static uint32_t

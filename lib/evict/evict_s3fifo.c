@@ -27,7 +27,7 @@ enum { PROMOTE_HITS = 1 };
 enum { IN_SMALL = IN_QUEUE, IN_MAIN };
 
 struct s3fifo {
-	struct evict_list small, main;
+	struct list small, main;
 	struct evict_ghost ghost;
 	uint32_t small_share;
 	uint32_t promote_hits;
@@ -73,7 +73,7 @@ main_push(aibrix_evict *evict, uint32_t slot)
 {
 	struct s3fifo *s3 = evict->state;
 
-	list_push(&s3->main, evict->links, slot);
+	list_prepend(&s3->main, evict->links, slot);
 	evict->slots[slot].where = IN_MAIN;
 }
 
@@ -88,7 +88,7 @@ s3fifo_insert(aibrix_evict *evict, uint32_t slot, uint64_t fingerprint)
 		main_push(evict, slot);
 		return 1;
 	}
-	list_push(&s3->small, evict->links, slot);
+	list_prepend(&s3->small, evict->links, slot);
 	evict->slots[slot].where = IN_SMALL;
 	return 0;
 }
@@ -108,7 +108,7 @@ s3fifo_remove(aibrix_evict *evict, uint32_t slot)
 	struct s3fifo *s3 = evict->state;
 	int small = evict->slots[slot].where == IN_SMALL;
 
-	list_unlink(small ? &s3->small : &s3->main, evict->links, slot);
+	list_remove(small ? &s3->small : &s3->main, evict->links, slot);
 }
 
 /* The tail of small: 1 when it is the victim. */

@@ -1,7 +1,7 @@
 /* Lists of small numbers: a number is in at most one list of its array of
  * links, so joining and leaving never allocate. */
-#ifndef CACHE_LIST_H
-#define CACHE_LIST_H
+#ifndef BASE_LIST_H
+#define BASE_LIST_H
 
 #include <stdint.h>
 
