@@ -7,6 +7,7 @@
 #define AIBRIX_COMPAT_H
 
 #include <aibrix/base.h>
+#include <aibrix/hash.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -41,6 +42,15 @@ aibrix_compat_gateway_hashes(uint64_t seed, uint32_t block_bytes,
 AIBRIX_API AIBRIX_CHECK int
 aibrix_compat_raw_key(const uint32_t *tokens, uint64_t end, uint32_t hex,
 		      void *out, uint64_t cap, uint64_t *n);
+
+/*
+ * The hash by which AIBrix places a key on a cluster: FarmHash64 of its 16
+ * bytes; the slot is the hash modulo the number of slots.
+ * (Source: AIBrix aibrix_kvcache/l2/placement; FarmHash, HashLen0to16.)
+ *
+ * Thread: any.  Since: 0.1.
+ */
+AIBRIX_API uint64_t aibrix_compat_place(const aibrix_key *key);
 
 /* vLLM's --prefix-caching-hash-algo. */
 enum {

@@ -12,6 +12,10 @@
 
 #include "hash/hash_internal.h"
 
+#include <aibrix/compat.h>
+
+#include "base/bytes.h"
+
 #define K0 0xc3a5c85c97cb3127u
 #define K1 0xb492b66fbe98f273u
 #define K2 0x9ae16a3b2f90404fu
@@ -243,4 +247,16 @@ aibrix__city128_store(uint8_t bytes[16], struct city128 x)
 		bytes[i] = (uint8_t)(x.first >> (56 - 8 * i));
 		bytes[8 + i] = (uint8_t)(x.second >> (56 - 8 * i));
 	}
+}
+
+/* FarmHash64 and CityHash64 agree on 16 bytes. */
+uint64_t
+aibrix_compat_place(const aibrix_key *key)
+{
+	struct reader r = reader_on(key->bytes, sizeof(key->bytes));
+	uint32_t words[4];
+
+	for (int i = 0; i < 4; i++)
+		words[i] = read_u32(&r);
+	return short_hash(words, 4);
 }

@@ -345,6 +345,26 @@ Test(golden_hash, aibrix_simple_keys)
 	city_expect(AIBRIX_KEY_CITY128_SIMPLE, want);
 }
 
+Test(golden_hash, aibrix_places_of_rolling_keys)
+{
+	static const struct {
+		const char *key;
+		uint64_t hash, slot;
+	} rows[] = {
+		{"cf1cb24e52df6d5af4f404786f434895", 0xf8044e4e364a4efa, 3834},
+		{"65da3584bc4484fecdd2c1e7f119d5c3", 0x82332a0512f02c40, 3136},
+		{"7c9a5f3fec2af26506af3df6b5c79edc", 0xf3dd7f8971558b9e, 2974},
+		{"92031f13820fa442dddcaa5f810f8b7f", 0xf2139c1a891b5352, 850},
+	};
+	aibrix_key key;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cr_assert_eq(aibrix_key_parse(rows[i].key, &key), AIBRIX_OK);
+		cr_expect_eq(aibrix_compat_place(&key), rows[i].hash);
+		cr_expect_eq(aibrix_compat_place(&key) % 4096, rows[i].slot);
+	}
+}
+
 static void
 expect_city(struct city128 got, uint64_t first, uint64_t second)
 {
