@@ -276,26 +276,33 @@ slot_new(sim_gpu_cache *cache, uint64_t name, uint32_t *slot)
 	return AIBRIX_OK;
 }
 
+/* In as many events as the limit of one asks for. */
 static int
 stored_tell(const sim_gpu_cache *cache, const uint64_t *hashes,
 	    const uint64_t *names, uint32_t from, uint32_t to)
 {
 	aibrix_index_stored event = {
 		.size = sizeof(event),
-		.n = to - from,
-		.hashes = hashes + from,
-		.names = names + from,
 		.tier = AIBRIX_TIER_DEVICE,
 		.kind = AIBRIX_GROUP_FULL,
 	};
+	int status = AIBRIX_OK;
 
-	if (from == to)
-		return AIBRIX_OK;
-	if (from > 0) {
-		event.parent = names[from - 1];
-		event.flags = AIBRIX_INDEX_HAS_PARENT;
+	while (from < to && status == AIBRIX_OK) {
+		event.n = to - from;
+		if (event.n > AIBRIX_INDEX_EVENT_BLOCKS)
+			event.n = AIBRIX_INDEX_EVENT_BLOCKS;
+		event.hashes = hashes + from;
+		event.names = names + from;
+		if (from > 0) {
+			event.parent = names[from - 1];
+			event.flags = AIBRIX_INDEX_HAS_PARENT;
+		}
+		status = aibrix_index_apply_stored(cache->index, cache->owner,
+						   &event);
+		from += event.n;
 	}
-	return aibrix_index_apply_stored(cache->index, cache->owner, &event);
+	return status;
 }
 
 int

@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <aibrix/index.h>
@@ -190,5 +191,33 @@ Test(sim_gpu_cache, the_index_knows_what_is_here_after_random_requests)
 		cr_assert(index_match(&p, &c, CHAIN) ==
 			  sim_gpu_cache_match(p.gpu, c.names, CHAIN));
 	}
+	free_pod(&p);
+}
+
+Test(sim_gpu_cache, a_prompt_longer_than_one_event_is_announced_whole)
+{
+	enum { BLOCKS = AIBRIX_INDEX_EVENT_BLOCKS + 3 };
+	pod p = new_pod(BLOCKS);
+	uint64_t *hashes = malloc(BLOCKS * sizeof(*hashes));
+	uint64_t *names = malloc(BLOCKS * sizeof(*names));
+	uint32_t *slots = malloc(BLOCKS * sizeof(*slots));
+	double held;
+
+	cr_assert(hashes && names && slots);
+	for (uint64_t i = 0; i < BLOCKS; i++) {
+		hashes[i] = sim_mix(i);
+		names[i] = sim_mix(~hashes[i]);
+	}
+	cr_assert(sim_gpu_cache_admit(p.gpu, names, 0, BLOCKS, slots) ==
+		  AIBRIX_OK);
+	cr_assert(sim_gpu_cache_store(p.gpu, hashes, names, 0, BLOCKS, slots) ==
+		  AIBRIX_OK);
+	cr_assert(aibrix_index_match(p.reader, hashes, BLOCKS, 0, &held, 1) ==
+		  AIBRIX_OK);
+	cr_assert(held == BLOCKS);
+	sim_gpu_cache_finish(p.gpu, slots, BLOCKS, 0);
+	free(hashes);
+	free(names);
+	free(slots);
 	free_pod(&p);
 }
