@@ -1,16 +1,12 @@
 /*
  * AIBrix's own cases of its prefix table, rows pht01 to pht11
  * (pkg/utils/prefixcacheindexer/hash_test.go): prompts are bytes, a block
- * is 4 of them, the hash chain is XXH64(seed, LE64(previous) || block).
+ * is 4 of them.
  */
-#include <string.h>
-
 #include <criterion/criterion.h>
 
+#include <aibrix/compat.h>
 #include <aibrix/prefix.h>
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 enum { BLOCK = 4, PROMPT = 16, M1 = 1, M2 = 2, P1 = 1, P2 = 2, P3 = 3 };
 
@@ -22,18 +18,14 @@ struct prompt {
 static struct prompt
 prompt_of(const uint8_t *bytes, uint32_t n)
 {
-	struct prompt prompt = {n / BLOCK, {0}};
-	uint64_t last = 0;
+	struct prompt prompt = {0};
+	uint64_t blocks;
 
-	for (uint32_t i = 0; i < prompt.n; i++) {
-		uint8_t link[8 + BLOCK];
-
-		for (uint32_t j = 0; j < 8; j++)
-			link[j] = (uint8_t)(last >> (8 * j));
-		memcpy(link + 8, bytes + i * (size_t)BLOCK, BLOCK);
-		last = XXH64(link, sizeof(link), 0);
-		prompt.hashes[i] = last;
-	}
+	cr_assert_eq(aibrix_compat_gateway_hashes(0, BLOCK, bytes, n,
+						  prompt.hashes, PROMPT / BLOCK,
+						  &blocks),
+		     AIBRIX_OK);
+	prompt.n = (uint32_t)blocks;
 	return prompt;
 }
 
