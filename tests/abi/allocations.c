@@ -1,0 +1,244 @@
+/*
+ * No allocation on the hot paths: naming blocks, looking them up, picking.
+ *
+ * The unit tests count calls of the object's allocator; this program counts
+ * malloc itself, so that a call past the allocator is seen too.  It links the
+ * shared library, whose calls come to the definitions below because the
+ * program's stand before those of the C library.
+ */
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <aibrix/aibrix.h>
+
+/* glibc's own, under the names that it keeps for those who replace malloc. */
+void *__libc_malloc(size_t bytes);
+void *__libc_calloc(size_t n, size_t bytes);
+void *__libc_realloc(void *ptr, size_t bytes);
+void *__libc_memalign(size_t align, size_t bytes);
+
+static uint64_t allocations;
+
+void *
+malloc(size_t bytes)
+{
+	allocations++;
+	return __libc_malloc(bytes);
+}
+
+void *
+calloc(size_t n, size_t bytes)
+{
+	allocations++;
+	return __libc_calloc(n, bytes);
+}
+
+void *
+realloc(void *ptr, size_t bytes)
+{
+	allocations++;
+	return __libc_realloc(ptr, bytes);
+}
+
+void *
+aligned_alloc(size_t align, size_t bytes)
+{
+	allocations++;
+	return __libc_memalign(align, bytes);
+}
+
+int
+posix_memalign(void **out, size_t align, size_t bytes)
+{
+	void *ptr;
+
+	allocations++;
+	ptr = __libc_memalign(align, bytes);
+	if (!ptr)
+		return ENOMEM;
+	*out = ptr;
+	return 0;
+}
+
+enum {
+	BLOCK_TOKENS = 16,
+	BLOCKS = 512,
+	TOKENS = BLOCKS * BLOCK_TOKENS,
+	PROMPTS = 2,
+	OWNERS = 64,
+	ROWS = 1000
+};
+
+static int failures;
+
+static void
+expect(int ok, const char *rule)
+{
+	if (ok)
+		return;
+	printf("not so: %s\n", rule);
+	failures++;
+}
+
+/* The call succeeds and allocates nothing. */
+#define QUIET(call)                                                            \
+	do {                                                                   \
+		uint64_t before = allocations;                                 \
+		int status = (call);                                           \
+		expect(status == AIBRIX_OK, #call " succeeds");                \
+		expect(allocations == before, #call " allocates nothing");     \
+	} while (0)
+
+/* The call succeeds and is seen to allocate: the counter counts. */
+#define COUNTED(call)                                                          \
+	do {                                                                   \
+		uint64_t before = allocations;                                 \
+		int status = (call);                                           \
+		expect(status == AIBRIX_OK, #call " succeeds");                \
+		expect(allocations > before, #call " is counted");             \
+	} while (0)
+
+static uint32_t tokens[TOKENS];
+static uint64_t hashes[PROMPTS * BLOCKS];
+static uint64_t ends[PROMPTS];
+static aibrix_key keys[PROMPTS * BLOCKS];
+static aibrix_match matches[PROMPTS * OWNERS];
+static double held[ROWS], load[ROWS];
+static aibrix_route_score scores[ROWS];
+
+/* A plain prompt, and one with all that may enter names. */
+static void
+names(uint32_t algorithm)
+{
+	const aibrix_prompt_item item = {"image", 5, 0, 100, 900};
+	const aibrix_prompt plain = {
+		.size = sizeof(plain), .tokens = tokens, .n_tokens = TOKENS};
+	const aibrix_prompt full = {.size = sizeof(full),
+				    .n_items = 1,
+				    .tokens = tokens,
+				    .n_tokens = TOKENS,
+				    .items = &item,
+				    .lora = "adapter",
+				    .salt = "tenant"};
+	const aibrix_prompt *const prompts[PROMPTS] = {&plain, &full};
+	const aibrix_hash_opts opts = {.size = sizeof(opts),
+				       .algorithm = algorithm,
+				       .block_tokens = BLOCK_TOKENS,
+				       .model = "model"};
+	aibrix_hash *hash = NULL;
+	uint64_t n = 0;
+
+	COUNTED(aibrix_hash_new(&opts, &hash));
+	QUIET(aibrix_hash_blocks(hash, &full, 0, hashes, keys, BLOCKS, &n));
+	expect(n == BLOCKS, "512 blocks are named");
+	QUIET(aibrix_hash_batch(hash, prompts, PROMPTS, hashes, keys,
+				PROMPTS * BLOCKS, ends, &n));
+	expect(n == (uint64_t)PROMPTS * BLOCKS, "1024 blocks are named");
+	aibrix_hash_free(hash);
+}
+
+/* Owner i holds the first 8 (i + 1) blocks of the plain prompt. */
+static void
+fill(aibrix_index *index)
+{
+	for (uint32_t i = 0; i < OWNERS; i++) {
+		const aibrix_index_stored event = {.size = sizeof(event),
+						   .n = 8 * (i + 1),
+						   .hashes = hashes,
+						   .names = hashes};
+
+		expect(aibrix_index_owner_add(index, i) == AIBRIX_OK,
+		       "an owner is added");
+		expect(aibrix_index_apply_stored(index, i, &event) == AIBRIX_OK,
+		       "its blocks are stored");
+	}
+}
+
+static void
+lookups(void)
+{
+	aibrix_index *index = NULL;
+	aibrix_index_reader *reader = NULL;
+	uint32_t match_ends[PROMPTS];
+	uint32_t n = 0;
+
+	COUNTED(aibrix_index_new(NULL, &index));
+	COUNTED(aibrix_index_reader_new(index, &reader));
+	fill(index);
+	QUIET(aibrix_index_lookup(reader, hashes, BLOCKS, matches, OWNERS, &n));
+	expect(n == OWNERS, "64 owners are found");
+	QUIET(aibrix_index_lookup_batch(reader, hashes, ends, PROMPTS, matches,
+					PROMPTS * OWNERS, match_ends, &n));
+	expect(n == OWNERS, "64 owners are found, the second prompt's none");
+	QUIET(aibrix_index_match(reader, hashes, BLOCKS, 0, held, ROWS));
+	expect(held[OWNERS - 1] == BLOCKS, "the last owner holds all");
+	aibrix_index_reader_free(reader);
+	aibrix_index_free(index);
+}
+
+static void
+pick(const aibrix_fleet *fleet, const char *strategy, uint32_t profile)
+{
+	const aibrix_column overlay = {AIBRIX_COL_PREFIX_BLOCKS, ROWS, held};
+	const aibrix_route_request request = {.size = sizeof(request),
+					      .n_overlay = 1,
+					      .overlay = &overlay,
+					      .block_tokens = BLOCK_TOKENS,
+					      .prompt_tokens = TOKENS,
+					      .n_blocks = BLOCKS,
+					      .entropy = 7};
+	const aibrix_route_opts opts = {
+		.size = sizeof(opts), .profile = profile, .strategy = strategy};
+	aibrix_route_result result = {.size = sizeof(result)};
+	aibrix_route *route = NULL;
+	uint32_t n = 0, lower;
+
+	COUNTED(aibrix_route_new(&opts, &route));
+	QUIET(aibrix_route_pick(route, fleet, &request, 0, &result));
+	expect(result.candidates > 0, "somebody is compared");
+	QUIET(aibrix_route_explain(route, fleet, &request, 0, scores, ROWS, &n,
+				   &lower));
+	expect(n > 0, "somebody is explained");
+	aibrix_route_free(route);
+}
+
+static void
+picks(void)
+{
+	aibrix_fleet *fleet = NULL;
+	const char *strategy;
+
+	COUNTED(aibrix_fleet_new(NULL, &fleet));
+	for (uint32_t i = 0; i < ROWS; i++) {
+		const aibrix_owner owner = {100 + i, 0, 0};
+		uint32_t row;
+
+		expect(aibrix_fleet_add(fleet, &owner, &row) == AIBRIX_OK,
+		       "a row is added");
+		load[i] = i % 5;
+	}
+	expect(aibrix_fleet_set_column(fleet, AIBRIX_COL_REQUESTS_RUNNING, load,
+				       ROWS, 0) == AIBRIX_OK,
+	       "the load is set");
+	for (uint32_t i = 0; (strategy = aibrix_route_strategy(i)); i++) {
+		pick(fleet, strategy, AIBRIX_PROFILE_DEFAULT);
+		pick(fleet, strategy, AIBRIX_PROFILE_COMPAT);
+	}
+	aibrix_fleet_free(fleet);
+}
+
+int
+main(void)
+{
+	for (uint32_t i = 0; i < TOKENS; i++)
+		tokens[i] = i * 7;
+	names(AIBRIX_KEY_SHA256);
+	names(AIBRIX_KEY_XXH3);
+	lookups();
+	picks();
+	printf("%d failures\n", failures);
+	return failures != 0;
+}
