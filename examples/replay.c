@@ -117,17 +117,15 @@ policies_run(const replay_input *input)
 	for (uint32_t i = 0; i < options->n_policies; i++) {
 		if (replay_run(input, options->policies[i], &results[i]) != 0)
 			return -1;
-		if (options->json)
-			replay_report_json(&results[i]);
+		if (!options->json)
+			continue;
+		replay_report_json(&results[i]);
+		if (replay_output_end() != 0)
+			return -1;
 	}
 	if (!options->json)
 		replay_report_table(input, results, options->n_policies);
-	/* A full pipe or disk behind stdout is a failure like any other. */
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		perror("replay: output");
-		return -1;
-	}
-	return 0;
+	return replay_output_end();
 }
 
 static int

@@ -124,6 +124,16 @@ help_print(void)
 		printf("  %-20s %s\n", name, text);
 }
 
+/* A full pipe or disk behind stdout is a failure like any other. */
+int
+replay_output_end(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	perror("replay: output");
+	return -1;
+}
+
 static int
 option_fail(const char *option, const char *text, const char *what)
 {
@@ -354,11 +364,17 @@ options_settle(replay_options *options)
 	if (!options->l2_bytes)
 		options->l2_bytes =
 			(bytes + AIBRIX_CACHE_FRAME_BYTES) * L2_BLOCKS;
-	if (options->l1_bytes < bytes)
-		return option_fail("l1-bytes", "", "less than one block");
+	if (options->l1_bytes < bytes) {
+		fputs("replay: --l1-bytes: less than one block\n", stderr);
+		return -1;
+	}
 	if (options->l2 != REPLAY_L2_NONE &&
-	    options->l2_bytes < bytes + AIBRIX_CACHE_FRAME_BYTES)
-		return option_fail("l2-bytes", "", "less than one block");
+	    options->l2_bytes < bytes + AIBRIX_CACHE_FRAME_BYTES) {
+		fputs("replay: --l2-bytes: less than one block with its "
+		      "frame\n",
+		      stderr);
+		return -1;
+	}
 	return 0;
 }
 
@@ -381,7 +397,7 @@ replay_options_parse(int argc, char **argv, replay_options *options)
 	       -1) {
 		if (option == OPT_HELP) {
 			help_print();
-			return 1;
+			return replay_output_end() == 0 ? 1 : -1;
 		}
 		if (option_take(options, option, optarg) != 0)
 			return -1;

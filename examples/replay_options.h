@@ -37,6 +37,10 @@ typedef struct replay_options {
 /* 0: run; 1: help was printed; -1: a message was printed. */
 int replay_options_parse(int argc, char **argv, replay_options *options);
 
+/* Flush stdout.  -1: what was printed is not all there; a message was
+ * printed. */
+int replay_output_end(void);
+
 void replay_options_clear(replay_options *options);
 
 #endif

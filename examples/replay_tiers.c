@@ -85,8 +85,9 @@ replay_store_open(const replay_options *options, uint64_t value_bytes,
 		return AIBRIX_OK;
 	if (options->l2 == REPLAY_L2_MEM) {
 		status = aibrix_store_open(&opts, out);
-		return status == AIBRIX_OK ? status
-					   : tiers_fail("L2 in memory", status);
+		return status == AIBRIX_OK
+			       ? status
+			       : tiers_fail("L2 in memory, --l2-bytes", status);
 	}
 	if (snprintf(path, sizeof(path), "%s/replay-%ld.l2", options->l2_dir,
 		     (long)getpid()) >= (int)sizeof(path))
@@ -135,7 +136,7 @@ replay_tiers_open(replay_tiers *tiers, const replay_options *options)
 		status = aibrix_cache_new(&opts,
 					  &tiers->caches[tiers->n_caches]);
 		if (status != AIBRIX_OK)
-			return tiers_fail("L1", status);
+			return tiers_fail("L1 of a pod, --l1-bytes", status);
 	}
 	return AIBRIX_OK;
 }

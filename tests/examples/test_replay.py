@@ -326,6 +326,13 @@ class BadOptions(unittest.TestCase):
         self.refused("--generate", "rag", "--l2-bytes", "100",
                      says="less than one block")
 
+    def test_sizes_that_the_machine_has_not_name_their_option(self):
+        for option in ["--l1-bytes", "--l2-bytes"]:
+            done = run("--generate", "rag", "--requests", "10", option,
+                       "256T")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(option, done.stderr)
+
     def test_l2_folders_that_are_none(self):
         self.refused("--generate", "rag", "--l2", "file:/nonexistent",
                      says="--l2 file:/nonexistent")
@@ -343,11 +350,13 @@ class BadOptions(unittest.TestCase):
     def test_a_full_output_is_a_failure(self):
         if not os.path.exists("/dev/full"):
             self.skipTest("no /dev/full")
-        with open("/dev/full", "w") as full:
-            done = subprocess.run([REPLAY, *SMALL, "--json"], stdout=full,
-                                  stderr=subprocess.PIPE, text=True)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("output", done.stderr)
+        for args in [SMALL, [*SMALL, "--json"], ["--help"]]:
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([REPLAY, *args], stdout=full,
+                                      stderr=subprocess.PIPE, text=True)
+            self.assertGreater(done.returncode, 0, args)
+            self.assertIn("output", done.stderr, args)
+            self.assertEqual(done.stderr.count("\n"), 1, args)
 
 
 if __name__ == "__main__":
