@@ -256,8 +256,10 @@ request_serve(struct queue *q, uint32_t id, aibrix_done *done)
 		return 1;
 	}
 	q->serve(q->backend, &r->io, done);
+	/* Only a GET's memory is the store's to write. */
 	if (fault && fault->kind == FAULT_CORRUPT &&
-	    done->status == AIBRIX_OK && fault->arg < done->bytes)
+	    r->io.op == AIBRIX_STORE_GET && done->status == AIBRIX_OK &&
+	    fault->arg < done->bytes)
 		value_flip(&r->io, fault->arg);
 	return 1;
 }

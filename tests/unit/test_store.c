@@ -471,6 +471,24 @@ EACH_BACKEND(scripted_faults_hit_the_request_they_name)
 	end_store(store);
 }
 
+/* What is put may be read-only memory, or shared: no script writes there. */
+EACH_BACKEND(scripted_corruption_leaves_a_writers_memory_alone)
+{
+	static const struct store_fault script[] = {
+		{.kind = FAULT_CORRUPT, .op = AIBRIX_STORE_PUT, .arg = 1}};
+	aibrix_store *store = new_store(c);
+	char value[] = "abc", text[65];
+	aibrix_iov iov = {value, 3};
+	aibrix_io io = io_of(AIBRIX_STORE_PUT, "key", &iov, 0);
+
+	aibrix__store_faults(store, script, 1);
+	cr_expect_eq(store_do(store, &io).status, AIBRIX_OK);
+	cr_expect_str_eq(value, "abc");
+	store_get(store, "key", text, sizeof(text));
+	cr_expect_str_eq(text, "abc");
+	end_store(store);
+}
+
 enum { STEPS = 4000, INFLIGHT = 8 };
 
 struct ledger {
