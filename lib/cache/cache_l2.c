@@ -265,6 +265,8 @@ value_delete(aibrix_cache *cache, const aibrix_key *key)
 	struct batch batch = {.cache = cache, .now_ns = cache->now_ns};
 	struct transfer *t;
 
+	if (cache->flags & AIBRIX_CACHE_NO_L2_WRITE)
+		return;
 	/* Without a free transfer it stays, to be caught again. */
 	t = aibrix__transfer_take(cache, AIBRIX_STORE_DELETE, key);
 	if (!t)

@@ -392,6 +392,33 @@ Test(cache_l2, a_read_only_l2_is_not_written)
 	aibrix_store_free(store);
 }
 
+/* Its owner may know better, or may want to look at it. */
+Test(cache_l2, a_damaged_value_of_a_read_only_l2_is_a_miss_and_stays)
+{
+	static const struct store_fault damage[] = {
+		{FAULT_CORRUPT, AIBRIX_STORE_GET, 0, VALUE - 1, 0}};
+	aibrix_store *store = new_store(16);
+	aibrix_cache_opts o = {.size = sizeof(o),
+			       .block_bytes = BLOCK,
+			       .l1_bytes = 16 * BLOCK,
+			       .l2 = store,
+			       .flags = AIBRIX_CACHE_NO_L2_WRITE};
+	aibrix_store_stat l2 = {.size = sizeof(l2)};
+	aibrix_cache *cache;
+
+	store_blocks(store, 1, 2);
+	aibrix__store_faults(store, damage, 1);
+	cr_assert_eq(aibrix_cache_new(&o, &cache), AIBRIX_OK);
+	cr_expect_eq(count_blocks(cache, 1, 2), 0);
+	settle_all(cache, 1);
+	cr_expect_eq(stat_of(cache).corrupt_l2, 1);
+	cr_expect_eq(values_of(store), 2);
+	cr_assert_eq(aibrix_store_stats(store, &l2), AIBRIX_OK);
+	cr_expect_eq(l2.deletes, 0);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
 Test(cache_l2, free_waits_for_writes_and_gives_reads_up)
 {
 	aibrix_store *store = new_store(64);
