@@ -60,6 +60,7 @@ void
 aibrix__transfer_give(aibrix_cache *cache, struct transfer *t)
 {
 	cache->putting -= t->op == AIBRIX_STORE_PUT;
+	t->owner = NULL;
 	list_prepend(&cache->transfers_free, cache->transfer_links,
 		     (uint32_t)(t - cache->transfers));
 }

@@ -111,8 +111,8 @@ struct lease {
 /* One request to L2.  Its address is the tag: whoever polls the store finds
  * the cache that it belongs to. */
 struct transfer {
-	struct aibrix_cache *owner;
-	uint64_t block; /* of the lease */
+	struct aibrix_cache *owner; /* NULL: not in use */
+	uint64_t block;             /* of the lease */
 	aibrix_key key;
 	aibrix_iov iov[2];
 	uint32_t op;    /* AIBRIX_STORE_* */

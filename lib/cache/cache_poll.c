@@ -93,6 +93,20 @@ aibrix_cache_poll(aibrix_cache *cache, uint64_t now_ns, uint64_t timeout_ns,
 	return AIBRIX_OK;
 }
 
+/* Detached fetches are cancelled already. */
+static void
+probes_cancel(aibrix_cache *cache)
+{
+	const struct transfer *t;
+
+	for (uint32_t i = 0; i < cache->max_transfers; i++) {
+		t = &cache->transfers[i];
+		if (t->owner && t->op == AIBRIX_STORE_PROBE)
+			(void)!aibrix_store_cancel(cache->l2,
+						   (uint64_t)(uintptr_t)t);
+	}
+}
+
 /* Nobody waits for reads any more; writes that have begun are worth their
  * while.  When the store says that the time is over, it is: so requests
  * without an answer run into the store's own deadline. */
@@ -105,6 +119,7 @@ aibrix__l2_drain(aibrix_cache *cache)
 	for (uint32_t i = 0; i < cache->max_leases; i++)
 		if (cache->leases[i].state != LEASE_FREE)
 			aibrix__lease_cut(cache, &cache->leases[i], 0);
+	probes_cancel(cache);
 	while (inflight(cache)) {
 		if (take_dones(cache, SECOND_NS, &n))
 			return 0;

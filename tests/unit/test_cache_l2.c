@@ -419,6 +419,24 @@ Test(cache_l2, a_damaged_value_of_a_read_only_l2_is_a_miss_and_stays)
 	aibrix_store_free(store);
 }
 
+Test(cache_l2, free_cancels_reads_that_would_wait_for_ever, .timeout = 20)
+{
+	static const struct store_fault lost[] = {
+		{FAULT_DROP, AIBRIX_STORE_PROBE, 0, 0, 0}};
+	aibrix_store *store = new_store(16);
+	aibrix_cache *cache = new_cache(16, store);
+	uint64_t lease, n, busy;
+
+	aibrix__store_faults(store, lost, 1);
+	cr_assert_eq(aibrix_cache_acquire(cache, chain(1), 1, AIBRIX_FOREVER, 1,
+					  &lease, &n),
+		     AIBRIX_E_AGAIN);
+	cr_assert_eq(aibrix_cache_poll(cache, 1, 0, &busy), AIBRIX_OK);
+	cr_assert_eq(busy, 1);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
 Test(cache_l2, free_waits_for_writes_and_gives_reads_up)
 {
 	aibrix_store *store = new_store(64);
