@@ -94,13 +94,7 @@ aibrix__xxh3_start(struct xxh3_stream *stream, uint64_t seed)
 void
 aibrix__xxh3_add(struct xxh3_stream *stream, const void *bytes, size_t n)
 {
-	XXH3_state_t state;
-
-	if (!n)
-		return;
-	memcpy(&state, stream, sizeof(state));
-	XXH3_64bits_update(&state, bytes, n);
-	memcpy(stream, &state, sizeof(state));
+	aibrix__xxh_baseline.add(stream, bytes, n);
 }
 
 uint64_t

@@ -47,7 +47,8 @@ typedef void (*aibrix__xxh3_chain_fn)(const uint8_t parent[XXH3_128_BYTES],
 void aibrix__xxh64_chain(uint64_t seed, const void *blocks, size_t block_bytes,
 			 size_t n, uint64_t *out);
 
-/* XXH3 of a message in pieces; for rare cases, each call moves the state. */
+/* XXH3 of a message in pieces, few and large or seldom: each call moves the
+ * state. */
 struct xxh3_stream {
 	_Alignas(64) uint8_t state[576];
 };
@@ -58,10 +59,15 @@ uint64_t aibrix__xxh3_end_64(const struct xxh3_stream *stream);
 void aibrix__xxh3_end_128(const struct xxh3_stream *stream,
 			  uint8_t out[XXH3_128_BYTES]);
 
+/* As aibrix__xxh3_add: one message may go through several builds. */
+typedef void (*aibrix__xxh3_add_fn)(struct xxh3_stream *stream,
+				    const void *bytes, size_t n);
+
 struct xxh_impl {
 	aibrix__xxh3_fn hash;
 	aibrix__xxh3_blocks_fn blocks;
 	aibrix__xxh3_chain_fn chain;
+	aibrix__xxh3_add_fn add;
 };
 
 /* The fastest code for a processor (base/cpu.h); 0: the baseline. */

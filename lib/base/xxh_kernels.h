@@ -147,4 +147,20 @@ hash_chain(const uint8_t parent[XXH3_128_BYTES], const void *blocks,
 		chain_streamed(parent, blocks, block_bytes, n, out);
 }
 
-const struct xxh_impl XXH_IMPL = {hash_any, hash_blocks, hash_chain};
+/* The state has no part that depends on the instruction set.  It is copied
+ * in and out: its type stays here and in xxh.c, and bytes may not be read as
+ * another type in place. */
+static void
+stream_add(struct xxh3_stream *stream, const void *bytes, size_t n)
+{
+	XXH3_state_t state;
+
+	if (!n)
+		return;
+	memcpy(&state, stream, sizeof(state));
+	XXH3_64bits_update(&state, bytes, n);
+	memcpy(stream, &state, sizeof(state));
+}
+
+const struct xxh_impl XXH_IMPL = {hash_any, hash_blocks, hash_chain,
+				  stream_add};

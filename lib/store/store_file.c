@@ -43,7 +43,7 @@ struct file {
 	struct directory directory;
 	struct slot_file slots;
 	uint64_t sequence; /* of the last write */
-	aibrix__xxh3_fn sum;
+	const struct xxh_impl *xxh;
 	uint8_t head[SLOT_VALUE_AT]; /* of the slot being read or written */
 };
 
@@ -68,14 +68,14 @@ value_sum(const struct file *file, const aibrix_io *io, uint64_t bytes)
 	struct xxh3_stream stream;
 
 	if (bytes <= io->iov[0].bytes)
-		return file->sum(io->iov[0].base, bytes);
+		return file->xxh->hash(io->iov[0].base, bytes);
 	aibrix__xxh3_start(&stream, 0);
 	for (uint32_t i = 0; i < io->n_iov && bytes; i++) {
 		uint64_t some = io->iov[i].bytes;
 
 		if (some > bytes)
 			some = bytes;
-		aibrix__xxh3_add(&stream, io->iov[i].base, some);
+		file->xxh->add(&stream, io->iov[i].base, some);
 		bytes -= some;
 	}
 	return aibrix__xxh3_end_64(&stream);
@@ -366,7 +366,7 @@ file_open(const struct backend_conf *conf, void **backend)
 
 	file->conf = *conf;
 	file->slots = slots;
-	file->sum = aibrix__xxh3_64_select(conf->cpu);
+	file->xxh = aibrix__xxh_select(conf->cpu);
 	file->path_bytes = path_bytes;
 	file->path = aibrix__alloc(conf->alloc, path_bytes, 1);
 	if (!file->path) {

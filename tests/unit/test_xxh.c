@@ -73,6 +73,29 @@ Test(xxh, every_build_gives_the_scalar_hash_at_every_length)
 	}
 }
 
+/* Pieces of all lengths, each through the next of the builds, end in the
+ * hash of the whole: what one wrote another reads. */
+Test(xxh, a_message_in_pieces_has_one_hash_whatever_builds_it_went_through)
+{
+	const struct xxh_impl *all[3];
+	size_t n_impls = impls(all);
+	struct xxh3_stream stream;
+
+	fill();
+	for (size_t piece = 1; piece < 2100; piece += 17) {
+		size_t i = 0;
+
+		aibrix__xxh3_start(&stream, 0);
+		for (size_t at = 0; at < BYTES; at += piece, i++)
+			all[i % n_impls]->add(&stream, bytes + at,
+					      BYTES - at < piece ? BYTES - at
+								 : piece);
+		all[0]->add(&stream, NULL, 0);
+		cr_assert_eq(aibrix__xxh3_end_64(&stream),
+			     XXH3_64bits(bytes, BYTES), "%zu", piece);
+	}
+}
+
 Test(xxh, a_run_of_blocks_gives_each_block_its_seeded_hash)
 {
 	static const size_t sizes[] = {4, 64, 128, 200, 256, 512, 1000, 2048};
