@@ -141,12 +141,12 @@ slot_drop(struct file *file, uint32_t slot, const char *why)
 	aibrix__log(file->conf.log, AIBRIX_LOG_ERROR, LOG_STORE_SLOT_DROPPED,
 		    "store %s: slot %" PRIu32 " dropped: %s", file->conf.path,
 		    slot, why);
-	if (failed) {
+	if (failed)
 		slot_fault(file, slot, failed, "clearing");
-		return;
-	}
-	aibrix__directory_release(&file->directory, slot);
-	file->conf.stat->dropped++;
+	else
+		aibrix__directory_release(&file->directory, slot);
+	if (failed != EIO) /* then its retirement has counted it */
+		file->conf.stat->dropped++;
 }
 
 static void

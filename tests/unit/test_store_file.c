@@ -546,6 +546,39 @@ Test(store_file, a_write_that_stops_half_way_is_full_and_never_a_value)
 	unlink(path.text);
 }
 
+/* The damaged value's slot lies beyond the limit: it cannot be emptied. */
+static int
+child_read_damaged(const char *path)
+{
+	aibrix_store_opts opts = opts_of(path);
+	aibrix_store *store;
+	char text[101];
+
+	if (aibrix_store_open(&opts, &store))
+		return 1;
+	if (store_get(store, "b", text, 101).status != AIBRIX_E_CORRUPT)
+		return 2;
+	if (store_get(store, "b", text, 101).status != AIBRIX_E_NOT_FOUND)
+		return 3;
+	if (store_stat(store).dropped != 1 || store_stat(store).values != 1)
+		return 4;
+	aibrix_store_free(store);
+	return 0;
+}
+
+Test(store_file, a_damaged_slot_that_cannot_be_emptied_is_dropped_and_counted)
+{
+	struct temp_path path = temp_path_new();
+	aibrix_store *store = new_store(path.text);
+
+	store_put(store, "a", "value");
+	store_put(store, "b", "value");
+	aibrix_store_free(store);
+	file_flip(path.text, 4096 + STRIDE + 4096 + 4);
+	cr_expect_eq(in_child(4096 + STRIDE, child_read_damaged, path.text), 0);
+	unlink(path.text);
+}
+
 Test(store_file, what_a_creator_left_behind_is_cleared_away)
 {
 	struct temp_path path = temp_path_new();
