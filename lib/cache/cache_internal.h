@@ -202,9 +202,12 @@ void aibrix__l1_damaged(aibrix_cache *cache, uint32_t slot);
 
 int aibrix__lease_open(aibrix_cache *cache, uint32_t max_leases);
 void aibrix__lease_close(aibrix_cache *cache);
+/* How many keys stand before the first zero one: that is "no key", and
+ * prompts must not meet under it. */
+uint64_t aibrix__keys_named(const aibrix_key *keys, uint64_t n);
 /*
  * Blocks for the first *n keys; *n is cut to what L1 could ever hold, and
- * before a zero key: that is "no key", and prompts must not meet under it.
+ * before a zero key.
  * *out is NULL when none are left.
  * Fails: E_INVAL (no keys), E_NOMEM.
  */

@@ -60,12 +60,15 @@ aibrix__lease_close(aibrix_cache *cache)
 		     sizeof(*cache->lease_links));
 }
 
-static int
-key_is_zero(const aibrix_key *key)
+uint64_t
+aibrix__keys_named(const aibrix_key *keys, uint64_t n)
 {
 	static const aibrix_key zero;
+	uint64_t i = 0;
 
-	return memcmp(key, &zero, sizeof(zero)) == 0;
+	while (i < n && memcmp(&keys[i], &zero, sizeof(zero)) != 0)
+		i++;
+	return i;
 }
 
 int
@@ -73,12 +76,11 @@ aibrix__blocks_new(aibrix_cache *cache, const aibrix_key *keys, uint64_t *n,
 		   struct lease_block **out)
 {
 	struct lease_block *blocks = NULL;
-	uint64_t max = *n < cache->capacity ? *n : cache->capacity, use = 0;
+	uint64_t max = *n < cache->capacity ? *n : cache->capacity, use;
 
 	if (!keys && *n)
 		return AIBRIX_E_INVAL;
-	while (use < max && !key_is_zero(&keys[use]))
-		use++;
+	use = aibrix__keys_named(keys, max);
 	if (use) {
 		blocks = aibrix__alloc(&cache->alloc, use, sizeof(*blocks));
 		if (!blocks)

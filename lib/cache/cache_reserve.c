@@ -85,7 +85,7 @@ aibrix_cache_reserve(aibrix_cache *cache, const aibrix_key *keys,
 		     uint64_t *lease, uint64_t *n_out)
 {
 	struct lease_block *blocks;
-	uint64_t want = n, cap;
+	uint64_t want = n, named, cap;
 	struct lease *l;
 	int err;
 
@@ -99,6 +99,7 @@ aibrix_cache_reserve(aibrix_cache *cache, const aibrix_key *keys,
 		return AIBRIX_E_INVAL;
 
 	cap = want;
+	named = aibrix__keys_named(keys, n);
 	aibrix__cache_enter(cache);
 	l = aibrix__lease_take(cache, blocks, want);
 	if (!l) {
@@ -106,7 +107,7 @@ aibrix_cache_reserve(aibrix_cache *cache, const aibrix_key *keys,
 	} else {
 		reserve_present(cache, l);
 		reserve_room(cache, l, hashes);
-		cache->stat.no_room += n - l->n;
+		cache->stat.no_room += named - l->n;
 		if (l->n == 0 && n > 0) {
 			blocks = aibrix__lease_end(cache, l, &cap);
 			err = AIBRIX_E_FULL;

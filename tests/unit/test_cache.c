@@ -176,6 +176,7 @@ Test(cache, a_zero_key_is_no_key)
 	cr_assert_eq(aibrix_cache_reserve(cache, keys, NULL, 2, 1, &lease, &n),
 		     AIBRIX_OK);
 	cr_expect_eq(n, 1, "the prefix ends before it");
+	cr_expect_eq(stat_of(cache).no_room, 0, "not for want of room");
 	cr_expect_eq(aibrix_cache_abort(cache, lease), AIBRIX_OK);
 	cr_expect_eq(
 		aibrix_cache_reserve(cache, keys + 1, NULL, 1, 1, &lease, &n),
