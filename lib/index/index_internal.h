@@ -120,10 +120,19 @@ holders_of(struct place *place)
 	return place->cap == 1 ? &place->by.one : place->by.many;
 }
 
-static inline size_t
-hash_slot(uint64_t hash, uint32_t of, size_t n)
+/*
+ * The chain of (of, hash).  Where the heads lie is the table's salt: hashes
+ * follow from prompts and names from engines and dumps, and whoever knows the
+ * slots beforehand can put a million items into one chain.  Nothing that can
+ * be asked depends on the order of chains.
+ */
+static inline uint32_t *
+head_of(const struct heads *heads, uint32_t of, uint64_t hash)
 {
-	return (size_t)mix64(hash + of * 0x9e3779b97f4a7c15u) & (n - 1);
+	uint64_t salt = (uintptr_t)heads->at;
+	uint64_t x = mix64((hash ^ salt) + of * 0x9e3779b97f4a7c15u);
+
+	return &heads->at[x & (heads->n - 1)];
 }
 
 /* index_mem.c: all reservations fail with E_FULL (budget, numbers) or

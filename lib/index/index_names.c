@@ -18,12 +18,6 @@
 
 #include "base/arch.h"
 
-static uint32_t *
-meaning_head(const struct heads *heads, uint32_t scope, uint64_t name)
-{
-	return &heads->at[hash_slot(name, scope, heads->n)];
-}
-
 static void
 meanings_grow(struct aibrix_index *index, struct heads bigger)
 {
@@ -33,7 +27,7 @@ meanings_grow(struct aibrix_index *index, struct heads bigger)
 
 		if (name->scope == FREE)
 			continue;
-		head = meaning_head(&bigger, name->scope, name->name);
+		head = head_of(&bigger, name->scope, name->name);
 		name->next = *head;
 		*head = id;
 	}
@@ -64,7 +58,7 @@ aibrix__name_find(const struct aibrix_index *index, uint32_t scope,
 
 	if (!index->meanings.n)
 		return NONE;
-	id = *meaning_head(&index->meanings, scope, name);
+	id = *head_of(&index->meanings, scope, name);
 	while (id != NONE) {
 		const struct name *entry = name_at(index, id);
 
@@ -89,9 +83,9 @@ aibrix__names_warm(const struct aibrix_index *index, const uint64_t *names,
 	if (!index->meanings.n)
 		return;
 	for (uint32_t i = 0; i < n; i++)
-		prefetch(meaning_head(&index->meanings, SHARED, names[i]));
+		prefetch(head_of(&index->meanings, SHARED, names[i]));
 	for (uint32_t i = 0; i < n; i++) {
-		ids[found] = *meaning_head(&index->meanings, SHARED, names[i]);
+		ids[found] = *head_of(&index->meanings, SHARED, names[i]);
 		if (ids[found] != NONE)
 			prefetch(name_at(index, ids[found++]));
 	}
@@ -145,7 +139,7 @@ aibrix__name_file(struct aibrix_index *index, uint32_t scope, uint64_t name,
 	if (id == slab->free)
 		slab->free = entry->next;
 	slab->live++;
-	head = meaning_head(&index->meanings, scope, name);
+	head = head_of(&index->meanings, scope, name);
 	*entry = (struct name){name, scope, place, *head, *first, NONE, at};
 	*head = id;
 	if (*first != NONE)
@@ -171,8 +165,7 @@ void
 aibrix__name_drop(struct aibrix_index *index, uint32_t id)
 {
 	struct name *entry = name_at(index, id);
-	uint32_t *link =
-		meaning_head(&index->meanings, entry->scope, entry->name);
+	uint32_t *link = head_of(&index->meanings, entry->scope, entry->name);
 
 	while (*link != id)
 		link = &name_at(index, *link)->next;

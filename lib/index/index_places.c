@@ -18,12 +18,6 @@
 
 #include "base/arch.h"
 
-static uint32_t *
-child_head(const struct heads *heads, uint32_t parent, uint64_t hash)
-{
-	return &heads->at[hash_slot(hash, parent, heads->n)];
-}
-
 static void
 children_grow(struct aibrix_index *index, struct heads bigger)
 {
@@ -33,7 +27,7 @@ children_grow(struct aibrix_index *index, struct heads bigger)
 
 		if (place->parent == FREE)
 			continue;
-		head = child_head(&bigger, place->parent, place->hash);
+		head = head_of(&bigger, place->parent, place->hash);
 		place->next = *head;
 		*head = id;
 	}
@@ -64,7 +58,7 @@ aibrix__place_child(const struct aibrix_index *index, uint32_t parent,
 
 	if (!index->children.n)
 		return NONE;
-	id = *child_head(&index->children, parent, hash);
+	id = *head_of(&index->children, parent, hash);
 	while (id != NONE) {
 		const struct place *place = place_at(index, id);
 
@@ -81,7 +75,7 @@ aibrix__place_warm(const struct aibrix_index *index, uint32_t id)
 {
 	const struct place *place = place_at(index, id);
 
-	prefetch(child_head(&index->children, place->parent, place->hash));
+	prefetch(head_of(&index->children, place->parent, place->hash));
 	if (place->cap > 1) {
 		prefetch(place->by.many);
 		prefetch(place->by.many + place->n_holders / 2);
@@ -103,7 +97,7 @@ aibrix__place_new(struct aibrix_index *index, uint32_t parent, uint64_t hash)
 	if (id == slab->free)
 		slab->free = place->next;
 	slab->live++;
-	head = child_head(&index->children, parent, hash);
+	head = head_of(&index->children, parent, hash);
 	*place = (struct place){.hash = hash,
 				.parent = parent,
 				.next = *head,
@@ -119,8 +113,7 @@ static void
 place_unlink(struct aibrix_index *index, uint32_t id)
 {
 	struct place *place = place_at(index, id);
-	uint32_t *link =
-		child_head(&index->children, place->parent, place->hash);
+	uint32_t *link = head_of(&index->children, place->parent, place->hash);
 
 	while (*link != id)
 		link = &place_at(index, *link)->next;
