@@ -451,6 +451,7 @@ Test(golden_hash, aibrix_gateway_hashes)
 	static const struct gateway_row lengths[] = {
 		{0, 16, 0, 0, {0}},
 		{0, 16, 15, 0, {0}},
+		{0, 16, 16, 1, {0x9d6e14a775024997}},
 		{0, 16, 23, 1, {0x9d6e14a775024997}},
 	};
 	uint8_t bytes[64];
@@ -465,7 +466,7 @@ Test(golden_hash, aibrix_gateway_hashes)
 	for (uint8_t i = 0; i < 48; i++)
 		bytes[i] = i;
 	gateway_expect(bytes, &long_row);
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
 		gateway_expect(bytes, &lengths[i]);
 	memset(bytes, 0, sizeof(bytes));
 	for (uint8_t i = 0; i < 16; i++)
