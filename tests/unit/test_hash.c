@@ -308,6 +308,27 @@ Test(hash, a_batch_gives_what_single_calls_give)
 	aibrix_hash_free(hash);
 }
 
+/* The tokens are not read: the sum is refused before. */
+Test(hash, a_batch_of_more_blocks_than_can_be_counted_is_refused)
+{
+	aibrix_hash *hash = scheme(0, 1);
+	aibrix_prompt p = prompt_of(1);
+	const aibrix_prompt *prompts[5] = {&p, &p, &p, &p, &p};
+	uint64_t ends[5], n = 7;
+
+	p.n_tokens = SIZE_MAX / sizeof(uint32_t);
+	cr_expect_eq(
+		aibrix_hash_batch(hash, prompts, 4, hashes, NULL, 4, ends, &n),
+		AIBRIX_E_SPACE);
+	cr_expect_eq(n, UINT64_MAX - 3);
+	n = 7;
+	cr_expect_eq(
+		aibrix_hash_batch(hash, prompts, 5, hashes, NULL, 4, ends, &n),
+		AIBRIX_E_INVAL);
+	cr_expect_eq(n, 7);
+	aibrix_hash_free(hash);
+}
+
 Test(hash, too_small_a_buffer_is_not_written)
 {
 	aibrix_hash *hash = scheme(0, 16);

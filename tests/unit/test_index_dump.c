@@ -212,6 +212,137 @@ Test(index_dump, lies_with_a_right_checksum_are_found_too)
 			     "row %zu", i);
 }
 
+/*
+ * Owners 1 and 2; A under the root; B under A, which both hold.  Nobody
+ * holds A: B alone keeps it known.
+ */
+enum {
+	FAMILY = 204,
+	FAMILY_OWNER_2 = 64,
+	FAMILY_A_NAME = 100,
+	FAMILY_B_PARENT = 112,
+	FAMILY_B_NAME = 132,
+	FAMILY_HOLDER_1 = 144,
+	FAMILY_HOLDER_2 = 164,
+	FAMILY_END = 184 /* before the checksum: room for what is too much */
+};
+
+static void
+holder_write(struct writer *w, uint32_t owner)
+{
+	write_u32(w, owner);
+	write_u64(w, 1);
+	write_u64(w, 0);
+}
+
+static void
+place_write(struct writer *w, uint32_t parent, uint32_t holders, uint64_t hash)
+{
+	write_u32(w, parent);
+	write_u32(w, 1);
+	write_u32(w, holders);
+	write_u64(w, hash);
+	write_u64(w, 100 + hash);
+	write_u32(w, SHARED);
+}
+
+static size_t
+family_write(uint8_t bytes[FAMILY], uint64_t length)
+{
+	struct writer w = writer_on(bytes, FAMILY);
+
+	memset(bytes, 0, FAMILY);
+	write_bytes(&w, DUMP_MAGIC, 8);
+	write_u32(&w, DUMP_VERSION);
+	write_u32(&w, 2);
+	write_u64(&w, length);
+	write_u64(&w, 2);
+	write_u64(&w, 2);
+	write_u64(&w, 2);
+	for (uint32_t owner = 1; owner <= 2; owner++) {
+		write_u64(&w, owner);
+		write_u64(&w, 0);
+	}
+	place_write(&w, 0, 0, 1);
+	place_write(&w, 1, 2, 2);
+	holder_write(&w, 1);
+	holder_write(&w, 2);
+	return (size_t)(w.at - bytes);
+}
+
+/* The family with one byte changed and more bytes than the counts say. */
+static int
+family_load(size_t at, uint8_t value, size_t more)
+{
+	size_t n = FAMILY_END + more + DUMP_CHECKSUM;
+	aibrix_index *index = new_index();
+	uint8_t bytes[FAMILY];
+	int err;
+
+	cr_assert_leq(n, FAMILY);
+	cr_assert_eq(family_write(bytes, n), FAMILY_END);
+	bytes[at] = value;
+	bytes_sum(bytes, n);
+	err = aibrix_index_load(index, bytes, n);
+	cr_expect_eq(aibrix__index_check(index), AIBRIX_OK);
+	cr_expect_eq(index->stat.owners, err ? 0 : 2);
+	aibrix_index_free(index);
+	return err;
+}
+
+Test(index_dump, places_names_and_owners_that_contradict_others_are_refused)
+{
+	static const struct {
+		const char *what;
+		size_t at;
+		uint8_t value;
+	} lie[] = {
+		{"an owner twice", FAMILY_OWNER_2, 1},
+		{"owners descend", FAMILY_OWNER_2, 0},
+		{"a name twice", FAMILY_B_NAME, 101},
+		{"nothing keeps A", FAMILY_B_PARENT, 0},
+		{"a parent that comes later", FAMILY_B_PARENT, 2},
+		{"a holder twice", FAMILY_HOLDER_2, 1},
+		{"holders descend", FAMILY_HOLDER_1, 3},
+		{"a holder that is no owner", FAMILY_HOLDER_2, 3},
+	};
+
+	cr_assert_eq(family_load(FAMILY_A_NAME, 101, 0), AIBRIX_OK);
+	for (size_t i = 0; i < sizeof(lie) / sizeof(lie[0]); i++)
+		cr_expect_eq(family_load(lie[i].at, lie[i].value, 0),
+			     AIBRIX_E_PARSE, "%s", lie[i].what);
+	cr_expect_eq(family_load(FAMILY_A_NAME, 101, 12), AIBRIX_E_PARSE,
+		     "bytes that no count covers");
+}
+
+/* Both under the root, one hash. */
+Test(index_dump, a_child_twice_is_refused)
+{
+	aibrix_index *index = new_index();
+	uint8_t bytes[FAMILY];
+	struct writer w;
+
+	family_write(bytes, FAMILY_END + DUMP_CHECKSUM);
+	w = writer_on(bytes + 80, FAMILY - 80);
+	place_write(&w, 0, 1, 1);
+	holder_write(&w, 1);
+	place_write(&w, 0, 1, 2);
+	holder_write(&w, 2);
+	bytes_sum(bytes, FAMILY_END + DUMP_CHECKSUM);
+	cr_assert_eq(
+		aibrix_index_load(index, bytes, FAMILY_END + DUMP_CHECKSUM),
+		AIBRIX_OK, "different children");
+	aibrix_index_free(index);
+
+	index = new_index();
+	bytes[80 + 32 + 20 + 12] = 1;
+	bytes_sum(bytes, FAMILY_END + DUMP_CHECKSUM);
+	cr_expect_eq(
+		aibrix_index_load(index, bytes, FAMILY_END + DUMP_CHECKSUM),
+		AIBRIX_E_PARSE);
+	aibrix_index_free(index);
+}
+
 Test(index_dump, a_copy_count_at_its_end_refuses_the_event)
 {
 	static const uint64_t hash = 0x11, name = 0x22;
