@@ -33,9 +33,5 @@ build/examples/replay --generate conversation --requests 2000 --seed 1 \
 	--pods 8 --policy random,least-request,prefix-cache \
 	--l2 "file:$dir" --l2-bytes 256M
 
-cat <<'TEXT'
-
-reused: share of all input tokens whose KV was found, by where it was found.
-load:   busy seconds of the busiest pod over the mean of all.
-Try other workloads and fleets: build/examples/replay --help
-TEXT
+echo
+echo "Try other workloads and fleets: build/examples/replay --help"

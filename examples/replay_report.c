@@ -23,7 +23,6 @@ replay_report_json(const replay_result *r)
 	       "\"cache_ns_per_block\":%.1f}\n",
 	       r->hash_ns_per_block, r->match_ns, r->pick_ns,
 	       r->cache_ns_per_block);
-	fflush(stdout);
 }
 
 static void
@@ -39,19 +38,18 @@ header_print(const replay_input *input)
 	       (double)workload->input_tokens / n,
 	       (double)workload->output_tokens / n, options->pods,
 	       input->spec->text);
-	printf("One infinite cache would give %.1f %% of the input tokens.\n\n",
+	printf("At most %.1f %% of the input tokens can be reused (one "
+	       "infinite cache).\n\n",
 	       100 * input->hit_ceiling);
 }
 
-void
-replay_report_table(const replay_input *input, const replay_result *results,
-		    uint32_t n)
+static void
+fleet_print(const replay_result *results, uint32_t n)
 {
-	header_print(input);
 	printf("%-15s %23s %26s %8s %6s\n", "", "input tokens reused, %",
 	       "time to first token, ms", "tokens", "load");
 	printf("%-15s %5s %5s %5s %5s %9s %8s %8s %8s %6s\n", "policy", "all",
-	       "GPU", "L1", "L2", "mean", "p50", "p99", "per s", "max/mn");
+	       "GPU", "L1", "L2", "mean", "p50", "p99", "per s", "skew");
 	for (uint32_t i = 0; i < n; i++) {
 		const replay_result *r = &results[i];
 
@@ -62,7 +60,39 @@ replay_report_table(const replay_input *input, const replay_result *results,
 		       r->ttft_ms_p50, r->ttft_ms_p99, r->tokens_per_s,
 		       r->load_max_over_mean);
 	}
-	printf("\n%-15s %9s %9s %9s %9s %11s %9s\n", "what it costs", "hash",
+	puts("\nreused: found in a cache instead of computed; GPU at once, L1 "
+	     "(the pod's memory)\n"
+	     "        and L2 (store of all pods) after a load.\n"
+	     "skew:   busy seconds of the busiest pod over the mean of all.");
+}
+
+/* What the choice of a policy is worth. */
+static void
+best_print(const replay_result *results, uint32_t n)
+{
+	const replay_result *best = results;
+
+	if (n < 2)
+		return;
+	for (uint32_t i = 1; i < n; i++) {
+		if (results[i].ttft_ms_mean < best->ttft_ms_mean)
+			best = &results[i];
+	}
+	printf("\nBest is %s: its mean time to first token is\n", best->policy);
+	for (uint32_t i = 0; i < n; i++) {
+		const replay_result *r = &results[i];
+
+		if (r != best)
+			printf("  %3.0f %% below %s\n",
+			       100 * (1 - best->ttft_ms_mean / r->ttft_ms_mean),
+			       r->policy);
+	}
+}
+
+static void
+library_print(const replay_result *results, uint32_t n)
+{
+	printf("\n%-15s %9s %9s %9s %9s %11s %9s\n", "library, here", "hash",
 	       "match", "pick", "cache", "blocks", "corrupt");
 	printf("%-15s %9s %9s %9s %9s %11s %9s\n", "policy", "ns/block", "ns",
 	       "ns", "ns/block", "verified", "blocks");
@@ -75,4 +105,16 @@ replay_report_table(const replay_input *input, const replay_result *results,
 		       (unsigned long long)r->verified_blocks,
 		       (unsigned long long)r->corrupt_blocks);
 	}
+	puts("\nThese times are real, of this machine; all above is virtual "
+	     "time of the fleet.");
+}
+
+void
+replay_report_table(const replay_input *input, const replay_result *results,
+		    uint32_t n)
+{
+	header_print(input);
+	fleet_print(results, n);
+	best_print(results, n);
+	library_print(results, n);
 }

@@ -89,7 +89,19 @@ class Output(unittest.TestCase):
     def test_the_table_has_a_row_per_policy(self):
         table = good(*SMALL)
         for policy in POLICIES:
-            self.assertIn(policy, table)
+            self.assertIn("\n" + policy + " ", table)
+
+    def test_the_table_says_what_the_best_policy_saves(self):
+        rows = {r["policy"]: r["ttft_ms_mean"] for r in results(*SMALL)}
+        table = good(*SMALL)
+        best = min(rows, key=rows.get)
+        self.assertIn(f"\nBest is {best}: ", table)
+        for policy in set(POLICIES) - {best}:
+            share = 100 * (1 - rows[best] / rows[policy])
+            self.assertIn(f"{share:3.0f} % below {policy}\n", table)
+
+    def test_one_policy_is_compared_with_nothing(self):
+        self.assertNotIn("Best is", good(*SMALL, "--policy", "random"))
 
     def test_without_payload_only_the_gpu_hits(self):
         for row in results("--generate", "agent", "--requests", "100",
