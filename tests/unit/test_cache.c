@@ -295,6 +295,34 @@ Test(cache, a_chain_that_was_read_outlives_one_that_was_not)
 	aibrix_cache_free(cache);
 }
 
+Test(cache, reading_a_chain_leaves_its_leaves_the_first_to_go)
+{
+	aibrix_cache *cache = new_cache(8, NULL);
+
+	cr_assert_eq(put_blocks(cache, 1, 8), 8);
+	cr_assert_eq(count_blocks(cache, 1, 8), 8);
+	cr_assert_eq(put_blocks(cache, 2, 3), 3);
+	cr_expect_eq(aibrix_cache_lookup(cache, chain(1), 8), 5);
+	aibrix_cache_free(cache);
+}
+
+/* Making room for chain 3 meets chain 1, which is held, and puts it aside. */
+Test(cache, a_chain_that_was_held_comes_back_with_its_leaves_first_to_go)
+{
+	aibrix_cache *cache = new_cache(8, NULL);
+	uint64_t held;
+
+	cr_assert_eq(put_blocks(cache, 1, 4), 4);
+	cr_assert_eq(get_blocks(cache, 1, 4, &held), 4);
+	cr_assert_eq(put_blocks(cache, 2, 4), 4);
+	cr_assert_eq(put_blocks(cache, 3, 2), 2);
+	cr_assert_eq(aibrix_cache_release(cache, held), AIBRIX_OK);
+	cr_expect_eq(aibrix_cache_lookup(cache, chain(2), 4), 2);
+	cr_assert_eq(put_blocks(cache, 4, 6), 6);
+	cr_expect_eq(aibrix_cache_lookup(cache, chain(1), 4), 2);
+	aibrix_cache_free(cache);
+}
+
 Test(cache, a_growing_chain_keeps_its_front_longest)
 {
 	aibrix_cache *cache = new_cache(4, NULL);
@@ -370,7 +398,7 @@ Test(cache, a_hole_is_filled_at_the_price_of_what_lies_behind_it)
 	aibrix_cache_free(cache);
 }
 
-Test(cache, a_flipped_bit_in_memory_is_caught_counted_and_not_delivered)
+Test(cache, a_byte_flipped_in_l1_memory_is_caught_and_counted)
 {
 	aibrix_cache *cache = new_cache(8, NULL);
 	uint64_t lease;

@@ -146,6 +146,47 @@ Test(cache_l2, a_hole_of_l1_is_filled_from_l2)
 
 /* Every second block is in L1, and the store takes one request at a time:
  * what it refuses is asked again, and nothing is pinned twice for it. */
+Test(cache_l2, a_chain_of_l2_enters_l1_with_its_leaves_first_to_go)
+{
+	aibrix_store *store = new_store(16);
+	aibrix_cache *cache;
+
+	store_blocks(store, 1, 8);
+	cache = new_cache(8, store);
+	cr_assert_eq(count_blocks(cache, 1, 8), 8);
+	cr_assert_eq(put_blocks(cache, 2, 3), 3);
+	cr_expect_eq(aibrix_cache_lookup(cache, chain(1), 8), 5);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
+/* The block behind the hole is met again when the hole is filled: it has to
+ * be looked at then, too. */
+Test(cache_l2, a_byte_flipped_behind_a_hole_of_l1_is_caught_and_fetched)
+{
+	aibrix_store *store = new_store(16);
+	aibrix_cache *cache = new_cache(16, store);
+	uint32_t slot;
+	aibrix_key key;
+	uint8_t *data;
+
+	cr_assert_eq(put_blocks(cache, 1, 4), 4);
+	settle_all(cache, 1);
+	key = key_of(1, 1);
+	aibrix__l1_drop(cache, aibrix__l1_find(cache, &key));
+	key = key_of(1, 2);
+	slot = aibrix__l1_find(cache, &key);
+	data = aibrix__l1_data(cache, slot);
+	data[5] ^= 1;
+
+	cr_expect_eq(count_blocks(cache, 1, 4), 4);
+	cr_expect_eq(stat_of(cache).corrupt_l1, 1);
+	cr_expect_eq(stat_of(cache).hits_l2, 2);
+	cr_expect_eq(stat_of(cache).hits_l1, 2);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
 Test(cache_l2, what_a_full_store_refuses_is_asked_again)
 {
 	aibrix_store_opts o = {.size = sizeof(o),
@@ -230,6 +271,7 @@ Test(cache_l2, other_layouts_and_models_never_meet)
 			       .l1_bytes = 16 * BLOCK,
 			       .l2 = store,
 			       .layout = "NHD"};
+	aibrix_store_stat l2 = {.size = sizeof(l2)};
 	aibrix_cache *nhd, *hnd, *small;
 
 	cr_assert_eq(aibrix_cache_new(&o, &nhd), AIBRIX_OK);
@@ -241,8 +283,10 @@ Test(cache_l2, other_layouts_and_models_never_meet)
 	cr_assert_eq(put_blocks(nhd, 1, 4), 4);
 	settle_all(nhd, 1);
 
-	cr_expect_eq(count_blocks(hnd, 1, 4), 0);
 	cr_expect_eq(count_blocks(small, 1, 4), 0);
+	cr_assert_eq(aibrix_store_stats(store, &l2), AIBRIX_OK);
+	cr_expect_eq(l2.gets, 0, "another length is not even fetched");
+	cr_expect_eq(count_blocks(hnd, 1, 4), 0);
 	cr_expect_eq(count_blocks(hnd, 2, 4), 0, "another model: other keys");
 	cr_expect_eq(stat_of(hnd).corrupt_l2, 0, "a miss, not damage");
 	cr_expect_eq(values_of(store), 4, "and left alone");
@@ -508,7 +552,7 @@ flip_in_file(const char *path, uint8_t byte, size_t n)
 	close(fd);
 }
 
-Test(cache_l2, a_flipped_bit_in_the_slot_file_is_caught_and_not_delivered)
+Test(cache_l2, a_byte_flipped_in_the_slot_file_is_caught_and_counted)
 {
 	char path[] = "/tmp/aibrix-cache-XXXXXX";
 	aibrix_store_opts o = {.size = sizeof(o),
@@ -528,8 +572,11 @@ Test(cache_l2, a_flipped_bit_in_the_slot_file_is_caught_and_not_delivered)
 	flip_in_file(path, byte_of(1, 3), BLOCK);
 
 	cache = new_cache(16, store);
-	cr_expect_eq(count_blocks(cache, 1, 6), 3);
+	cr_expect_eq(count_blocks(cache, 1, 6), 3, "the prefix ends there");
 	cr_expect_eq(stat_of(cache).corrupt_l2, 1);
+	settle_all(cache, 1);
+	cr_expect_eq(count_blocks(cache, 1, 6), 3);
+	cr_expect_eq(stat_of(cache).corrupt_l2, 1, "it is gone");
 	settle_all(cache, 1);
 	cr_assert_eq(put_blocks(cache, 1, 6), 6);
 	settle_all(cache, 1);

@@ -15,6 +15,7 @@
 #include <aibrix/store.h>
 
 #include "base/rand.h"
+#include "base/xxh.h"
 #include "store/store_slots.h"
 #include "store_tools.h"
 
@@ -275,6 +276,29 @@ Test(store_file, heads_that_lie_with_a_right_checksum_are_dropped)
 		cr_expect_eq(store_stat(store).recovered, 0);
 		aibrix_store_free(store);
 	}
+	unlink(path.text);
+}
+
+/* What a slot swapped or restored behind the store's back would say: all is
+ * right with it but whose it is. */
+Test(store_file, a_good_value_of_another_key_is_not_delivered)
+{
+	struct slot_head other[2] = {
+		{.sequence = 1, .bytes = 5, .key_bytes = 1, .key = "b"},
+		{.sequence = 1, .bytes = 5, .key_bytes = 2, .key = "a"}};
+	struct temp_path path = temp_path_new();
+	aibrix_store *store = new_store(path.text);
+	char text[101];
+
+	for (size_t i = 0; i < 2; i++) {
+		cr_assert_eq(store_put(store, "a", "value").status, AIBRIX_OK);
+		other[i].checksum = aibrix__xxh3_64("value", 5, 0);
+		head_forge(path.text, 0, other[i]);
+		cr_expect_eq(store_get(store, "a", text, 101).status,
+			     AIBRIX_E_CORRUPT, "other[%zu]", i);
+		cr_expect_eq(store_stat(store).dropped, i + 1);
+	}
+	aibrix_store_free(store);
 	unlink(path.text);
 }
 
