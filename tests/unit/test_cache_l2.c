@@ -403,6 +403,34 @@ Test(cache_l2, a_lease_ends_at_its_deadline_with_what_has_arrived)
 	aibrix_store_free(store);
 }
 
+/* The second lease has nothing in flight that could run late for it. */
+Test(cache_l2, who_waits_for_anothers_fetch_waits_until_its_own_deadline)
+{
+	static const struct store_fault lost[] = {
+		{FAULT_DROP, AIBRIX_STORE_GET, 0, 0, 0}};
+	aibrix_store *store = new_store(16);
+	uint64_t first, second, n = 7, busy;
+	aibrix_cache *cache;
+
+	store_blocks(store, 1, 1);
+	aibrix__store_faults(store, lost, 1);
+	cache = new_cache(16, store);
+	cr_assert_eq(aibrix_cache_acquire(cache, chain(1), 1, 0, 1, &first, &n),
+		     AIBRIX_E_AGAIN);
+	cr_assert_eq(aibrix_cache_poll(cache, 1, 0, &busy), AIBRIX_OK);
+	cr_assert_eq(
+		aibrix_cache_acquire(cache, chain(1), 1, 100, 1, &second, &n),
+		AIBRIX_E_AGAIN);
+	cr_assert_eq(aibrix_cache_poll(cache, 99, 0, &busy), AIBRIX_OK);
+	cr_expect_eq(aibrix_cache_state(cache, second, &n), AIBRIX_E_AGAIN);
+	cr_assert_eq(aibrix_cache_poll(cache, 100, 0, &busy), AIBRIX_OK);
+	cr_expect_eq(aibrix_cache_state(cache, second, &n), AIBRIX_OK);
+	cr_expect_eq(n, 0);
+	cr_expect_eq(aibrix_cache_state(cache, first, &n), AIBRIX_E_AGAIN);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
 Test(cache_l2, an_acquire_past_its_deadline_is_what_l1_has)
 {
 	aibrix_store *store = new_store(16);
