@@ -104,7 +104,7 @@ enum { AIBRIX_INDEX_HAS_PARENT = 1 };
 typedef struct aibrix_index_stored {
 	uint32_t size;
 	uint32_t n;             /* at most AIBRIX_INDEX_EVENT_BLOCKS */
-	const uint64_t *hashes; /* content hashes */
+	const uint64_t *hashes; /* content hashes; NULL: by name alone */
 	const uint64_t *names;  /* the engine's names of the same blocks */
 	uint64_t parent;        /* name; only with HAS_PARENT */
 	uint32_t flags;         /* AIBRIX_INDEX_HAS_PARENT, else at the root */
@@ -118,6 +118,11 @@ typedef struct aibrix_index_stored {
  *
  * Blocks of a group that is not indexed are counted and ignored, and so are
  * later removals in that group.
+ *
+ * Without hashes (offload tiers announce blocks without their tokens) the
+ * names stand for places that they already mean, each one by itself, and
+ * the parent is not looked at; names that mean nothing are counted
+ * (unknown_names) and left out.
  *
  * Fails: E_NOT_FOUND (the parent is unknown: nothing is stored, the event
  * is counted), E_INVAL (owner not registered, n, tier, group, flags),
@@ -212,6 +217,7 @@ typedef struct aibrix_index_stat {
 	uint64_t twins;            /* second names of one place */
 	uint64_t ignored;          /* blocks of groups that are not indexed */
 	uint64_t refused;          /* stored events refused for memory */
+	uint64_t unknown_names;    /* stored without hashes, name unknown */
 } aibrix_index_stat;
 
 /* Fails: E_INVAL (stat->size).  Since: 0.1. */

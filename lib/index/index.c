@@ -193,6 +193,16 @@ names_ahead(const struct aibrix_index *index, const uint64_t *names, uint32_t n,
 				   n - i < WINDOW ? n - i : WINDOW);
 }
 
+/* The next place of the event; without hashes names say which. */
+static uint32_t
+event_step(const struct aibrix_index *index, uint32_t owner,
+	   const aibrix_index_stored *event, uint32_t at, uint32_t i)
+{
+	if (!event->hashes)
+		return aibrix__name_resolve(index, owner, event->names[i]);
+	return aibrix__place_child(index, at, event->hashes[i]);
+}
+
 /*
  * Walk down the known part and count.  A name that already resolves to its
  * place needs nothing; every other one needs at most one entry, even when
@@ -208,10 +218,12 @@ event_plan(struct aibrix_index *index, uint32_t owner,
 		const struct holder *holder;
 
 		names_ahead(index, event->names, event->n, i);
-		at = aibrix__place_child(index, at, event->hashes[i]);
-		if (at == NONE)
+		at = event_step(index, owner, event, at, i);
+		if (at == NONE && event->hashes)
 			break;
 		plan->known++;
+		if (at == NONE)
+			continue;
 		if (aibrix__name_resolve(index, owner, event->names[i]) != at)
 			plan->names++;
 		holder = aibrix__holder_find(index, at, owner);
@@ -243,8 +255,8 @@ event_reserve(struct aibrix_index *index, uint32_t owner,
 	if (plan->holders == event->n - plan->known)
 		return err; /* it holds the known part already */
 	for (uint32_t i = 0; !err && i < plan->known; i++) {
-		at = aibrix__place_child(index, at, event->hashes[i]);
-		if (!aibrix__holder_find(index, at, owner))
+		at = event_step(index, owner, event, at, i);
+		if (at != NONE && !aibrix__holder_find(index, at, owner))
 			err = aibrix__holders_reserve(
 				index, at, place_at(index, at)->n_holders + 1);
 	}
@@ -258,15 +270,18 @@ event_store(struct aibrix_index *index, uint32_t owner,
 	uint32_t at = plan->start;
 
 	for (uint32_t i = 0; i < event->n; i++) {
-		uint64_t hash = event->hashes[i];
 		struct holder *holder = NULL;
 
 		names_ahead(index, event->names, event->n, i);
 		if (i < plan->known) {
-			at = aibrix__place_child(index, at, hash);
+			at = event_step(index, owner, event, at, i);
+			if (at == NONE) {
+				index->stat.unknown_names++;
+				continue;
+			}
 			holder = aibrix__holder_find(index, at, owner);
 		} else {
-			at = aibrix__place_new(index, at, hash);
+			at = aibrix__place_new(index, at, event->hashes[i]);
 		}
 		if (!holder)
 			holder = aibrix__holder_new(index, at, owner);
@@ -274,8 +289,8 @@ event_store(struct aibrix_index *index, uint32_t owner,
 			index->stat.duplicates++;
 		holder->copies[event->tier]++;
 		aibrix__name_announce(index, owner, event->names[i], at);
+		index->stat.stored++;
 	}
-	index->stat.stored += event->n;
 }
 
 static int
@@ -293,7 +308,7 @@ stored_apply(struct aibrix_index *index, uint32_t owner,
 		index->stat.ignored += event->n;
 		return AIBRIX_OK;
 	}
-	if (event->flags & AIBRIX_INDEX_HAS_PARENT) {
+	if (event->hashes && event->flags & AIBRIX_INDEX_HAS_PARENT) {
 		plan.start = aibrix__name_resolve(index, owner, event->parent);
 		if (plan.start == NONE) {
 			index->stat.unknown_parents++;
@@ -329,7 +344,7 @@ aibrix_index_apply_stored(aibrix_index *index, uint32_t owner,
 		return AIBRIX_E_ABI;
 	if (e.n > AIBRIX_INDEX_EVENT_BLOCKS || e.tier >= AIBRIX_TIERS ||
 	    e.group >= AIBRIX_INDEX_GROUPS || e.kind > AIBRIX_GROUP_OTHER ||
-	    (e.n && (!e.hashes || !e.names)))
+	    (e.n && !e.names))
 		return AIBRIX_E_INVAL;
 	pthread_mutex_lock(&index->lock);
 	err = stored_apply(index, owner, &e);
@@ -415,6 +430,7 @@ aibrix_index_stats(aibrix_index *index, aibrix_index_stat *stat)
 	now.places = index->places.live;
 	now.bytes = index->mem.used;
 	pthread_mutex_unlock(&index->lock);
-	return aibrix__struct_store(stat, &now, sizeof(now),
-				    STRUCT_UPTO(aibrix_index_stat, refused));
+	return aibrix__struct_store(
+		stat, &now, sizeof(now),
+		STRUCT_UPTO(aibrix_index_stat, unknown_names));
 }

@@ -387,6 +387,7 @@ AT(aibrix_index_stat, duplicates, 72);
 AT(aibrix_index_stat, twins, 80);
 AT(aibrix_index_stat, ignored, 88);
 AT(aibrix_index_stat, refused, 96);
+AT(aibrix_index_stat, unknown_names, 104);
 VALUE(AIBRIX_TIER_DEVICE, 0);
 VALUE(AIBRIX_TIER_HOST, 1);
 VALUE(AIBRIX_TIER_DISK, 2);

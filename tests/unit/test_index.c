@@ -510,3 +510,22 @@ Test(index, names_made_to_collide_do_not)
 	cr_expect_lt(longest_chain(index), 32);
 	free_index(index);
 }
+
+Test(index, without_hashes_names_stand_for_places_that_they_mean)
+{
+	static const uint64_t names[] = {B + NAME, 7777, A + NAME};
+	aibrix_index_stored e = {.size = sizeof(e),
+				 .n = 3,
+				 .names = names,
+				 .tier = AIBRIX_TIER_HOST};
+	aibrix_index *index = new_index();
+
+	must_store(index, 0, 0, A, 3);
+	cr_assert_eq(aibrix_index_apply_stored(index, 1, &e), AIBRIX_OK);
+
+	cr_expect_eq(score(index, 1).held, 2);
+	cr_expect_eq(score(index, 1).device, 0);
+	cr_expect_eq(stat_of(index).unknown_names, 1);
+	cr_expect_eq(stat_of(index).stored, 5);
+	free_index(index);
+}
