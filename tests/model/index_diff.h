@@ -28,7 +28,7 @@ struct diff {
 	uint32_t max_owners;
 	aibrix_match *got, *want; /* DIFF_BATCH x max_owners each */
 	double *column, *ref_column;
-	int skip_counters;
+	int skip_counters, skip_twins;
 	uint64_t lookups, rows; /* compared */
 	char bad[160];          /* "": nothing differs */
 };
@@ -207,7 +207,8 @@ diff_stats(struct diff *d)
 	diff_counter(d, "unknown_removals", a.unknown_removals,
 		     b.unknown_removals);
 	diff_counter(d, "duplicates", a.duplicates, b.duplicates);
-	diff_counter(d, "twins", a.twins, b.twins);
+	if (!d->skip_twins)
+		diff_counter(d, "twins", a.twins, b.twins);
 	diff_counter(d, "ignored", a.ignored, b.ignored);
 	diff_counter(d, "refused", a.refused, b.refused);
 	diff_counter(d, "unknown_names", a.unknown_names, b.unknown_names);
