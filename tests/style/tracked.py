@@ -5,7 +5,7 @@ import re
 import subprocess
 
 TEXT = {".c", ".h", ".cc", ".in", ".py", ".sh", ".md", ".map", ".build",
-        ".txt", ".yml", ".toml"}
+        ".pml", ".txt", ".yml", ".toml"}
 NAMED = {"LICENSE", ".clang-format", ".editorconfig", ".gitignore",
          "expected_skips", "run"}
 # Inputs and expected outputs: bytes, not text of ours.
