@@ -203,6 +203,22 @@ event_step(const struct simple_index *index, uint32_t owner,
 	return simple__place_child(index, at, event->hashes[i]);
 }
 
+/* Has the holder room for this copy, and for those before it?  Names may
+ * repeat a block of the event, hashes cannot. */
+static int
+copies_fit(const struct simple_index *index, uint32_t owner,
+	   const aibrix_index_stored *event, uint32_t i,
+	   const struct holder *holder, uint32_t at)
+{
+	uint32_t room = UINT32_MAX - holder->copies[event->tier], same = 1;
+
+	if (room >= event->n)
+		return 1;
+	for (uint32_t j = 0; !event->hashes && j < i; j++)
+		same += event_step(index, owner, event, at, j) == at;
+	return room >= same;
+}
+
 /*
  * Walk down the known part and count.  A name that already resolves to its
  * place needs nothing; every other one needs at most one entry, even when
@@ -229,7 +245,7 @@ event_plan(struct simple_index *index, uint32_t owner,
 		holder = simple__holder_find(index, at, owner);
 		if (!holder)
 			plan->holders++;
-		else if (holder->copies[event->tier] == UINT32_MAX)
+		else if (!copies_fit(index, owner, event, i, holder, at))
 			return AIBRIX_E_FULL;
 	}
 	plan->names += event->n - plan->known;
