@@ -23,8 +23,9 @@ LOCKS = """pthread_mutex_destroy pthread_mutex_init pthread_mutex_lock
     pthread_rwlock_wrlock""".split()
 # By module; a file's row adds to its module's.
 MAY_CALL = {
-    "base/alloc": "malloc free posix_memalign mallocx dallocx".split(),
+    "base/alloc": "madvise malloc free posix_memalign mallocx dallocx".split(),
     "base/cpu": ["getauxval"],
+    "base/fence": ["syscall"],
     "base/log": ["vsnprintf"],
     "index": LOCKS,
     "route": LOCKS,
