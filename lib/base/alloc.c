@@ -1,10 +1,13 @@
 /* All memory of all objects passes here: overflow is checked once, and a
  * test that makes the allocator fail reaches every path. */
 
+#define _DEFAULT_SOURCE /* madvise */
+
 #include "base/alloc.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/checked.h"
 #include "base/versioned.h"
@@ -105,6 +108,18 @@ void *
 aibrix__alloc(const aibrix_allocator *a, size_t n, size_t bytes)
 {
 	return aibrix__alloc_aligned(a, n, bytes, _Alignof(max_align_t));
+}
+
+void *
+aibrix__alloc_pages(const aibrix_allocator *a, size_t bytes, size_t align)
+{
+	void *ptr = a->alloc(a->ctx, bytes, align);
+
+#ifdef MADV_HUGEPAGE
+	if (ptr) /* advice: without it the memory is as good, and slower */
+		(void)!madvise(ptr, bytes, MADV_HUGEPAGE);
+#endif
+	return ptr;
 }
 
 void

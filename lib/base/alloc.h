@@ -14,6 +14,10 @@ void *aibrix__alloc(const aibrix_allocator *a, size_t n, size_t bytes);
 void *aibrix__alloc_aligned(const aibrix_allocator *a, size_t n, size_t bytes,
 			    size_t align);
 
+/* Not zeroed; where the system can, of large pages once it is touched. */
+void *aibrix__alloc_pages(const aibrix_allocator *a, size_t bytes,
+			  size_t align);
+
 /* ptr may be NULL; n and bytes are those of the allocation. */
 void aibrix__free(const aibrix_allocator *a, void *ptr, size_t n, size_t bytes);
 
