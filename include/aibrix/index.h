@@ -179,8 +179,8 @@ aibrix_index_lookup(aibrix_index_reader *reader, const uint64_t *hashes,
  * hashes[ends[i]] (the form aibrix_hash_batch gives).  The matches of prompt
  * i end before out_ends[i].
  *
- * Fails: as aibrix_index_lookup (E_SPACE: *n_out holds the total), E_INVAL
- * (ends not ascending).
+ * Fails: as aibrix_index_lookup (E_SPACE: *n_out holds the total, out and
+ * out_ends nothing of use), E_INVAL (ends not ascending).
  * Since: 0.1.
  */
 AIBRIX_API AIBRIX_CHECK int
@@ -218,6 +218,9 @@ typedef struct aibrix_index_stat {
 	uint64_t ignored;          /* blocks of groups that are not indexed */
 	uint64_t refused;          /* stored events refused for memory */
 	uint64_t unknown_names;    /* stored without hashes, name unknown */
+	uint64_t runs;             /* gauge: arrays that the places are in */
+	uint64_t retries;          /* lookups that met a removal */
+	uint64_t locked;           /* lookups that took the lock in the end */
 } aibrix_index_stat;
 
 /* Fails: E_INVAL (stat->size).  Since: 0.1. */

@@ -1,25 +1,23 @@
 /*
- * The block index: exact, and as simple as that allows.
+ * The block index: exact, and fast because chains are kept as arrays.
  *
  *      root
- *       | child of (parent, content hash)
+ *       |                         content hashes, engine names
+ *       v                               |
+ *     run [A B C D E ...] <-------------'
+ *       |      |  '--> owners that hold all of it: a bit each;
+ *       |      |       others: how many leading blocks, or a bit per block
+ *       |      '--> child runs at any block
  *       v
- *     place --> holders, by owner: copies per tier
- *       |  '--> names (shared, or private to an owner)
- *       v
- *     place ...
+ *     run ...                     map: name -> run and position
  *
- * Made for: events and lookups in about equal number, a million places,
- * eight to a thousand owners, prompts of up to thousands of blocks.  Since
- * a place is a block under its whole prefix, a hole needs no bookkeeping:
- * what lies behind it stays held, and a lookup, which walks down from the
- * root, stops there until it is filled.
+ * Made for: events and lookups in about equal number, millions of blocks,
+ * eight to thousands of owners, prompts of up to thousands of blocks, most
+ * of them shared by few.
  *
- * One mutex guards everything.  A read-write lock would let readers that
- * overlap keep the events out for as long as they come.
- *
- * An event is planned first: the walk down the known part counts what is
- * missing, that much is reserved, and only then something changes.
+ * Lookups (index_walk.c) take no lock and write nothing that others read;
+ * memory waits for them (index_epoch.c).  Events take the lock, one at a
+ * time.  doc/modules/index.md says what was measured and why it is so.
  */
 
 #include "index/index_internal.h"
@@ -27,14 +25,53 @@
 #include <assert.h>
 
 #include "base/alloc.h"
+#include "base/fence.h"
 #include "base/versioned.h"
 
-/* What a stored event needs that is not there yet. */
-struct plan {
-	uint32_t start; /* the first block goes under it */
-	uint32_t known; /* leading blocks whose place is known */
-	uint32_t names, holders;
-};
+/* A run without room, that owners and events never see. */
+static struct run *
+anchor_new(struct aibrix_index *index, int *err)
+{
+	struct run *run = aibrix__mem_take_line(&index->mem, run_bytes(1), err);
+
+	if (run) {
+		run->cap = 1;
+		run->aliases = NONE;
+	}
+	return run;
+}
+
+/* The root takes number 0. */
+static int
+index_fill(struct aibrix_index *index)
+{
+	int err;
+
+	index->owners = aibrix__mem_take(&index->mem, index->max_owners,
+					 sizeof(*index->owners), &err);
+	if (!err)
+		index->gone = anchor_new(index, &err);
+	if (!err)
+		index->root = aibrix__run_new(index, 1, &err);
+	if (!err)
+		err = aibrix__map_init(index);
+	if (err)
+		return err;
+	index->gone->at = NONE;
+	return AIBRIX_OK;
+}
+
+static void
+anchors_free(struct aibrix_index *index)
+{
+	if (index->root)
+		aibrix__mem_give(&index->mem, index->root, 1, run_bytes(1));
+	if (index->gone)
+		aibrix__mem_give(&index->mem, index->gone, 1, run_bytes(1));
+	aibrix__slab_free(&index->mem, &index->slots);
+	aibrix__mem_give(&index->mem, index->owners, index->max_owners,
+			 sizeof(*index->owners));
+}
 
 int
 aibrix_index_new(const aibrix_index_opts *opts, aibrix_index **out)
@@ -58,16 +95,22 @@ aibrix_index_new(const aibrix_index_opts *opts, aibrix_index **out)
 	index->max_owners = o.max_owners ? o.max_owners : INDEX_OWNERS;
 	index->mem.a = a;
 	index->mem.used = sizeof(*index);
-	index->places =
-		(struct slab){.item = sizeof(struct place), .free = NONE};
-	index->names = (struct slab){.item = sizeof(struct name), .free = NONE};
-	index->owners = aibrix__mem_take(&index->mem, index->max_owners,
-					 sizeof(*index->owners), &err);
-	if (!index->owners || pthread_mutex_init(&index->lock, NULL) != 0) {
-		aibrix__free(&a, index->owners, index->max_owners,
-			     sizeof(*index->owners));
+	index->salt = mix64((uintptr_t)index + 1);
+	index->limbo_end = &index->limbo;
+	index->asymmetric = aibrix__fence_asymmetric();
+	index->slots = (struct slab){.item = sizeof(struct slot), .free = NONE};
+	index->aliases.items =
+		(struct slab){.item = sizeof(struct alias), .free = NONE};
+	atomic_store_explicit(&index->epoch, 1, memory_order_relaxed);
+	err = index_fill(index);
+	if (!err && pthread_mutex_init(&index->lock, NULL) != 0) {
+		aibrix__map_free(index);
+		err = AIBRIX_E_NOMEM;
+	}
+	if (err) {
+		anchors_free(index);
 		aibrix__free(&a, index, 1, sizeof(*index));
-		return AIBRIX_E_NOMEM;
+		return err;
 	}
 	/* Only now: the empty index is not refused for the budget. */
 	index->mem.budget = o.budget_bytes;
@@ -90,9 +133,11 @@ aibrix__owner_new(struct aibrix_index *index, uint32_t owner)
 	index->owners[owner] = aibrix__mem_take(
 		&index->mem, 1, sizeof(*index->owners[owner]), &err);
 	index->mem.budget = budget;
-	if (!err)
-		index->stat.owners++;
-	return err;
+	if (err)
+		return err;
+	index->owners[owner]->private = NONE;
+	index->stat.owners++;
+	return AIBRIX_OK;
 }
 
 static void
@@ -100,8 +145,10 @@ owner_free(struct aibrix_index *index, uint32_t owner)
 {
 	struct owner *o = index->owners[owner];
 
-	aibrix__list_free(&index->mem, &o->held);
-	aibrix__list_free(&index->mem, &o->names);
+	aibrix__owner_clear(index, owner);
+	while (o->private != NONE)
+		aibrix__alias_drop(index, o->private);
+	aibrix__list_free(&index->mem, &o->runs);
 	aibrix__mem_give(&index->mem, o, 1, sizeof(*o));
 	index->owners[owner] = NULL;
 	index->stat.owners--;
@@ -110,21 +157,13 @@ owner_free(struct aibrix_index *index, uint32_t owner)
 void
 aibrix__index_empty(struct aibrix_index *index)
 {
-	for (uint32_t id = 0; id < index->places.used; id++) {
-		struct place *place = place_at(index, id);
-
-		if (place->parent != FREE && place->cap > 1)
-			aibrix__mem_give(&index->mem, place->by.many,
-					 place->cap, sizeof(*place->by.many));
-	}
 	for (uint32_t i = 0; i < index->max_owners; i++)
 		if (index->owners[i])
 			owner_free(index, i);
-	aibrix__slab_free(&index->mem, &index->places);
-	aibrix__slab_free(&index->mem, &index->names);
-	aibrix__heads_free(&index->mem, &index->children);
-	aibrix__heads_free(&index->mem, &index->meanings);
-	index->stat.held = 0;
+	/* What a dump that was refused has left: nobody holds it. */
+	for (uint32_t id = 1; id < index->slots.used; id++)
+		if (run_at(index, id))
+			aibrix__run_settle(index, run_at(index, id));
 }
 
 void
@@ -134,9 +173,17 @@ aibrix_index_free(aibrix_index *index)
 
 	if (!index)
 		return;
+	assert(!index->readers);
 	aibrix__index_empty(index);
-	aibrix__mem_give(&index->mem, index->owners, index->max_owners,
-			 sizeof(*index->owners));
+	aibrix__kids_drop(index, index->root);
+	aibrix__reclaim(index);
+	aibrix__map_free(index);
+	aibrix__aliases_free(index);
+	aibrix__extras_free(index);
+	aibrix__list_free(&index->mem, &index->odd);
+	aibrix__mem_give(&index->mem, index->grants.items, index->grants.cap,
+			 sizeof(*index->grants.items));
+	anchors_free(index);
 	assert(index->mem.used == sizeof(*index));
 	pthread_mutex_destroy(&index->lock);
 	a = index->mem.a;
@@ -171,126 +218,12 @@ aibrix_index_owner_remove(aibrix_index *index, uint32_t owner)
 		return AIBRIX_E_INVAL;
 	pthread_mutex_lock(&index->lock);
 	if (owner_known(index, owner)) {
-		const struct list *names = &index->owners[owner]->names;
-
-		aibrix__owner_clear(index, owner);
-		while (names->n)
-			aibrix__name_drop(index, names->items[names->n - 1]);
 		owner_free(index, owner);
+		aibrix__limbo_trim(index);
 		err = AIBRIX_OK;
 	}
 	pthread_mutex_unlock(&index->lock);
 	return err;
-}
-
-/* Before each window of an event's names. */
-static void
-names_ahead(const struct aibrix_index *index, const uint64_t *names, uint32_t n,
-	    uint32_t i)
-{
-	if (i % WINDOW == 0)
-		aibrix__names_warm(index, names + i,
-				   n - i < WINDOW ? n - i : WINDOW);
-}
-
-/* The next place of the event; without hashes names say which. */
-static uint32_t
-event_step(const struct aibrix_index *index, uint32_t owner,
-	   const aibrix_index_stored *event, uint32_t at, uint32_t i)
-{
-	if (!event->hashes)
-		return aibrix__name_resolve(index, owner, event->names[i]);
-	return aibrix__place_child(index, at, event->hashes[i]);
-}
-
-/*
- * Walk down the known part and count.  A name that already resolves to its
- * place needs nothing; every other one needs at most one entry, even when
- * the event contradicts itself, for then the older entry is dropped first.
- */
-static int
-event_plan(struct aibrix_index *index, uint32_t owner,
-	   const aibrix_index_stored *event, struct plan *plan)
-{
-	uint32_t at = plan->start;
-
-	for (uint32_t i = 0; i < event->n; i++) {
-		const struct holder *holder;
-
-		names_ahead(index, event->names, event->n, i);
-		at = event_step(index, owner, event, at, i);
-		if (at == NONE && event->hashes)
-			break;
-		plan->known++;
-		if (at == NONE)
-			continue;
-		if (aibrix__name_resolve(index, owner, event->names[i]) != at)
-			plan->names++;
-		holder = aibrix__holder_find(index, at, owner);
-		if (!holder)
-			plan->holders++;
-		else if (holder->copies[event->tier] == UINT32_MAX)
-			return AIBRIX_E_FULL;
-	}
-	plan->names += event->n - plan->known;
-	plan->holders += event->n - plan->known;
-	return AIBRIX_OK;
-}
-
-static int
-event_reserve(struct aibrix_index *index, uint32_t owner,
-	      const aibrix_index_stored *event, const struct plan *plan)
-{
-	struct owner *o = index->owners[owner];
-	struct mem *mem = &index->mem;
-	uint32_t at = plan->start;
-	int err = aibrix__places_reserve(index, event->n - plan->known);
-
-	if (!err)
-		err = aibrix__names_reserve(index, plan->names);
-	if (!err)
-		err = aibrix__list_reserve(mem, &o->held, plan->holders);
-	if (!err)
-		err = aibrix__list_reserve(mem, &o->names, plan->names);
-	if (plan->holders == event->n - plan->known)
-		return err; /* it holds the known part already */
-	for (uint32_t i = 0; !err && i < plan->known; i++) {
-		at = event_step(index, owner, event, at, i);
-		if (at != NONE && !aibrix__holder_find(index, at, owner))
-			err = aibrix__holders_reserve(
-				index, at, place_at(index, at)->n_holders + 1);
-	}
-	return err;
-}
-
-static void
-event_store(struct aibrix_index *index, uint32_t owner,
-	    const aibrix_index_stored *event, const struct plan *plan)
-{
-	uint32_t at = plan->start;
-
-	for (uint32_t i = 0; i < event->n; i++) {
-		struct holder *holder = NULL;
-
-		names_ahead(index, event->names, event->n, i);
-		if (i < plan->known) {
-			at = event_step(index, owner, event, at, i);
-			if (at == NONE) {
-				index->stat.unknown_names++;
-				continue;
-			}
-			holder = aibrix__holder_find(index, at, owner);
-		} else {
-			at = aibrix__place_new(index, at, event->hashes[i]);
-		}
-		if (!holder)
-			holder = aibrix__holder_new(index, at, owner);
-		else if (holder->copies[event->tier])
-			index->stat.duplicates++;
-		holder->copies[event->tier]++;
-		aibrix__name_announce(index, owner, event->names[i], at);
-		index->stat.stored++;
-	}
 }
 
 static int
@@ -298,7 +231,6 @@ stored_apply(struct aibrix_index *index, uint32_t owner,
 	     const aibrix_index_stored *event)
 {
 	uint64_t group = (uint64_t)1 << event->group;
-	struct plan plan = {.start = ROOT};
 	int err;
 
 	if (!owner_known(index, owner))
@@ -308,23 +240,20 @@ stored_apply(struct aibrix_index *index, uint32_t owner,
 		index->stat.ignored += event->n;
 		return AIBRIX_OK;
 	}
-	if (event->hashes && event->flags & AIBRIX_INDEX_HAS_PARENT) {
-		plan.start = aibrix__name_resolve(index, owner, event->parent);
-		if (plan.start == NONE) {
-			index->stat.unknown_parents++;
-			return AIBRIX_E_NOT_FOUND;
-		}
+	err = aibrix__stored_apply(index, owner, event);
+	if (err == AIBRIX_E_FULL && index->limbo && event->hashes) {
+		/* Perhaps only what waits for lookups is in the way. */
+		aibrix__reclaim(index);
+		err = aibrix__stored_apply(index, owner, event);
 	}
-	err = event_plan(index, owner, event, &plan);
-	if (!err)
-		err = event_reserve(index, owner, event, &plan);
-	if (err) {
+	if (err == AIBRIX_E_NOT_FOUND)
+		index->stat.unknown_parents++;
+	else if (err)
 		index->stat.refused++;
-		return err;
-	}
-	index->owners[owner]->ignored &= ~group;
-	event_store(index, owner, event, &plan);
-	return AIBRIX_OK;
+	else
+		index->owners[owner]->ignored &= ~group;
+	aibrix__limbo_trim(index);
+	return err;
 }
 
 int
@@ -352,27 +281,6 @@ aibrix_index_apply_stored(aibrix_index *index, uint32_t owner,
 	return err;
 }
 
-/* 0: the owner holds no copy of it in that tier. */
-static int
-copy_take(struct aibrix_index *index, uint32_t owner, uint64_t name,
-	  uint32_t tier)
-{
-	uint32_t id = aibrix__name_resolve(index, owner, name);
-	struct holder *holder;
-
-	if (id == NONE)
-		return 0;
-	holder = aibrix__holder_find(index, id, owner);
-	if (!holder || !holder->copies[tier])
-		return 0;
-	holder->copies[tier]--;
-	for (uint32_t t = 0; t < AIBRIX_TIERS; t++)
-		if (holder->copies[t])
-			return 1;
-	aibrix__holder_drop(index, id, holder);
-	return 1;
-}
-
 int
 aibrix_index_apply_removed(aibrix_index *index, uint32_t owner,
 			   const uint64_t *names, uint32_t n, uint32_t tier,
@@ -389,13 +297,8 @@ aibrix_index_apply_removed(aibrix_index *index, uint32_t owner,
 	} else if (index->owners[owner]->ignored >> group & 1) {
 		index->stat.ignored += n;
 	} else {
-		for (uint32_t i = 0; i < n; i++) {
-			names_ahead(index, names, n, i);
-			if (copy_take(index, owner, names[i], tier))
-				index->stat.removed++;
-			else
-				index->stat.unknown_removals++;
-		}
+		aibrix__removed_apply(index, owner, names, n, tier);
+		aibrix__limbo_trim(index);
 	}
 	pthread_mutex_unlock(&index->lock);
 	return err;
@@ -411,6 +314,7 @@ aibrix_index_apply_cleared(aibrix_index *index, uint32_t owner)
 	pthread_mutex_lock(&index->lock);
 	if (owner_known(index, owner)) {
 		aibrix__owner_clear(index, owner);
+		aibrix__limbo_trim(index);
 		index->stat.cleared++;
 		err = AIBRIX_OK;
 	}
@@ -427,10 +331,17 @@ aibrix_index_stats(aibrix_index *index, aibrix_index_stat *stat)
 		return AIBRIX_E_INVAL;
 	pthread_mutex_lock(&index->lock);
 	now = index->stat;
-	now.places = index->places.live;
+	now.places = index->places;
 	now.bytes = index->mem.used;
+	now.runs = index->runs;
+	for (const struct aibrix_index_reader *r = index->readers; r;
+	     r = r->next) {
+		now.retries +=
+			atomic_load_explicit(&r->retries, memory_order_relaxed);
+		now.locked +=
+			atomic_load_explicit(&r->locked, memory_order_relaxed);
+	}
 	pthread_mutex_unlock(&index->lock);
-	return aibrix__struct_store(
-		stat, &now, sizeof(now),
-		STRUCT_UPTO(aibrix_index_stat, unknown_names));
+	return aibrix__struct_store(stat, &now, sizeof(now),
+				    STRUCT_UPTO(aibrix_index_stat, locked));
 }

@@ -5,89 +5,136 @@
 #include "base/alloc.h"
 
 struct tally {
-	uint64_t places, names, held, private_names, bytes;
-	uint32_t *children; /* per place */
+	uint64_t runs, places, held, unfiled, aliases, extras, bytes;
+	uint32_t *kids, *refs; /* by run */
 };
 
 static int
-holders_fit(const struct aibrix_index *index, uint32_t id)
+aliases_fit(const struct aibrix_index *index, const struct run *run,
+	    struct tally *tally)
 {
-	struct place *place = place_at(index, id);
-	const struct holder *holders = holders_of(place);
+	uint32_t prev = NONE;
 
-	if (place->n_holders > place->cap)
-		return 0;
-	for (uint32_t i = 0; i < place->n_holders; i++) {
-		const struct holder *h = &holders[i];
-		const struct owner *owner;
+	for (uint32_t id = run->aliases; id != NONE;) {
+		const struct alias *alias = alias_at(index, id);
 
-		if (h->owner >= index->max_owners ||
-		    (i && holders[i - 1].owner >= h->owner))
+		if (alias->run != run->id || alias->off >= run_len(run) ||
+		    alias->run_prev != prev ||
+		    aibrix__alias_find(index, alias->scope, alias->name) !=
+			    id ||
+		    ++tally->aliases > index->aliases.items.live ||
+		    (alias->scope != SHARED && !index->owners[alias->scope]))
 			return 0;
-		owner = index->owners[h->owner];
-		if (!owner || h->at >= owner->held.n ||
-		    owner->held.items[h->at] != id)
-			return 0;
-		if (!(h->copies[0] | h->copies[1] | h->copies[2] |
-		      h->copies[3]))
-			return 0;
+		prev = id;
+		id = alias->run_next;
 	}
 	return 1;
 }
 
 static int
-private_fits(const struct aibrix_index *index, uint32_t id)
+names_fit(const struct aibrix_index *index, const struct run *run,
+	  struct tally *tally)
 {
-	const struct name *name = name_at(index, id);
-	const struct owner *owner;
+	for (uint32_t off = 0; off < run->cap; off++) {
+		int unfiled = run->unfiled && bit_get(run->unfiled, off);
+		struct run *found;
 
-	if (name->scope >= index->max_owners || !index->owners[name->scope])
-		return 0;
-	owner = index->owners[name->scope];
-	return name->at < owner->names.n && owner->names.items[name->at] == id;
-}
-
-static int
-names_fit(const struct aibrix_index *index, uint32_t id, struct tally *tally)
-{
-	uint32_t before = NONE, at = place_at(index, id)->names;
-
-	while (at != NONE) {
-		const struct name *name = name_at(index, at);
-
-		if (name->place != id || name->before != before ||
-		    aibrix__name_find(index, name->scope, name->name) != at ||
-		    ++tally->names > index->names.live)
-			return 0;
-		if (name->scope != SHARED) {
-			tally->private_names++;
-			if (!private_fits(index, at))
+		if (off >= run_len(run)) {
+			if (unfiled)
 				return 0;
+			continue;
 		}
-		before = at;
-		at = name->after;
+		tally->unfiled += (uint64_t)unfiled;
+		if (!unfiled && (aibrix__map_find(index, run_engine(run)[off],
+						  &found) != off ||
+				 found != run))
+			return 0;
 	}
-	return 1;
+	return aliases_fit(index, run, tally);
 }
 
 static int
-place_fits(const struct aibrix_index *index, uint32_t id, struct tally *tally)
+place_in_tree_fits(const struct aibrix_index *index, const struct run *run,
+		   struct tally *tally)
 {
-	const struct place *place = place_at(index, id);
+	const struct run *parent = run->parent;
 
-	if (aibrix__place_child(index, place->parent, place->hash) != id)
+	if (run_at(index, parent->id) != parent ||
+	    (parent != index->root && run->at > run_len(parent)) ||
+	    (parent == index->root && run->at) ||
+	    (run->at < run_len(parent) &&
+	     run_content(parent)[run->at] == *run_content(run)))
 		return 0;
-	if (place->parent != ROOT) {
-		if (place->parent >= index->places.used ||
-		    place_at(index, place->parent)->parent == FREE)
+	tally->kids[parent->id]++;
+	return aibrix__kid_find(index, parent, run->at, *run_content(run)) ==
+	       run;
+}
+
+static int
+run_fits(const struct aibrix_index *index, struct run *run, struct tally *tally)
+{
+	uint32_t len = run_len(run), kids = aibrix__kids_end(index, run);
+	uint32_t end = aibrix__cover_end(run);
+
+	tally->runs++;
+	tally->places += len;
+	tally->extras += run->extras;
+	tally->bytes += run_bytes(run->cap) + aibrix__kids_bytes(run) +
+			aibrix__parts_bytes(run);
+	if (run->unfiled)
+		tally->bytes += (run->cap + 63) / 64 * sizeof(uint64_t);
+	for (uint32_t i = 0; i < index->max_owners; i++)
+		tally->held += aibrix__cover_held(run, i);
+	return len && len <= run->filled && run->filled <= run->cap &&
+	       slot_at(index, run->id)->len == len &&
+	       len == (end > kids ? end : kids) &&
+	       place_in_tree_fits(index, run, tally) &&
+	       aibrix__cover_fits(index, run) && names_fit(index, run, tally);
+}
+
+/* Every run that the owner holds something of is in its list. */
+static int
+owner_fits(const struct aibrix_index *index, uint32_t owner,
+	   struct tally *tally)
+{
+	const struct owner *o = index->owners[owner];
+	uint32_t n_runs = 0;
+
+	for (uint32_t id = 1; id < index->slots.used; id++) {
+		const struct run *run = run_at(index, id);
+		size_t i = 0;
+
+		if (!run || !aibrix__cover_held(run, owner))
+			continue;
+		n_runs++;
+		while (i < o->runs.n && o->runs.items[i] != id)
+			i++;
+		if (i == o->runs.n)
 			return 0;
-		tally->children[place->parent]++;
 	}
-	tally->places++;
-	tally->held += place->n_holders;
-	if (place->cap > 1)
-		tally->bytes += place->cap * sizeof(struct holder);
-	return holders_fit(index, id) && names_fit(index, id, tally);
+	for (uint32_t id = o->private; id != NONE;
+	     id = alias_at(index, id)->own_next)
+		if (alias_at(index, id)->scope != owner)
+			return 0;
+	tally->bytes += sizeof(*o) + o->runs.cap * sizeof(uint32_t);
+	return n_runs == o->n_runs;
+}
+
+static int
+extras_fit(const struct aibrix_index *index)
+{
+	for (size_t i = 0; i < index->extras.n; i++) {
+		const struct extra *e = &index->extras.at[i];
+		const struct run *run;
+
+		if (!e->tier)
+			continue;
+		run = run_at(index, e->run);
+		if (!run || !e->count || e->off >= run_len(run) ||
+		    !aibrix__cover_has(run, e->owner, e->tier - 1, e->off))
+			return 0;
+	}
+	return 1;
 }
 
 static uint64_t
@@ -97,51 +144,65 @@ slab_bytes(const struct slab *slab)
 	       slab->chunks_cap * sizeof(*slab->chunks);
 }
 
-static int
-totals_fit(const struct aibrix_index *index, struct tally *tally)
+static uint64_t
+fixed_bytes(const struct aibrix_index *index)
 {
-	uint64_t held = 0, private_names = 0, owners = 0;
+	return sizeof(*index) + index->max_owners * sizeof(*index->owners) +
+	       aibrix__map_bytes(index) + 2 * run_bytes(1) +
+	       aibrix__kids_bytes(index->root) + slab_bytes(&index->slots) +
+	       slab_bytes(&index->aliases.items) +
+	       index->aliases.n_heads * sizeof(uint32_t) +
+	       index->extras.n * sizeof(struct extra) + index->limbo_bytes +
+	       index->odd.cap * sizeof(uint32_t) +
+	       index->grants.cap * sizeof(struct grant);
+}
 
-	for (uint32_t i = 0; i < index->max_owners; i++) {
-		const struct owner *owner = index->owners[i];
+static int
+slots_fit(const struct aibrix_index *index, const struct tally *tally)
+{
+	uint32_t live = 1;
 
-		if (!owner)
-			continue;
-		owners++;
-		held += owner->held.n;
-		private_names += owner->names.n;
-		tally->bytes +=
-			sizeof(*owner) +
-			(owner->held.cap + owner->names.cap) * sizeof(uint32_t);
+	for (uint32_t id = 1; id < index->slots.used; id++) {
+		const struct slot *slot = slot_at(index, id);
+
+		if (slot->run && (slot->refs != tally->refs[id] ||
+				  slot->run->n_kids != tally->kids[id]))
+			return 0;
+		if (!slot->run && tally->refs[id] &&
+		    slot->refs != tally->refs[id])
+			return 0;
+		live += slot->run || tally->refs[id];
 	}
-	tally->bytes +=
-		sizeof(*index) + index->max_owners * sizeof(*index->owners) +
-		slab_bytes(&index->places) + slab_bytes(&index->names) +
-		(index->children.n + index->meanings.n) * sizeof(uint32_t);
-	return tally->places == index->places.live &&
-	       tally->names == index->names.live &&
-	       tally->held == index->stat.held && held == index->stat.held &&
-	       tally->private_names == private_names &&
-	       owners == index->stat.owners && tally->bytes == index->mem.used;
+	return live == index->slots.live &&
+	       index->root->n_kids == tally->kids[0];
 }
 
 static int
 index_fits(const struct aibrix_index *index, struct tally *tally)
 {
-	for (uint32_t id = 0; id < index->places.used; id++)
-		if (place_at(index, id)->parent != FREE &&
-		    !place_fits(index, id, tally))
-			return 0;
-	for (uint32_t id = 0; id < index->places.used; id++) {
-		const struct place *place = place_at(index, id);
+	uint32_t owners = 0;
 
-		if (place->parent == FREE)
+	for (uint32_t id = 1; id < index->slots.used; id++)
+		if (run_at(index, id) &&
+		    !run_fits(index, run_at(index, id), tally))
+			return 0;
+	for (uint32_t i = 0; i < index->max_owners; i++) {
+		if (!index->owners[i])
 			continue;
-		if (place->children != tally->children[id] ||
-		    !(place->children || place->n_holders))
+		owners++;
+		if (!owner_fits(index, i, tally))
 			return 0;
 	}
-	return totals_fit(index, tally);
+	aibrix__map_refs(index, tally->refs);
+	tally->bytes += fixed_bytes(index);
+	return slots_fit(index, tally) && extras_fit(index) &&
+	       owners == index->stat.owners && tally->runs == index->runs &&
+	       tally->places == index->places &&
+	       tally->held == index->stat.held &&
+	       tally->unfiled == index->unfiled &&
+	       tally->aliases == index->aliases.items.live &&
+	       tally->extras == index->extras.used &&
+	       tally->bytes == index->mem.used;
 }
 
 int
@@ -152,13 +213,13 @@ aibrix__index_check(struct aibrix_index *index)
 	int fits;
 
 	pthread_mutex_lock(&index->lock);
-	n = index->places.used;
-	tally.children =
-		aibrix__alloc(&index->mem.a, n, sizeof(*tally.children));
-	fits = tally.children && index_fits(index, &tally);
+	n = index->slots.used;
+	tally.kids = aibrix__alloc(&index->mem.a, n, 2 * sizeof(*tally.kids));
+	tally.refs = tally.kids ? tally.kids + n : NULL;
+	fits = tally.kids && index_fits(index, &tally);
 	pthread_mutex_unlock(&index->lock);
-	if (!tally.children)
+	if (!tally.kids)
 		return AIBRIX_E_NOMEM;
-	aibrix__free(&index->mem.a, tally.children, n, sizeof(*tally.children));
+	aibrix__free(&index->mem.a, tally.kids, n, 2 * sizeof(*tally.kids));
 	return fits ? AIBRIX_OK : AIBRIX_E_CORRUPT;
 }

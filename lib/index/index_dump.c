@@ -2,12 +2,14 @@
  * The whole index as bytes: owners, then places, parents first, each with
  * its names and holders.
  *
- * A place is written as its parent's position in the dump, so that loading
- * needs no search and the order of the numbers inside does not matter.
- * Loading keeps the order, so a loaded index dumps the same bytes.
+ * Runs do not show: a place is written as its parent's position in the dump.
+ * Loading keeps the order and finds the runs again, where a chain that had
+ * grown by pieces becomes one; the loaded index dumps the same bytes.
  */
 
 #include "index/index_internal.h"
+
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/bytes.h"
@@ -15,12 +17,29 @@
 #include "base/crc32c.h"
 #include "index/dump.h"
 
+struct dump {
+	const struct aibrix_index *index;
+	struct writer w;
+	uint32_t *order; /* runs, parents first */
+	uint32_t *base;  /* places before those of the run */
+	uint32_t *first; /* alias of each block of a run */
+	uint32_t *next;  /* the alias after that */
+	uint32_t n_runs, len_max;
+	void *memory;
+	size_t bytes;
+};
+
+static uint64_t
+dump_names(const struct aibrix_index *index)
+{
+	return index->places - index->unfiled + index->aliases.items.live;
+}
+
 static uint64_t
 dump_bytes(const struct aibrix_index *index)
 {
 	return DUMP_HEADER + index->stat.owners * (uint64_t)DUMP_OWNER +
-	       index->places.live * (uint64_t)DUMP_PLACE +
-	       index->names.live * (uint64_t)DUMP_NAME +
+	       index->places * DUMP_PLACE + dump_names(index) * DUMP_NAME +
 	       index->stat.held * DUMP_HOLDER + DUMP_CHECKSUM;
 }
 
@@ -31,8 +50,8 @@ header_write(struct writer *w, const struct aibrix_index *index)
 	write_u32(w, DUMP_VERSION);
 	write_u32(w, index->stat.owners);
 	write_u64(w, dump_bytes(index));
-	write_u64(w, index->places.live);
-	write_u64(w, index->names.live);
+	write_u64(w, index->places);
+	write_u64(w, dump_names(index));
 	write_u64(w, index->stat.held);
 	for (uint32_t i = 0; i < index->max_owners; i++) {
 		if (!index->owners[i])
@@ -44,94 +63,189 @@ header_write(struct writer *w, const struct aibrix_index *index)
 }
 
 static void
-place_write(struct writer *w, const struct aibrix_index *index, uint32_t id,
-	    uint32_t parent)
+names_write(struct dump *d, const struct run *run, uint32_t off)
 {
-	struct place *place = place_at(index, id);
-	const struct holder *holders = holders_of(place);
-	uint32_t names = 0;
+	int unfiled = run->unfiled && bit_get(run->unfiled, off);
 
-	for (uint32_t at = place->names; at != NONE;
-	     at = name_at(index, at)->after)
-		names++;
-	write_u32(w, parent);
-	write_u32(w, names);
-	write_u32(w, place->n_holders);
-	write_u64(w, place->hash);
-	for (uint32_t at = place->names; at != NONE;
-	     at = name_at(index, at)->after) {
-		write_u64(w, name_at(index, at)->name);
-		write_u32(w, name_at(index, at)->scope);
+	if (!unfiled) {
+		write_u64(&d->w, run_engine(run)[off]);
+		write_u32(&d->w, SHARED);
 	}
-	for (uint32_t i = 0; i < place->n_holders; i++) {
-		write_u32(w, holders[i].owner);
-		for (uint32_t t = 0; t < AIBRIX_TIERS; t++)
-			write_u32(w, holders[i].copies[t]);
+	if (run->aliases == NONE)
+		return;
+	for (uint32_t id = d->first[off]; id != NONE; id = d->next[id]) {
+		write_u64(&d->w, alias_at(d->index, id)->name);
+		write_u32(&d->w, alias_at(d->index, id)->scope);
 	}
 }
 
-/*
- * order: every place once, by number, but its ancestors before it.
- * position: 1 + where in order, by number; 0 elsewhere.
- */
-static void
-places_order(const struct aibrix_index *index, uint32_t *order,
-	     uint32_t *position)
+static uint32_t
+names_count(const struct dump *d, const struct run *run, uint32_t off)
 {
-	uint32_t n = 0;
+	uint32_t n = !run->unfiled || !bit_get(run->unfiled, off);
 
-	for (uint32_t id = 0; id < index->places.used; id++) {
-		uint32_t at = id, missing = 0;
+	if (run->aliases == NONE)
+		return n;
+	for (uint32_t id = d->first[off]; id != NONE; id = d->next[id])
+		n++;
+	return n;
+}
 
-		if (place_at(index, id)->parent == FREE)
+/* Which aliases each block of the run has, in the order of the run's. */
+static void
+aliases_sort(struct dump *d, const struct run *run)
+{
+	uint32_t last = run->aliases;
+
+	if (last == NONE)
+		return;
+	memset(d->first, 0xff, run_len(run) * sizeof(*d->first)); /* NONE */
+	while (alias_at(d->index, last)->run_next != NONE)
+		last = alias_at(d->index, last)->run_next;
+	for (uint32_t id = last; id != NONE;
+	     id = alias_at(d->index, id)->run_prev) {
+		uint32_t *first = &d->first[alias_at(d->index, id)->off];
+
+		d->next[id] = *first;
+		*first = id;
+	}
+}
+
+/* Owners that may hold something of the run, ascending; ends with NONE. */
+static uint32_t
+owner_after(const struct run *run, uint32_t owner)
+{
+	const struct parts *parts = run_parts(run);
+	uint32_t next = NONE;
+
+	for (uint32_t i = owner; i < INLINE_OWNERS && next == NONE; i++)
+		if (atomic_load_explicit(&run->cover[i / 64],
+					 memory_order_relaxed) >>
+			    i % 64 &
+		    1)
+			next = i;
+	for (uint32_t i = 0; parts && i < parts->n; i++)
+		if (parts->at[i].owner >= owner && parts->at[i].owner < next)
+			next = parts->at[i].owner;
+	return next;
+}
+
+static uint32_t
+holders_write(struct dump *d, const struct run *run, uint32_t off, int count)
+{
+	uint32_t n = 0, owner = owner_after(run, 0);
+
+	for (; owner != NONE; owner = owner_after(run, owner + 1)) {
+		if (!aibrix__cover_has(run, owner, AIBRIX_TIERS, off))
 			continue;
-		while (at != ROOT && !position[at]) {
-			missing++;
-			at = place_at(index, at)->parent;
-		}
-		n += missing;
-		at = id;
-		for (uint32_t i = 0; i < missing; i++) {
-			order[n - 1 - i] = at;
-			position[at] = n - i;
-			at = place_at(index, at)->parent;
+		n++;
+		if (count)
+			continue;
+		write_u32(&d->w, owner);
+		for (uint32_t t = 0; t < AIBRIX_TIERS; t++) {
+			uint32_t copies = 0;
+
+			if (aibrix__cover_has(run, owner, t, off))
+				copies = 1 + aibrix__extra_count(d->index, run,
+								 off, owner, t);
+			write_u32(&d->w, copies);
 		}
 	}
+	return n;
 }
 
 static void
-index_write(const struct aibrix_index *index, void *out, uint64_t bytes,
-	    const uint32_t *order, const uint32_t *position)
+run_write(struct dump *d, const struct run *run)
 {
-	struct writer w = writer_on(out, (size_t)bytes);
+	uint32_t parent = 0, len = run_len(run);
 
-	header_write(&w, index);
-	for (uint32_t i = 0; i < index->places.live; i++) {
-		uint32_t parent = place_at(index, order[i])->parent;
-
-		place_write(&w, index, order[i],
-			    parent == ROOT ? 0 : position[parent]);
+	if (run->parent != d->index->root)
+		parent = d->base[run->parent->id] + run->at;
+	aliases_sort(d, run);
+	for (uint32_t off = 0; off < len; off++) {
+		write_u32(&d->w, parent);
+		write_u32(&d->w, names_count(d, run, off));
+		write_u32(&d->w, holders_write(d, run, off, 1));
+		write_u64(&d->w, run_content(run)[off]);
+		names_write(d, run, off);
+		holders_write(d, run, off, 0);
+		parent = d->base[run->id] + off + 1;
 	}
-	write_u32(&w, aibrix__crc32c(aibrix__cpu(), 0, out,
-				     (size_t)bytes - DUMP_CHECKSUM));
+}
+
+/* Every run once, by number, but its ancestors before it. */
+static void
+runs_order(struct dump *d)
+{
+	const struct aibrix_index *index = d->index;
+	uint32_t places = 0;
+
+	memset(d->base, 0xff, index->slots.used * sizeof(*d->base));
+	for (uint32_t id = 1; id < index->slots.used; id++) {
+		const struct run *run = run_at(index, id);
+		uint32_t missing = 0, at;
+
+		while (run && run != index->root && d->base[run->id] == NONE) {
+			missing++;
+			run = run->parent;
+		}
+		d->n_runs += missing;
+		run = run_at(index, id);
+		for (at = d->n_runs; missing > 0; missing--) {
+			d->order[--at] = run->id;
+			d->base[run->id] = 0;
+			run = run->parent;
+		}
+	}
+	for (uint32_t i = 0; i < d->n_runs; i++) {
+		d->base[d->order[i]] = places;
+		places += run_len(run_at(index, d->order[i]));
+	}
+}
+
+static int
+dump_reserve(struct dump *d)
+{
+	const struct aibrix_index *index = d->index;
+	size_t runs = index->slots.used, aliases = index->aliases.items.used;
+	size_t len = 0;
+
+	for (uint32_t id = 1; id < runs; id++)
+		if (run_at(index, id) && run_len(run_at(index, id)) > len)
+			len = run_len(run_at(index, id));
+	d->bytes = 2 * runs + len + aliases;
+	d->memory = aibrix__alloc(&index->mem.a, d->bytes, sizeof(uint32_t));
+	if (!d->memory)
+		return AIBRIX_E_NOMEM;
+	d->order = d->memory;
+	d->base = d->order + runs;
+	d->first = d->base + runs;
+	d->next = d->first + len;
+	return AIBRIX_OK;
 }
 
 static int
 index_dump(struct aibrix_index *index, void *out, uint64_t cap, uint64_t *n)
 {
 	uint64_t bytes = dump_bytes(index);
-	uint32_t used = index->places.used, *order;
+	struct dump d = {.index = index};
+	int err;
 
 	if (bytes > cap) {
 		*n = bytes;
 		return AIBRIX_E_SPACE;
 	}
-	order = aibrix__alloc(&index->mem.a, used, 2 * sizeof(*order));
-	if (!order)
-		return AIBRIX_E_NOMEM;
-	places_order(index, order, order + used);
-	index_write(index, out, bytes, order, order + used);
-	aibrix__free(&index->mem.a, order, used, 2 * sizeof(*order));
+	err = dump_reserve(&d);
+	if (err)
+		return err;
+	runs_order(&d);
+	d.w = writer_on(out, (size_t)bytes);
+	header_write(&d.w, index);
+	for (uint32_t i = 0; i < d.n_runs; i++)
+		run_write(&d, run_at(index, d.order[i]));
+	write_u32(&d.w, aibrix__crc32c(aibrix__cpu(), 0, out,
+				       (size_t)bytes - DUMP_CHECKSUM));
+	aibrix__free(&index->mem.a, d.memory, d.bytes, sizeof(uint32_t));
 	*n = bytes;
 	return AIBRIX_OK;
 }

@@ -3,25 +3,30 @@
 #define INDEX_INDEX_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include <aibrix/index.h>
 
 #include "base/rand.h"
 
-/* No place, no name, the end of a chain.  As a parent: the root. */
+/* No number. */
 #define NONE UINT32_MAX
-#define ROOT NONE
-/* In the parent or scope field of an item on the free list. */
-#define FREE (UINT32_MAX - 1)
 /* As a scope: the name means this to every owner without its own. */
 #define SHARED UINT32_MAX
+/* As a cut: to the end of the run, wherever that is. */
+#define ALL UINT32_MAX
 
 enum {
 	CHUNK_SHIFT = 10,
 	CHUNK_ITEMS = 1 << CHUNK_SHIFT,
-	WINDOW = 32, /* names loaded at once: about 16 KB of cache lines */
+	WINDOW = 16,         /* names whose memory is loaded at once */
+	INLINE_OWNERS = 128, /* have a bit in each run */
 	INDEX_OWNERS = 1024,
-	INDEX_OWNERS_MAX = 65536
+	INDEX_OWNERS_MAX = 65536,
+	RUNS_MAX = 1 << 26, /* as many numbers as a map entry can hold */
+	HOPS = 256,         /* runs on the path of one lookup */
+	BATCH = 16,         /* prompts that wait for memory together */
+	BATCH_HOPS = 16
 };
 
 /* An allocator that counts, and refuses beyond the budget. */
@@ -41,154 +46,441 @@ struct slab {
 	uint32_t free; /* first of the free list, which the items link */
 };
 
-/* Heads of the chains of a hash table; n is a power of two or 0. */
-struct heads {
-	uint32_t *at;
-	size_t n;
-};
-
 struct list {
 	uint32_t *items;
 	size_t n, cap;
 };
 
-/* That an owner holds a place; at least one of copies is not 0. */
-struct holder {
+/* Memory that lookups may still be reading. */
+struct retired {
+	struct retired *next;
+	uint64_t epoch;
+	uint32_t bytes;
+	uint32_t before; /* bytes of it that lie before this struct */
+};
+
+/*
+ * Which positions of a run an owner holds, when that is not a prefix of
+ * single copies on the device.  The writer's alone.
+ */
+struct detail {
+	uint32_t words; /* per tier */
+	uint32_t held;  /* positions held in any tier */
+	uint64_t bits[];
+};
+
+/* What an owner without a bit holds: leading blocks in any tier and on the
+ * device.  Gone when both are 0 and there is no detail. */
+struct part {
 	uint32_t owner;
-	uint32_t at; /* where in the owner's held list */
-	uint32_t copies[AIBRIX_TIERS];
+	_Atomic uint32_t held, device;
+	uint32_t spare;
+	struct detail *detail;
 };
 
-struct place {
-	uint64_t hash;
+struct parts {
+	struct retired retired;
+	uint32_t n, gone;
+	struct part at[]; /* ascending by owner */
+};
+
+struct run;
+
+struct kid {
+	_Atomic uint64_t key;
+	_Atomic(struct run *) run; /* NULL: never used */
+};
+
+/* Open addressing; a slot keeps its key for ever. */
+struct kids {
+	struct retired retired;
+	uint32_t mask;
+	uint32_t used; /* slots with a key */
+	uint32_t spare;
+	struct kid at[];
+};
+
+/*
+ * A stretch of one chain.  Block i of it is content[i], named engine[i];
+ * both arrays follow the struct: content[cap], engine[cap].  Owners below
+ * INLINE_OWNERS that hold all of it, once, on the device, have their bit in
+ * cover; all others that hold something of it are in parts.
+ */
+struct run {
+	/* Read by lookups. */
+	_Atomic uint32_t version; /* counts the times something went */
+	_Atomic uint32_t len;     /* blocks known */
+	uint32_t at;              /* blocks of the parent before it */
+	uint32_t cap;
+	_Atomic uint64_t cover[INLINE_OWNERS / 64];
+	_Atomic(struct parts *) parts;
+	_Atomic(struct kids *) kids;
+	_Atomic uint64_t kid_key; /* the first child; set once */
+	_Atomic(struct run *) kid;
+	/* The writer's. */
 	union {
-		struct holder one;   /* cap == 1 */
-		struct holder *many; /* else; ascending by owner */
-	} by;
-	uint32_t parent;
-	uint32_t next; /* of its chain, or of the free list */
-	uint32_t children;
-	uint32_t names; /* first name */
-	uint32_t n_holders, cap;
+		struct retired retired; /* when dead */
+		struct {
+			uint64_t *unfiled; /* bit i: engine[i] means another
+					      place */
+			uint32_t mark;
+		};
+	};
+	struct run *parent;
+	uint32_t id;
+	uint32_t filled;  /* positions ever used */
+	uint32_t holders; /* owners that hold something of it */
+	uint32_t n_kids;
+	uint32_t kid_max;   /* where the last child hangs */
+	uint32_t kid_max_n; /* how many there; 0: look again */
+	uint32_t aliases;   /* first, of its places */
+	uint32_t extras;    /* positions with further copies */
 };
 
-struct name {
+/* What the name map may ask about a run, by number. */
+struct slot {
+	struct run *run; /* NULL: dead */
+	uint32_t len;    /* 0: dead */
+	uint32_t refs;   /* map entries that carry the number; next free */
+};
+
+enum {
+	BUCKET_BITS = 8,
+	SEGMENT_BUCKETS = 1 << BUCKET_BITS,
+	BUCKET_ENTRIES = 8, /* one cache line */
+	SEGMENT_ENTRIES = SEGMENT_BUCKETS * BUCKET_ENTRIES
+};
+
+/* 16 KB: large enough for a directory that stays in the second cache. */
+struct segment {
+	uint64_t entries[SEGMENT_ENTRIES];
+};
+
+/* Shared meanings: name -> place.  index_map.c. */
+struct map {
+	uintptr_t *dir; /* segments; in the low bits the depth of each */
+	uint32_t depth;
+	uint32_t segments;
+	void **chunks; /* of segments: 1, 2, 4, ... 128, 128, ... */
+	size_t chunks_cap;
+	uint32_t n_chunks;
+	uint32_t spare; /* segments of the last chunk not yet in use */
+	uint64_t salt;
+	uint64_t stale; /* entries of blocks that were forgotten */
+};
+
+/* A name that is not in the map: a second one, or private. */
+struct alias {
 	uint64_t name;
 	uint32_t scope; /* an owner, or SHARED */
-	uint32_t place;
-	uint32_t next;          /* of its chain, or of the free list */
-	uint32_t after, before; /* among the names of the place */
-	uint32_t at;            /* private: where in the owner's names */
+	uint32_t run, off;
+	uint32_t next;               /* of its chain, or of the free list */
+	uint32_t run_next, run_prev; /* among those of the run */
+	uint32_t own_next, own_prev; /* private: among those of the owner */
+};
+
+struct aliases {
+	struct slab items;
+	uint32_t *heads;
+	size_t n_heads; /* a power of two or 0 */
+};
+
+/* Copies beyond the first of (run, off, owner, tier). */
+struct extra {
+	uint32_t run, off, owner;
+	uint32_t tier; /* + 1; 0: free */
+	uint32_t count;
+};
+
+struct extras {
+	struct extra *at;
+	size_t n; /* a power of two or 0 */
+	size_t used;
 };
 
 struct owner {
-	uint64_t ignored;  /* bit g: group g is not indexed */
-	struct list held;  /* places, in no order */
-	struct list names; /* private names, in no order */
+	uint64_t ignored; /* bit g: group g is not indexed */
+	struct list runs; /* numbers; may be stale or twice */
+	uint32_t n_runs;  /* that it holds something of */
+	uint32_t private; /* first private name */
+	uint32_t extras;  /* entries of its own */
+};
+
+/* What a stored event will add to one run. */
+struct grant {
+	struct run *run;
+	uint32_t from, to;
+	uint32_t first;        /* block of the event */
+	uint32_t copies;       /* blocks that the owner holds already */
+	struct parts *parts;   /* to replace the run's */
+	struct detail *detail; /* to become the owner's */
+};
+
+struct grants {
+	struct grant *items;
+	size_t n, cap;
 };
 
 struct aibrix_index {
+	_Atomic uint64_t epoch; /* read by lookups */
+	int asymmetric;         /* which fences: base/fence.h */
+	uint64_t salt;
+	struct run *root;
+	struct run *gone;     /* what the slot of a dead child points at */
 	pthread_mutex_t lock; /* all below */
 	struct mem mem;
-	struct slab places, names;
-	struct heads children; /* places by (parent, hash) */
-	struct heads meanings; /* names by (scope, name) */
+	struct slab slots; /* of runs */
+	struct map map;
+	struct aliases aliases;
+	struct extras extras;
 	struct owner **owners; /* NULL: not registered */
 	uint32_t max_owners;
+	struct aibrix_index_reader *readers;
+	struct retired *limbo; /* oldest first */
+	struct retired **limbo_end;
+	size_t limbo_bytes, limbo_allowed;
+	/* Of the event under way. */
+	struct grants grants;
+	struct list odd; /* blocks whose names need a second look */
+	uint32_t mark;   /* of runs already seen */
+	uint64_t runs, places, unfiled;
 	aibrix_index_stat stat; /* without places and bytes */
 };
 
-static inline struct place *
-place_at(const struct aibrix_index *index, uint32_t id)
+/* One run on the path of a lookup. */
+struct hop {
+	const struct run *run;
+	uint32_t version;
+	uint32_t n; /* leading blocks of the run that the prompt has */
+};
+
+struct aibrix_index_reader {
+	_Atomic uint64_t epoch; /* when the lookup began; 0: none */
+	_Atomic uint64_t retries, locked;
+	uint8_t apart[64 - 3 * sizeof(uint64_t)];
+	aibrix_index *index;
+	struct aibrix_index_reader *next;
+	aibrix_match *rows; /* max_owners of them */
+	uint32_t *in_play;  /* positions in rows, ascending */
+	struct hop hops[HOPS];
+	struct hop batch_hops[BATCH][BATCH_HOPS];
+};
+
+static inline struct slot *
+slot_at(const struct aibrix_index *index, uint32_t id)
 {
-	struct place *chunk = index->places.chunks[id >> CHUNK_SHIFT];
+	struct slot *chunk = index->slots.chunks[id >> CHUNK_SHIFT];
 
 	return chunk + (id & (CHUNK_ITEMS - 1));
 }
 
-static inline struct name *
-name_at(const struct aibrix_index *index, uint32_t id)
+static inline struct run *
+run_at(const struct aibrix_index *index, uint32_t id)
 {
-	struct name *chunk = index->names.chunks[id >> CHUNK_SHIFT];
+	return slot_at(index, id)->run;
+}
+
+static inline struct alias *
+alias_at(const struct aibrix_index *index, uint32_t id)
+{
+	struct alias *chunk = index->aliases.items.chunks[id >> CHUNK_SHIFT];
 
 	return chunk + (id & (CHUNK_ITEMS - 1));
 }
 
-static inline struct holder *
-holders_of(struct place *place)
+static inline const uint64_t *
+run_content(const struct run *run)
 {
-	return place->cap == 1 ? &place->by.one : place->by.many;
+	return (const uint64_t *)(run + 1);
 }
 
-/*
- * The chain of (of, hash).  Where the heads lie is the table's salt: hashes
- * follow from prompts and names from engines and dumps, and whoever knows the
- * slots beforehand can put a million items into one chain.  Nothing that can
- * be asked depends on the order of chains.
- */
-static inline uint32_t *
-head_of(const struct heads *heads, uint32_t of, uint64_t hash)
+static inline const uint64_t *
+run_engine(const struct run *run)
 {
-	uint64_t salt = (uintptr_t)heads->at;
-	uint64_t x = mix64((hash ^ salt) + of * 0x9e3779b97f4a7c15u);
+	return run_content(run) + run->cap;
+}
 
-	return &heads->at[x & (heads->n - 1)];
+static inline uint32_t
+run_len(const struct run *run)
+{
+	return atomic_load_explicit(&run->len, memory_order_relaxed);
+}
+
+static inline struct parts *
+run_parts(const struct run *run)
+{
+	return atomic_load_explicit(&run->parts, memory_order_acquire);
+}
+
+static inline size_t
+run_bytes(uint32_t cap)
+{
+	return sizeof(struct run) + (size_t)cap * 2 * sizeof(uint64_t);
+}
+
+static inline int
+bit_get(const uint64_t *bits, uint32_t i)
+{
+	return bits[i / 64] >> i % 64 & 1;
+}
+
+/* Where a child hangs and how it begins, as one number. */
+static inline uint64_t
+kid_key(const struct aibrix_index *index, uint32_t at, uint64_t hash)
+{
+	return mix64((hash ^ index->salt) + at * 0x9e3779b97f4a7c15u);
 }
 
 /* index_mem.c: all reservations fail with E_FULL (budget, numbers) or
  * E_NOMEM and change nothing that shows. */
 void *aibrix__mem_take(struct mem *mem, size_t n, size_t bytes, int *err);
+void *aibrix__mem_take_line(struct mem *mem, size_t bytes, int *err);
+/* Not zeroed, aligned to its size, a power of two. */
+void *aibrix__mem_take_pages(struct mem *mem, size_t bytes, int *err);
 void aibrix__mem_give(struct mem *mem, void *ptr, size_t n, size_t bytes);
+int aibrix__array_grow(struct mem *mem, void *array, size_t *cap, size_t want,
+		       size_t bytes);
 int aibrix__list_reserve(struct mem *mem, struct list *list, size_t more);
 void aibrix__list_free(struct mem *mem, struct list *list);
 int aibrix__slab_reserve(struct mem *mem, struct slab *slab, uint64_t more);
 void aibrix__slab_free(struct mem *mem, struct slab *slab);
-/* New, empty heads for that many items in *out; n 0: the old ones do. */
-int aibrix__heads_reserve(struct mem *mem, const struct heads *heads,
-			  uint64_t items, struct heads *out);
-void aibrix__heads_free(struct mem *mem, struct heads *heads);
 
-/* index_places.c */
-int aibrix__places_reserve(struct aibrix_index *index, uint64_t more);
-void aibrix__place_warm(const struct aibrix_index *index, uint32_t id);
-uint32_t aibrix__place_child(const struct aibrix_index *index, uint32_t parent,
-			     uint64_t hash);
-/* The three after a reservation that covers them. */
-uint32_t aibrix__place_new(struct aibrix_index *index, uint32_t parent,
-			   uint64_t hash);
-struct holder *aibrix__holder_new(struct aibrix_index *index, uint32_t id,
-				  uint32_t owner);
-int aibrix__holders_reserve(struct aibrix_index *index, uint32_t id,
-			    uint32_t want);
-struct holder *aibrix__holder_find(const struct aibrix_index *index,
-				   uint32_t id, uint32_t owner);
-/* Forgets the place too, and its ancestors, when nothing keeps them. */
-void aibrix__holder_drop(struct aibrix_index *index, uint32_t id,
-			 struct holder *holder);
+/* index_epoch.c */
+void aibrix__retire(struct aibrix_index *index, void *start,
+		    struct retired *what, size_t bytes);
+/* Free what no lookup can be reading. */
+void aibrix__reclaim(struct aibrix_index *index);
+void aibrix__limbo_trim(struct aibrix_index *index);
+
+/* index_runs.c */
+struct run *aibrix__run_new(struct aibrix_index *index, uint32_t cap, int *err);
+/* The run was never seen by a lookup. */
+void aibrix__run_discard(struct aibrix_index *index, struct run *run);
+struct run *aibrix__kid_find(const struct aibrix_index *index,
+			     const struct run *run, uint32_t at, uint64_t hash);
+/* *kids: what aibrix__kid_add will need besides, or NULL. */
+int aibrix__kid_reserve(struct aibrix_index *index, const struct run *run,
+			uint32_t at, uint64_t hash, struct kids **kids);
+/* kids were not needed. */
+void aibrix__kids_discard(struct aibrix_index *index, struct kids *kids);
+void aibrix__kid_add(struct aibrix_index *index, struct run *run,
+		     struct run *kid, struct kids *kids);
+void aibrix__kids_drop(struct aibrix_index *index, struct run *run);
+size_t aibrix__kids_bytes(const struct run *run);
+/* Blocks of the run that children stand on. */
+uint32_t aibrix__kids_end(const struct aibrix_index *index, struct run *run);
+/* Something of the run went: forget what nothing keeps. */
+void aibrix__run_settle(struct aibrix_index *index, struct run *run);
+void aibrix__run_shrunk(struct run *run);
+/* Cut the run, of one holder, unless children stand on more; 0: they do. */
+int aibrix__run_shorten(struct aibrix_index *index, struct run *run,
+			uint32_t len);
+
+/* index_map.c */
+int aibrix__map_init(struct aibrix_index *index);
+void aibrix__map_free(struct aibrix_index *index);
+/* No name has a meaning; for an index without runs. */
+void aibrix__map_reset(struct aibrix_index *index);
+/*
+ * In good time before aibrix__map_add, one after the other, for each name:
+ * the hash that the others take, and its slot of the directory; the bucket;
+ * what else is needed.
+ */
+uint64_t aibrix__map_warm(const struct aibrix_index *index, uint64_t name);
+void aibrix__map_warm_bucket(const struct aibrix_index *index, uint64_t h);
+/* Position of name in *run, or NONE. */
+uint32_t aibrix__map_find(const struct aibrix_index *index, uint64_t name,
+			  struct run **run);
+/* E_STATE: the name has a meaning, nothing is entered. */
+int aibrix__map_add(struct aibrix_index *index, uint64_t name, uint64_t h,
+		    const struct run *run, uint32_t off);
+void aibrix__map_warm_more(const struct aibrix_index *index, uint64_t h);
+size_t aibrix__map_bytes(const struct aibrix_index *index);
+/* By number, for checks: every entry's run. */
+void aibrix__map_refs(const struct aibrix_index *index, uint32_t *refs);
+
+/* index_names.c: names besides the map */
+uint32_t aibrix__alias_find(const struct aibrix_index *index, uint32_t scope,
+			    uint64_t name);
+int aibrix__aliases_reserve(struct aibrix_index *index, uint64_t more);
+uint32_t aibrix__alias_add(struct aibrix_index *index, uint32_t scope,
+			   uint64_t name, const struct run *run, uint32_t off);
+void aibrix__alias_drop(struct aibrix_index *index, uint32_t id);
+void aibrix__aliases_cut(struct aibrix_index *index, struct run *run,
+			 uint32_t len);
+void aibrix__aliases_free(struct aibrix_index *index);
+/* The position that owner means by name, in *run, or NONE. */
+uint32_t aibrix__name_resolve(const struct aibrix_index *index, uint32_t owner,
+			      uint64_t name, struct run **run);
+/* After a reservation of one alias. */
+void aibrix__name_announce(struct aibrix_index *index, uint32_t owner,
+			   uint64_t name, struct run *run, uint32_t off);
+
+/* index_extras.c */
+int aibrix__extras_reserve(struct aibrix_index *index, uint64_t more);
+uint32_t aibrix__extra_count(const struct aibrix_index *index,
+			     const struct run *run, uint32_t off,
+			     uint32_t owner, uint32_t tier);
+void aibrix__extra_add(struct aibrix_index *index, struct run *run,
+		       uint32_t off, uint32_t owner, uint32_t tier,
+		       uint32_t count);
+/* 0: there was none. */
+int aibrix__extra_take(struct aibrix_index *index, struct run *run,
+		       uint32_t off, uint32_t owner, uint32_t tier);
+/* All of owner in the run. */
+void aibrix__extras_drop(struct aibrix_index *index, struct run *run,
+			 uint32_t owner);
+void aibrix__extras_free(struct aibrix_index *index);
+
+/* index_cover.c */
+enum cover { COVER_NONE, COVER_CUT, COVER_FULL, COVER_DETAIL };
+/* *n: leading blocks (not for DETAIL); *part: NULL when it has a bit. */
+enum cover aibrix__cover(const struct run *run, uint32_t owner, uint32_t *n,
+			 struct part **part);
+/* Does owner hold position off in tier (AIBRIX_TIERS: in any)? */
+int aibrix__cover_has(const struct run *run, uint32_t owner, uint32_t tier,
+		      uint32_t off);
+/* Positions held, and one beyond the last of them. */
+uint32_t aibrix__cover_held(const struct run *run, uint32_t owner);
+uint32_t aibrix__cover_end(const struct run *run);
+/* Make room for owner to hold [from, to) in tier. */
+int aibrix__cover_reserve(struct aibrix_index *index, uint32_t owner,
+			  uint32_t tier, struct grant *grant);
+void aibrix__cover_release(struct aibrix_index *index, struct grant *grant);
+void aibrix__cover_add(struct aibrix_index *index, uint32_t owner,
+		       uint32_t tier, struct grant *grant);
+/* Take one copy of each of [from, to); how many there were. */
+uint32_t aibrix__cover_take(struct aibrix_index *index, uint32_t owner,
+			    uint32_t tier, struct run *run, uint32_t from,
+			    uint32_t to);
+/* The owner holds nothing of the run any more. */
+void aibrix__cover_drop(struct aibrix_index *index, uint32_t owner,
+			struct run *run);
+/* After the run became shorter: who holds all of it, again. */
+void aibrix__cover_trim(struct aibrix_index *index, struct run *run);
+void aibrix__parts_free(struct aibrix_index *index, struct run *run);
+size_t aibrix__parts_bytes(const struct run *run); /* and details */
+/* Do the forms of the run's owners fit? */
+int aibrix__cover_fits(const struct aibrix_index *index, const struct run *run);
+
+/* index_store.c, index_remove.c */
+int aibrix__stored_apply(struct aibrix_index *index, uint32_t owner,
+			 const aibrix_index_stored *event);
+void aibrix__removed_apply(struct aibrix_index *index, uint32_t owner,
+			   const uint64_t *names, uint32_t n, uint32_t tier);
 /* The owner holds nothing afterwards. */
 void aibrix__owner_clear(struct aibrix_index *index, uint32_t owner);
-
-/* index_names.c */
-int aibrix__names_reserve(struct aibrix_index *index, uint64_t more);
-uint32_t aibrix__name_find(const struct aibrix_index *index, uint32_t scope,
-			   uint64_t name);
-/* Load what is about to be asked of n names; n at most WINDOW. */
-void aibrix__names_warm(const struct aibrix_index *index, const uint64_t *names,
-			uint32_t n);
-/* The place that owner means by name, or NONE. */
-uint32_t aibrix__name_resolve(const struct aibrix_index *index, uint32_t owner,
-			      uint64_t name);
-/* After a reservation, also in the owner's list of names. */
-uint32_t aibrix__name_file(struct aibrix_index *index, uint32_t scope,
-			   uint64_t name, uint32_t place);
-void aibrix__name_announce(struct aibrix_index *index, uint32_t owner,
-			   uint64_t name, uint32_t place);
-void aibrix__name_drop(struct aibrix_index *index, uint32_t id);
+int aibrix__owner_reserve(struct aibrix_index *index, uint32_t owner,
+			  size_t more);
 
 /* index.c */
 int aibrix__owner_new(struct aibrix_index *index, uint32_t owner);
 /* Nothing is known, no owner is registered, memory is given back. */
 void aibrix__index_empty(struct aibrix_index *index);
+
+/* index_walk.c: the memory that a lookup touches, in cache lines. */
+void aibrix__index_lines(aibrix_index_reader *reader, const uint64_t *hashes,
+			 uint64_t n, uint64_t *dependent, uint64_t *sequential);
 
 /* index_check.c: E_CORRUPT when the parts do not fit together, E_NOMEM. */
 int aibrix__index_check(struct aibrix_index *index);

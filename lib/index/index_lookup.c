@@ -1,137 +1,101 @@
 /*
- * Lookups: one walk down the trie with the owners still in question.
+ * Lookups as callers see them.
  *
- *   depth      0         1         2
- *   holders  1 3 4 7   1 4 7     1 2 7
- *   in play  1 3 4 7   1 4 7     1 7        owner 2 never held block 0
- *
- * Both lines ascend, so each step is a merge, and who drops out keeps the
- * depth reached.  The reader brings the memory for the lines.
+ * A lookup that a removal has met on its way is repeated; one that is met
+ * again and again, or needs more hops than a reader has room for, takes the
+ * lock, and then nothing changes under it.
  */
 
-#include "index/index_internal.h"
+#include "index/index_lookup.h"
 
 #include <string.h>
 
-#include "base/alloc.h"
+#include "base/fence.h"
 
-struct aibrix_index_reader {
-	aibrix_index *index;
-	aibrix_match *rows; /* max_owners of them */
-	uint32_t *in_play;  /* positions in rows, ascending */
-};
+enum { TRIES = 8 };
 
-int
-aibrix_index_reader_new(aibrix_index *index, aibrix_index_reader **out)
+static void
+lookup_enter(aibrix_index_reader *reader)
 {
-	aibrix_index_reader *reader;
-	const aibrix_allocator *a;
+	aibrix_index *index = reader->index;
+	uint64_t now =
+		atomic_load_explicit(&index->epoch, memory_order_acquire);
 
-	if (!index || !out)
-		return AIBRIX_E_INVAL;
-	a = &index->mem.a;
-	reader = aibrix__alloc(a, 1, sizeof(*reader));
-	if (!reader)
-		return AIBRIX_E_NOMEM;
-	reader->index = index;
-	reader->rows =
-		aibrix__alloc(a, index->max_owners, sizeof(*reader->rows));
-	reader->in_play =
-		aibrix__alloc(a, index->max_owners, sizeof(*reader->in_play));
-	if (!reader->rows || !reader->in_play) {
-		aibrix_index_reader_free(reader);
-		return AIBRIX_E_NOMEM;
-	}
-	*out = reader;
-	return AIBRIX_OK;
+	atomic_store_explicit(&reader->epoch, now, memory_order_relaxed);
+	fence_light(index->asymmetric);
 }
 
-void
-aibrix_index_reader_free(aibrix_index_reader *reader)
+static void
+lookup_leave(aibrix_index_reader *reader)
 {
-	const aibrix_allocator *a;
-	uint32_t n;
-
-	if (!reader)
-		return;
-	a = &reader->index->mem.a;
-	n = reader->index->max_owners;
-	aibrix__free(a, reader->rows, n, sizeof(*reader->rows));
-	aibrix__free(a, reader->in_play, n, sizeof(*reader->in_play));
-	aibrix__free(a, reader, 1, sizeof(*reader));
+	atomic_store_explicit(&reader->epoch, 0, memory_order_release);
 }
 
-/* All holders of block 0 come into play. */
+static void
+count(_Atomic uint64_t *counter)
+{
+	uint64_t n = atomic_load_explicit(counter, memory_order_relaxed);
+
+	atomic_store_explicit(counter, n + 1, memory_order_relaxed);
+}
+
+/* Nothing changes meanwhile, so the hops may be used piece by piece. */
 static uint32_t
-rows_begin(aibrix_index_reader *reader, uint32_t id)
+prompt_score_locked(aibrix_index_reader *reader, const uint64_t *hashes,
+		    uint32_t n)
 {
-	struct place *place = place_at(reader->index, id);
-	const struct holder *holders = holders_of(place);
+	struct aibrix_index *index = reader->index;
+	struct score score;
+	struct walk walk;
 
-	for (uint32_t i = 0; i < place->n_holders; i++) {
-		uint32_t device = holders[i].copies[AIBRIX_TIER_DEVICE] != 0;
-
-		reader->rows[i] =
-			(aibrix_match){holders[i].owner, 1, device, 0};
-		reader->in_play[i] = i;
-	}
-	return place->n_holders;
+	count(&reader->locked);
+	aibrix__score_begin(&score, reader);
+	pthread_mutex_lock(&index->lock);
+	aibrix__walk_begin(index, &walk, hashes, n, reader->hops, HOPS);
+	do {
+		walk.n_hops = 0;
+		aibrix__walk(index, &walk);
+		aibrix__score_hops(&score, walk.hops, walk.n_hops);
+	} while (aibrix__walk_open(&walk));
+	pthread_mutex_unlock(&index->lock);
+	aibrix__score_end(&score);
+	return score.n;
 }
 
-/* Who of the n in play holds the place at depth, too; their new number. */
+/* The rows of a walk that has ended; NONE: they are not to be trusted. */
 static uint32_t
-rows_step(aibrix_index_reader *reader, uint32_t id, uint32_t n, uint32_t depth)
+walk_score(aibrix_index_reader *reader, const struct walk *walk)
 {
-	struct place *place = place_at(reader->index, id);
-	const struct holder *holder = holders_of(place);
-	const struct holder *end = holder + place->n_holders;
-	uint32_t left = 0;
+	struct score score;
 
-	for (uint32_t i = 0; i < n; i++) {
-		aibrix_match *row = &reader->rows[reader->in_play[i]];
-
-		while (holder < end && holder->owner < row->owner)
-			holder++;
-		if (holder == end)
-			break;
-		if (holder->owner != row->owner)
-			continue;
-		row->held = depth + 1;
-		if (row->device == depth && holder->copies[AIBRIX_TIER_DEVICE])
-			row->device = depth + 1;
-		reader->in_play[left++] = reader->in_play[i];
-	}
-	return left;
+	aibrix__score_begin(&score, reader);
+	aibrix__score_hops(&score, walk->hops, walk->n_hops);
+	if (!aibrix__walk_holds(walk))
+		return NONE;
+	aibrix__score_end(&score);
+	return score.n;
 }
 
-/* Fills reader->rows; their number. */
+/* Fills reader->rows; their number.  Between enter and leave. */
 static uint32_t
 prompt_score(aibrix_index_reader *reader, const uint64_t *hashes, uint32_t n)
 {
-	uint32_t at = ROOT, rows = 0, left = 0;
+	for (uint32_t i = 0; i < TRIES; i++) {
+		struct walk walk;
+		uint32_t rows;
 
-	for (uint32_t depth = 0; depth < n; depth++) {
-		at = aibrix__place_child(reader->index, at, hashes[depth]);
-		if (at == NONE)
+		if (i)
+			count(&reader->retries);
+		aibrix__walk_begin(reader->index, &walk, hashes, n,
+				   reader->hops, HOPS);
+		aibrix__walk(reader->index, &walk);
+		if (aibrix__walk_open(&walk))
 			break;
-		if (depth == 0)
-			rows = left = rows_begin(reader, at);
-		else
-			left = rows_step(reader, at, left, depth);
-		if (!left)
-			break;
+		rows = walk_score(reader, &walk);
+		if (rows != NONE)
+			return rows;
 	}
-	return rows;
-}
-
-/* As many rows as prompt_score fills, without the walk. */
-static uint32_t
-prompt_rows(const struct aibrix_index *index, const uint64_t *hashes,
-	    uint64_t n)
-{
-	uint32_t at = n ? aibrix__place_child(index, ROOT, hashes[0]) : NONE;
-
-	return at == NONE ? 0 : place_at(index, at)->n_holders;
+	return prompt_score_locked(reader, hashes, n);
 }
 
 int
@@ -144,9 +108,9 @@ aibrix_index_lookup(aibrix_index_reader *reader, const uint64_t *hashes,
 	if (!reader || !n_out || (n && !hashes) || (cap && !out) ||
 	    n > UINT32_MAX)
 		return AIBRIX_E_INVAL;
-	pthread_mutex_lock(&reader->index->lock);
+	lookup_enter(reader);
 	rows = prompt_score(reader, hashes, (uint32_t)n);
-	pthread_mutex_unlock(&reader->index->lock);
+	lookup_leave(reader);
 	*n_out = rows;
 	if (rows > cap)
 		return AIBRIX_E_SPACE;
@@ -168,35 +132,69 @@ ends_valid(const uint64_t *ends, uint32_t n_prompts)
 	return 1;
 }
 
-/* The lock is held, so that the second pass finds what the first counted. */
-static int
-batch_lookup(aibrix_index_reader *reader, const uint64_t *hashes,
-	     const uint64_t *ends, uint32_t n_prompts, aibrix_match *out,
-	     uint32_t cap, uint32_t *out_ends, uint32_t *n_out)
+/* Where the matches of a batch go. */
+struct batch {
+	aibrix_index_reader *reader;
+	const uint64_t *hashes, *ends;
+	aibrix_match *out;
+	uint32_t *out_ends;
+	uint32_t cap;
+	uint64_t n; /* matches, also those without room */
+};
+
+static void
+batch_put(struct batch *b, uint32_t prompt, uint32_t rows)
 {
-	uint64_t begin = 0, total = 0;
-	uint32_t at = 0;
-
-	for (uint32_t i = 0; i < n_prompts; begin = ends[i++])
-		if (ends[i] > begin)
-			total += prompt_rows(reader->index, hashes + begin,
-					     ends[i] - begin);
-	*n_out = total < UINT32_MAX ? (uint32_t)total : UINT32_MAX;
-	if (total > cap)
-		return AIBRIX_E_SPACE;
-	begin = 0;
-	for (uint32_t i = 0; i < n_prompts; begin = ends[i++]) {
-		uint32_t rows = 0;
-
-		if (ends[i] > begin)
-			rows = prompt_score(reader, hashes + begin,
-					    (uint32_t)(ends[i] - begin));
+	if (b->n + rows <= b->cap) {
 		if (rows)
-			memcpy(out + at, reader->rows, rows * sizeof(*out));
-		at += rows;
-		out_ends[i] = at;
+			memcpy(b->out + b->n, b->reader->rows,
+			       rows * sizeof(*b->out));
+		b->out_ends[prompt] = (uint32_t)b->n + rows;
 	}
-	return AIBRIX_OK;
+	b->n += rows;
+}
+
+/*
+ * Prompts first to end.  Each walk asks for memory at every step, so they
+ * take turns: while one waits the others go on.
+ */
+static void
+batch_walk(struct batch *b, uint32_t first, uint32_t end)
+{
+	aibrix_index_reader *reader = b->reader;
+	const struct aibrix_index *index = reader->index;
+	uint32_t turn[BATCH], n = end - first, left = n;
+	struct walk walks[BATCH];
+
+	lookup_enter(reader);
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t begin = first + i ? b->ends[first + i - 1] : 0;
+
+		turn[i] = i;
+		aibrix__walk_begin(index, &walks[i], b->hashes + begin,
+				   (uint32_t)(b->ends[first + i] - begin),
+				   reader->batch_hops[i], BATCH_HOPS);
+	}
+	while (left) {
+		uint32_t still = 0;
+
+		for (uint32_t i = 0; i < left; i++) {
+			if (aibrix__walk_turn(index, &walks[turn[i]]))
+				turn[still++] = turn[i];
+		}
+		left = still;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		const struct walk *walk = &walks[i];
+		uint32_t rows = NONE;
+
+		if (!aibrix__walk_open(walk))
+			rows = walk_score(reader, walk);
+		if (rows == NONE)
+			rows = prompt_score(reader, walk->hashes, walk->n);
+		batch_put(b, first + i, rows);
+	}
+	lookup_leave(reader);
 }
 
 int
@@ -205,17 +203,17 @@ aibrix_index_lookup_batch(aibrix_index_reader *reader, const uint64_t *hashes,
 			  aibrix_match *out, uint32_t cap, uint32_t *out_ends,
 			  uint32_t *n_out)
 {
-	int err;
+	struct batch b = {reader, hashes, ends, out, out_ends, cap, 0};
 
 	if (!reader || !n_out || (n_prompts && (!ends || !out_ends)) ||
 	    (cap && !out) || !ends_valid(ends, n_prompts) ||
 	    (n_prompts && ends[n_prompts - 1] && !hashes))
 		return AIBRIX_E_INVAL;
-	pthread_mutex_lock(&reader->index->lock);
-	err = batch_lookup(reader, hashes, ends, n_prompts, out, cap, out_ends,
-			   n_out);
-	pthread_mutex_unlock(&reader->index->lock);
-	return err;
+	for (uint32_t i = 0; i < n_prompts; i += BATCH)
+		batch_walk(&b, i,
+			   n_prompts - i < BATCH ? n_prompts : i + BATCH);
+	*n_out = b.n < UINT32_MAX ? (uint32_t)b.n : UINT32_MAX;
+	return b.n > cap ? AIBRIX_E_SPACE : AIBRIX_OK;
 }
 
 int
@@ -227,9 +225,9 @@ aibrix_index_match(aibrix_index_reader *reader, const uint64_t *hashes,
 
 	if (!reader || (n && !hashes) || (rows && !blocks) || n > UINT32_MAX)
 		return AIBRIX_E_INVAL;
-	pthread_mutex_lock(&reader->index->lock);
+	lookup_enter(reader);
 	found = prompt_score(reader, hashes, (uint32_t)n);
-	pthread_mutex_unlock(&reader->index->lock);
+	lookup_leave(reader);
 	for (uint32_t i = 0; i < rows; i++)
 		blocks[i] = 0;
 	for (uint32_t i = 0; i < found; i++) {

@@ -1,9 +1,9 @@
 /*
  * Memory of the index: counted, and refused beyond the budget.
  *
- * Places and names live in slabs of 1024 items that never move: growing an
- * array of a million places would copy 60 MB under the lock and keep up to
- * half of the new one idle.
+ * Items with a number live in slabs of 1024 that never move: growing an
+ * array of a million would copy it under the lock and keep up to half of
+ * the new one idle.
  *
  * Every reservation only makes room.  An event reserves all that it may
  * need before it changes anything, so that it fails as a whole.
@@ -16,26 +16,37 @@
 #include "base/alloc.h"
 #include "base/checked.h"
 
+static int
+budget_allows(const struct mem *mem, size_t bytes)
+{
+	return !mem->budget ||
+	       (mem->used <= mem->budget && bytes <= mem->budget - mem->used);
+}
+
+/* What the allocator gave, counted. */
+static void *
+mem_count(struct mem *mem, void *ptr, size_t bytes, int *err)
+{
+	*err = ptr ? AIBRIX_OK : AIBRIX_E_NOMEM;
+	if (ptr)
+		mem->used += bytes;
+	return ptr;
+}
+
 void *
 aibrix__mem_take(struct mem *mem, size_t n, size_t bytes, int *err)
 {
 	size_t total;
-	void *ptr;
 
 	if (!checked_mul(n, bytes, &total)) {
 		*err = AIBRIX_E_NOMEM;
 		return NULL;
 	}
-	if (mem->budget &&
-	    (mem->used > mem->budget || total > mem->budget - mem->used)) {
+	if (!budget_allows(mem, total)) {
 		*err = AIBRIX_E_FULL;
 		return NULL;
 	}
-	ptr = aibrix__alloc(&mem->a, n, bytes);
-	*err = ptr ? AIBRIX_OK : AIBRIX_E_NOMEM;
-	if (ptr)
-		mem->used += total;
-	return ptr;
+	return mem_count(mem, aibrix__alloc(&mem->a, n, bytes), total, err);
 }
 
 void
@@ -47,9 +58,32 @@ aibrix__mem_give(struct mem *mem, void *ptr, size_t n, size_t bytes)
 	aibrix__free(&mem->a, ptr, n, bytes);
 }
 
+void *
+aibrix__mem_take_line(struct mem *mem, size_t bytes, int *err)
+{
+	if (!budget_allows(mem, bytes)) {
+		*err = AIBRIX_E_FULL;
+		return NULL;
+	}
+	return mem_count(mem, aibrix__alloc_aligned(&mem->a, 1, bytes, 64),
+			 bytes, err);
+}
+
+void *
+aibrix__mem_take_pages(struct mem *mem, size_t bytes, int *err)
+{
+	if (!budget_allows(mem, bytes)) {
+		*err = AIBRIX_E_FULL;
+		return NULL;
+	}
+	return mem_count(mem, aibrix__alloc_pages(&mem->a, bytes, bytes), bytes,
+			 err);
+}
+
 /* Doubles *array until it holds want; the new part is zero. */
-static int
-array_grow(struct mem *mem, void *array, size_t *cap, size_t want, size_t bytes)
+int
+aibrix__array_grow(struct mem *mem, void *array, size_t *cap, size_t want,
+		   size_t bytes)
 {
 	size_t next = *cap ? *cap : 8;
 	void *old, *grown;
@@ -75,8 +109,8 @@ array_grow(struct mem *mem, void *array, size_t *cap, size_t want, size_t bytes)
 int
 aibrix__list_reserve(struct mem *mem, struct list *list, size_t more)
 {
-	return array_grow(mem, &list->items, &list->cap, list->n + more,
-			  sizeof(*list->items));
+	return aibrix__array_grow(mem, &list->items, &list->cap, list->n + more,
+				  sizeof(*list->items));
 }
 
 void
@@ -92,11 +126,11 @@ aibrix__slab_reserve(struct mem *mem, struct slab *slab, uint64_t more)
 	uint64_t want = slab->live + more, chunks;
 	int err;
 
-	if (want >= FREE)
+	if (want >= NONE - 1)
 		return AIBRIX_E_FULL;
 	chunks = (want + CHUNK_ITEMS - 1) >> CHUNK_SHIFT;
-	err = array_grow(mem, &slab->chunks, &slab->chunks_cap, (size_t)chunks,
-			 sizeof(*slab->chunks));
+	err = aibrix__array_grow(mem, &slab->chunks, &slab->chunks_cap,
+				 (size_t)chunks, sizeof(*slab->chunks));
 	while (!err && slab->n_chunks < chunks) {
 		void *chunk =
 			aibrix__mem_take(mem, CHUNK_ITEMS, slab->item, &err);
@@ -115,32 +149,4 @@ aibrix__slab_free(struct mem *mem, struct slab *slab)
 	aibrix__mem_give(mem, slab->chunks, slab->chunks_cap,
 			 sizeof(*slab->chunks));
 	*slab = (struct slab){.item = slab->item, .free = NONE};
-}
-
-int
-aibrix__heads_reserve(struct mem *mem, const struct heads *heads,
-		      uint64_t items, struct heads *out)
-{
-	size_t n = heads->n ? heads->n : 64;
-	int err;
-
-	*out = (struct heads){0};
-	if (items <= heads->n)
-		return AIBRIX_OK;
-	while (n < items)
-		if (!checked_mul(n, 2, &n))
-			return AIBRIX_E_NOMEM;
-	out->at = aibrix__mem_take(mem, n, sizeof(*out->at), &err);
-	if (!out->at)
-		return err;
-	memset(out->at, 0xff, n * sizeof(*out->at)); /* NONE */
-	out->n = n;
-	return AIBRIX_OK;
-}
-
-void
-aibrix__heads_free(struct mem *mem, struct heads *heads)
-{
-	aibrix__mem_give(mem, heads->at, heads->n, sizeof(*heads->at));
-	*heads = (struct heads){0};
 }

@@ -1,205 +1,250 @@
 /*
- * What engines call the places.
+ * Names that are not in the map: second names of a place (twins), names
+ * that mean something else to one owner than to the others (private), and
+ * names whose position in the engine array already means another place.
  *
- * Engines that hash alike announce the same names, so one shared entry
- * serves all of them.  Only where an owner contradicts it does a private
- * entry (owner, name) keep the owner's own meaning.
- *
- *   (SHARED, name) --> place      everybody else's meaning
- *   (owner, name)  --> place      that owner's meaning, looked at first
- *
- * The names of a place form a list, since they go when it goes; private
- * names are also listed by owner, since they go with the owner.
+ * Owners whose engines agree never come here.  Hash chains through a slab;
+ * each alias is also in a list of its run, to go with its place, and each
+ * private one in a list of its owner.
  */
 
 #include "index/index_internal.h"
 
-#include <assert.h>
+#include <string.h>
 
-#include "base/arch.h"
-
-static void
-meanings_grow(struct aibrix_index *index, struct heads bigger)
+static uint32_t *
+head_of(const struct aibrix_index *index, uint32_t scope, uint64_t name)
 {
-	for (uint32_t id = 0; id < index->names.used; id++) {
-		struct name *name = name_at(index, id);
-		uint32_t *head;
+	uint64_t x = mix64((name ^ index->salt) + scope * 0x9e3779b97f4a7c15u);
 
-		if (name->scope == FREE)
-			continue;
-		head = head_of(&bigger, name->scope, name->name);
-		name->next = *head;
-		*head = id;
-	}
-	aibrix__heads_free(&index->mem, &index->meanings);
-	index->meanings = bigger;
-}
-
-int
-aibrix__names_reserve(struct aibrix_index *index, uint64_t more)
-{
-	struct heads bigger;
-	int err = aibrix__slab_reserve(&index->mem, &index->names, more);
-
-	if (err)
-		return err;
-	err = aibrix__heads_reserve(&index->mem, &index->meanings,
-				    index->names.live + more, &bigger);
-	if (!err && bigger.n)
-		meanings_grow(index, bigger);
-	return err;
+	return &index->aliases.heads[x & (index->aliases.n_heads - 1)];
 }
 
 uint32_t
-aibrix__name_find(const struct aibrix_index *index, uint32_t scope,
-		  uint64_t name)
+aibrix__alias_find(const struct aibrix_index *index, uint32_t scope,
+		   uint64_t name)
 {
 	uint32_t id;
 
-	if (!index->meanings.n)
+	if (!index->aliases.items.live)
 		return NONE;
-	id = *head_of(&index->meanings, scope, name);
+	id = *head_of(index, scope, name);
 	while (id != NONE) {
-		const struct name *entry = name_at(index, id);
+		const struct alias *alias = alias_at(index, id);
 
-		if (entry->name == name && entry->scope == scope)
+		if (alias->name == name && alias->scope == scope)
 			break;
-		id = entry->next;
+		id = alias->next;
 	}
 	return id;
 }
 
-/*
- * One step for all names, then the next: each step waits for the memory that
- * the one before asked for, but the names do not wait for each other.  A
- * name leads to the place it will most likely be compared with.
- */
-void
-aibrix__names_warm(const struct aibrix_index *index, const uint64_t *names,
-		   uint32_t n)
+int
+aibrix__aliases_reserve(struct aibrix_index *index, uint64_t more)
 {
-	uint32_t ids[WINDOW], places[WINDOW], found = 0;
+	struct aliases *a = &index->aliases;
+	uint64_t want = a->items.live + more;
+	size_t n = a->n_heads ? a->n_heads : 64;
+	uint32_t *old = a->heads;
+	size_t n_old = a->n_heads;
+	int err;
 
-	if (!index->meanings.n)
-		return;
-	for (uint32_t i = 0; i < n; i++)
-		prefetch(head_of(&index->meanings, SHARED, names[i]));
-	for (uint32_t i = 0; i < n; i++) {
-		ids[found] = *head_of(&index->meanings, SHARED, names[i]);
-		if (ids[found] != NONE)
-			prefetch(name_at(index, ids[found++]));
+	if (!more)
+		return AIBRIX_OK;
+	err = aibrix__slab_reserve(&index->mem, &a->items, more);
+	if (err || want <= n_old)
+		return err;
+	while (n < want)
+		n *= 2;
+	a->heads = aibrix__mem_take(&index->mem, n, sizeof(*old), &err);
+	if (!a->heads) {
+		a->heads = old;
+		return err;
 	}
-	for (uint32_t i = 0; i < found; i++) {
-		places[i] = name_at(index, ids[i])->place;
-		prefetch(place_at(index, places[i]));
+	memset(a->heads, 0xff, n * sizeof(*old)); /* NONE */
+	a->n_heads = n;
+	for (size_t i = 0; i < n_old; i++) {
+		for (uint32_t id = old[i], next; id != NONE; id = next) {
+			struct alias *alias = alias_at(index, id);
+			uint32_t *head =
+				head_of(index, alias->scope, alias->name);
+
+			next = alias->next;
+			alias->next = *head;
+			*head = id;
+		}
 	}
-	for (uint32_t i = 0; i < found; i++)
-		aibrix__place_warm(index, places[i]);
+	aibrix__mem_give(&index->mem, old, n_old, sizeof(*old));
+	return AIBRIX_OK;
+}
+
+uint32_t
+aibrix__alias_add(struct aibrix_index *index, uint32_t scope, uint64_t name,
+		  const struct run *run, uint32_t off)
+{
+	struct slab *items = &index->aliases.items;
+	uint32_t *head = head_of(index, scope, name), *own = NULL;
+	uint32_t *first = &run_at(index, run->id)->aliases;
+	uint32_t id = items->free;
+	struct alias *alias;
+
+	if (scope != SHARED)
+		own = &index->owners[scope]->private;
+	if (id == NONE)
+		id = items->used++;
+	alias = alias_at(index, id);
+	if (id == items->free)
+		items->free = alias->next;
+	items->live++;
+	*alias = (struct alias){name,   scope, run->id,           off, *head,
+				*first, NONE,  own ? *own : NONE, NONE};
+	*head = id;
+	if (*first != NONE)
+		alias_at(index, *first)->run_prev = id;
+	*first = id;
+	if (!own)
+		return id;
+	if (*own != NONE)
+		alias_at(index, *own)->own_prev = id;
+	*own = id;
+	return id;
+}
+
+static void
+run_unlist(struct aibrix_index *index, const struct alias *alias)
+{
+	if (alias->run_prev != NONE)
+		alias_at(index, alias->run_prev)->run_next = alias->run_next;
+	else
+		run_at(index, alias->run)->aliases = alias->run_next;
+	if (alias->run_next != NONE)
+		alias_at(index, alias->run_next)->run_prev = alias->run_prev;
+}
+
+static void
+own_unlist(struct aibrix_index *index, const struct alias *alias)
+{
+	if (alias->own_prev != NONE)
+		alias_at(index, alias->own_prev)->own_next = alias->own_next;
+	else
+		index->owners[alias->scope]->private = alias->own_next;
+	if (alias->own_next != NONE)
+		alias_at(index, alias->own_next)->own_prev = alias->own_prev;
+}
+
+void
+aibrix__alias_drop(struct aibrix_index *index, uint32_t id)
+{
+	struct alias *alias = alias_at(index, id);
+	uint32_t *link = head_of(index, alias->scope, alias->name);
+
+	while (*link != id)
+		link = &alias_at(index, *link)->next;
+	*link = alias->next;
+	run_unlist(index, alias);
+	if (alias->scope != SHARED)
+		own_unlist(index, alias);
+	alias->run = NONE;
+	alias->next = index->aliases.items.free;
+	index->aliases.items.free = id;
+	index->aliases.items.live--;
+}
+
+void
+aibrix__aliases_cut(struct aibrix_index *index, struct run *run, uint32_t len)
+{
+	for (uint32_t id = run->aliases, next; id != NONE; id = next) {
+		next = alias_at(index, id)->run_next;
+		if (alias_at(index, id)->off >= len)
+			aibrix__alias_drop(index, id);
+	}
+}
+
+void
+aibrix__aliases_free(struct aibrix_index *index)
+{
+	struct aliases *a = &index->aliases;
+
+	aibrix__slab_free(&index->mem, &a->items);
+	aibrix__mem_give(&index->mem, a->heads, a->n_heads, sizeof(*a->heads));
+	a->heads = NULL;
+	a->n_heads = 0;
+}
+
+static uint32_t
+alias_meaning(const struct aibrix_index *index, uint32_t id, struct run **run)
+{
+	if (id == NONE)
+		return NONE;
+	*run = run_at(index, alias_at(index, id)->run);
+	return alias_at(index, id)->off;
+}
+
+static uint32_t
+shared_resolve(const struct aibrix_index *index, uint64_t name,
+	       struct run **run)
+{
+	uint32_t off = aibrix__map_find(index, name, run);
+
+	if (off != NONE)
+		return off;
+	return alias_meaning(index, aibrix__alias_find(index, SHARED, name),
+			     run);
 }
 
 /* Owners without private names, nearly all, skip the search. */
 static uint32_t
 private_find(const struct aibrix_index *index, uint32_t owner, uint64_t name)
 {
-	if (!index->owners[owner]->names.n)
+	if (index->owners[owner]->private == NONE)
 		return NONE;
-	return aibrix__name_find(index, owner, name);
+	return aibrix__alias_find(index, owner, name);
 }
 
 uint32_t
 aibrix__name_resolve(const struct aibrix_index *index, uint32_t owner,
-		     uint64_t name)
+		     uint64_t name, struct run **run)
 {
 	uint32_t id = private_find(index, owner, name);
 
-	if (id == NONE)
-		id = aibrix__name_find(index, SHARED, name);
-	return id == NONE ? NONE : name_at(index, id)->place;
+	if (id != NONE)
+		return alias_meaning(index, id, run);
+	return shared_resolve(index, name, run);
 }
 
-uint32_t
-aibrix__name_file(struct aibrix_index *index, uint32_t scope, uint64_t name,
-		  uint32_t place)
+static int
+place_named(const struct aibrix_index *index, const struct run *run,
+	    uint32_t off)
 {
-	struct slab *slab = &index->names;
-	uint32_t *first = &place_at(index, place)->names;
-	uint32_t id = slab->free, at = 0;
-	struct name *entry;
-	uint32_t *head;
-
-	if (scope != SHARED) {
-		struct list *names = &index->owners[scope]->names;
-
-		assert(names->n < names->cap);
-		at = (uint32_t)names->n;
-	}
-	if (id == NONE)
-		id = slab->used++;
-	entry = name_at(index, id);
-	if (id == slab->free)
-		slab->free = entry->next;
-	slab->live++;
-	head = head_of(&index->meanings, scope, name);
-	*entry = (struct name){name, scope, place, *head, *first, NONE, at};
-	*head = id;
-	if (*first != NONE)
-		name_at(index, *first)->before = id;
-	*first = id;
-	if (scope != SHARED)
-		index->owners[scope]
-			->names.items[index->owners[scope]->names.n++] = id;
-	return id;
-}
-
-static void
-private_unlist(struct aibrix_index *index, const struct name *entry)
-{
-	struct list *names = &index->owners[entry->scope]->names;
-	uint32_t moved = names->items[--names->n];
-
-	names->items[entry->at] = moved;
-	name_at(index, moved)->at = entry->at;
-}
-
-void
-aibrix__name_drop(struct aibrix_index *index, uint32_t id)
-{
-	struct name *entry = name_at(index, id);
-	uint32_t *link = head_of(&index->meanings, entry->scope, entry->name);
-
-	while (*link != id)
-		link = &name_at(index, *link)->next;
-	*link = entry->next;
-	if (entry->before != NONE)
-		name_at(index, entry->before)->after = entry->after;
-	else
-		place_at(index, entry->place)->names = entry->after;
-	if (entry->after != NONE)
-		name_at(index, entry->after)->before = entry->before;
-	if (entry->scope != SHARED)
-		private_unlist(index, entry);
-	entry->scope = FREE;
-	entry->next = index->names.free;
-	index->names.free = id;
-	index->names.live--;
+	if (!run->unfiled || !bit_get(run->unfiled, off))
+		return 1;
+	for (uint32_t id = run->aliases; id != NONE;
+	     id = alias_at(index, id)->run_next)
+		if (alias_at(index, id)->off == off)
+			return 1;
+	return 0;
 }
 
 void
 aibrix__name_announce(struct aibrix_index *index, uint32_t owner, uint64_t name,
-		      uint32_t place)
+		      struct run *run, uint32_t off)
 {
-	uint32_t shared = aibrix__name_find(index, SHARED, name);
-	uint32_t own = private_find(index, owner, name);
-	int agrees = shared != NONE && name_at(index, shared)->place == place;
+	uint32_t own = private_find(index, owner, name), shared_off;
+	struct run *shared = NULL;
+	int agrees;
 
-	if (!agrees && own != NONE && name_at(index, own)->place == place &&
-	    shared != NONE)
+	shared_off = shared_resolve(index, name, &shared);
+	agrees = shared_off != NONE && shared == run && shared_off == off;
+	if (own != NONE && !agrees && shared_off != NONE &&
+	    alias_at(index, own)->run == run->id &&
+	    alias_at(index, own)->off == off)
 		return;
 	if (own != NONE)
-		aibrix__name_drop(index, own);
+		aibrix__alias_drop(index, own);
 	if (agrees)
 		return;
-	if (place_at(index, place)->names != NONE)
+	if (place_named(index, run, off))
 		index->stat.twins++;
-	aibrix__name_file(index, shared == NONE ? SHARED : owner, name, place);
+	aibrix__alias_add(index, shared_off == NONE ? SHARED : owner, name, run,
+			  off);
 }
