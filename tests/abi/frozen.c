@@ -408,6 +408,20 @@ AT(aibrix_prefix_opts, spare, 4);
 AT(aibrix_prefix_opts, max_blocks, 8);
 AT(aibrix_prefix_opts, max_age_ns, 16);
 AT(aibrix_prefix_opts, alloc, 24);
+AT(aibrix_prefix_opts, max_pods, 32);
+AT(aibrix_prefix_opts, block_pods, 36);
+AT(aibrix_prefix_opts, more_pods, 40);
+AT(aibrix_prefix_stat, size, 0);
+AT(aibrix_prefix_stat, pods, 4);
+AT(aibrix_prefix_stat, blocks, 8);
+AT(aibrix_prefix_stat, entries, 16);
+AT(aibrix_prefix_stat, bytes, 24);
+AT(aibrix_prefix_stat, added, 32);
+AT(aibrix_prefix_stat, evicted, 40);
+AT(aibrix_prefix_stat, reclaimed, 48);
+AT(aibrix_prefix_stat, replaced, 56);
+AT(aibrix_prefix_stat, forgotten, 64);
+AT(aibrix_prefix_stat, forgotten_room, 72);
 
 int
 main(void)

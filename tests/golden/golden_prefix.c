@@ -1,5 +1,5 @@
 /*
- * AIBrix's own cases of its prefix table, rows pht01 to pht11
+ * AIBrix's own cases of its prefix table, rows pht01 to pht12 and seed01
  * (pkg/utils/prefixcacheindexer/hash_test.go): prompts are bytes, a block
  * is 4 of them.
  */
@@ -16,17 +16,23 @@ struct prompt {
 };
 
 static struct prompt
-prompt_of(const uint8_t *bytes, uint32_t n)
+prompt_under(uint64_t seed, uint32_t block, const uint8_t *bytes, uint32_t n)
 {
 	struct prompt prompt = {0};
 	uint64_t blocks;
 
-	cr_assert_eq(aibrix_compat_gateway_hashes(0, BLOCK, bytes, n,
+	cr_assert_eq(aibrix_compat_gateway_hashes(seed, block, bytes, n,
 						  prompt.hashes, PROMPT / BLOCK,
 						  &blocks),
 		     AIBRIX_OK);
 	prompt.n = (uint32_t)blocks;
 	return prompt;
+}
+
+static struct prompt
+prompt_of(const uint8_t *bytes, uint32_t n)
+{
+	return prompt_under(0, BLOCK, bytes, n);
 }
 
 /* The bytes first, first + 1, ..., last. */
@@ -92,4 +98,34 @@ Test(golden_prefix, one_changed_byte_changes_its_block_and_all_behind)
 	cr_expect_neq(pht10.hashes[1], plain.hashes[1]);
 	cr_expect_neq(pht11.hashes[0], plain.hashes[0]);
 	cr_expect_neq(pht11.hashes[1], plain.hashes[1]);
+}
+
+Test(golden_prefix, pht12_only_whole_blocks_have_names)
+{
+	static const uint8_t bytes[48];
+
+	cr_expect_eq(prompt_under(0, 16, bytes, 0).n, 0);
+	cr_expect_eq(prompt_under(0, 16, bytes, 16).n, 1);
+	cr_expect_eq(prompt_under(0, 16, bytes, 48).n, 3);
+	cr_expect_eq(prompt_under(0, 16, bytes, 23).n, 1);
+}
+
+/* Where AIBrix reads its environment the host gives the seed: 0 where
+ * gateways share their state, else its own. */
+Test(golden_prefix, seed01_gateways_meet_under_one_seed_only)
+{
+	static const uint64_t seeds[] = {0, 42, 99};
+	static const uint8_t bytes[] = {1, 2, 3, 4, 5, 6, 7, 8};
+
+	for (uint32_t i = 0; i < 3; i++) {
+		aibrix_prefix *prefix = NULL;
+
+		cr_assert_eq(aibrix_prefix_new(NULL, &prefix), AIBRIX_OK);
+		add(prefix, M1, P1, prompt_under(seeds[i], BLOCK, bytes, 8));
+		for (uint32_t j = 0; j < 3; j++)
+			expect(prefix, "seed01", M1,
+			       prompt_under(seeds[j], BLOCK, bytes, 8), 2,
+			       i == j ? 100 : 0, 0);
+		aibrix_prefix_free(prefix);
+	}
 }

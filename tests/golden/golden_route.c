@@ -6,6 +6,9 @@
 
 #include <criterion/criterion.h>
 
+#include <aibrix/compat.h>
+#include <aibrix/prefix.h>
+
 #include "fleet_fixture.h"
 
 enum { MAX = 4, DRAWS = 64 };
@@ -213,66 +216,43 @@ Test(golden_route, choice_among_matched_pods)
 	}
 }
 
-/*
- * algorithms/prefix_cache_test.go: a table of whole 4-character blocks under
- * their prefix, and the pods that were sent them.
- */
-enum { BLOCK = 4, PLACES = 32, PODS = 4 };
+/* algorithms/prefix_cache_test.go, on our own prefix table. */
+enum { BLOCK = 4, BLOCKS = 4, PODS = 4 };
 
 struct sequence {
 	aibrix_route *route;
 	aibrix_fleet *fleet;
+	aibrix_prefix *prefix;
 	double counts[PODS];
-	struct {
-		char prefix[16];
-		uint32_t pods; /* bits */
-	} places[PLACES];
-	size_t n_places;
 };
 
-static size_t
-place_find(struct sequence *s, const char *prompt, size_t len)
-{
-	size_t i = 0;
-
-	while (i < s->n_places && (strlen(s->places[i].prefix) != len ||
-				   memcmp(s->places[i].prefix, prompt, len)))
-		i++;
-	if (i == s->n_places) {
-		cr_assert_lt(i, PLACES);
-		memcpy(s->places[i].prefix, prompt, len);
-		s->n_places++;
-	}
-	return i;
-}
-
-/* Route prompt, count it as running, remember its blocks: the pod. */
+/* Route prompt, count it as running, note its blocks: the pod.  The table
+ * answers in percent, so the column is that of a prompt of 100 blocks. */
 static uint32_t
 sequence_step(struct sequence *s, const char *prompt, uint64_t entropy)
 {
-	size_t n = strlen(prompt) / BLOCK;
-	double blocks[PODS] = {0};
+	static const uint64_t pods[PODS] = {0, 1, 2, 3};
+	uint64_t hashes[BLOCKS], n;
+	uint32_t percent[PODS], row;
+	double blocks[PODS];
 	aibrix_column overlay = {AIBRIX_COL_PREFIX_BLOCKS, PODS, blocks};
 	aibrix_route_request request = {.size = sizeof(request),
 					.n_overlay = 1,
 					.overlay = &overlay,
-					.n_blocks = n,
+					.n_blocks = 100,
 					.entropy = entropy};
-	uint32_t row;
 
+	cr_assert_eq(aibrix_compat_gateway_hashes(0, BLOCK, prompt,
+						  strlen(prompt), hashes,
+						  BLOCKS, &n),
+		     AIBRIX_OK);
+	aibrix_prefix_match(s->prefix, 0, pods, PODS, hashes, n, 0, percent);
 	for (uint32_t pod = 0; pod < PODS; pod++)
-		for (size_t i = 0; i < n; i++) {
-			size_t at = place_find(s, prompt, BLOCK * (i + 1));
-
-			if (!(s->places[at].pods >> pod & 1))
-				break;
-			blocks[pod] = (double)(i + 1);
-		}
+		blocks[pod] = percent[pod];
 	fixture_set(s->fleet, AIBRIX_COL_REQUESTS_RUNNING, s->counts);
 	row = fixture_pick(s->route, s->fleet, &request).row;
-	for (size_t i = 0; i < n; i++)
-		s->places[place_find(s, prompt, BLOCK * (i + 1))].pods |=
-			1u << row;
+	cr_assert_eq(aibrix_prefix_add(s->prefix, 0, row, hashes, n, 0),
+		     AIBRIX_OK);
 	s->counts[row]++;
 	return row;
 }
@@ -282,9 +262,11 @@ Test(golden_route, end_to_end_sequence)
 	for (uint64_t seed = 0; seed < DRAWS; seed++) {
 		struct sequence s = {.route = new_prefix_compat(8, 1),
 				     .fleet = fixture_fleet(PODS, NULL)};
-		uint32_t a = sequence_step(&s, "abcdegfh", seed);
-		uint32_t b = sequence_step(&s, "wxyz", seed), c, last;
+		uint32_t a, b, c, last;
 
+		cr_assert_eq(aibrix_prefix_new(NULL, &s.prefix), AIBRIX_OK);
+		a = sequence_step(&s, "abcdegfh", seed);
+		b = sequence_step(&s, "wxyz", seed);
 		cr_assert_neq(b, a);
 		cr_assert_eq(sequence_step(&s, "abcdegfh", seed), a);
 		c = sequence_step(&s, "abcd", seed);
@@ -295,6 +277,7 @@ Test(golden_route, end_to_end_sequence)
 		last = sequence_step(&s, "abcdefgh", seed);
 		cr_assert_eq(last, 0 + 1 + 2 + 3 - a - b - c,
 			     "the pod without requests");
+		aibrix_prefix_free(s.prefix);
 		aibrix_route_free(s.route);
 		aibrix_fleet_free(s.fleet);
 	}

@@ -44,3 +44,17 @@ Test(prefix, a_model_in_which_pods_keep_each_other_fresh_is_found_out)
 
 	cr_expect_not_null(programs_run(FAULT_AGE_OF_BLOCK, &seed));
 }
+
+Test(prefix, a_model_without_a_hand_is_found_out)
+{
+	uint32_t seed;
+
+	cr_expect_not_null(programs_run(FAULT_NO_HAND, &seed));
+}
+
+Test(prefix, a_model_in_which_blocks_have_pods_without_bound_is_found_out)
+{
+	uint32_t seed;
+
+	cr_expect_not_null(programs_run(FAULT_PODS_WITHOUT_BOUND, &seed));
+}

@@ -177,6 +177,146 @@ Test(prefix, a_forgotten_pod_is_gone_from_all_models)
 	aibrix_prefix_free(prefix);
 }
 
+/* The pods of block 0 in a table with these bounds, each added one ns after
+ * the one before. */
+static uint64_t
+pods_kept(uint32_t block_pods, uint64_t more_pods, uint32_t n)
+{
+	aibrix_prefix_opts opts = {.size = sizeof(opts),
+				   .max_blocks = 10,
+				   .block_pods = block_pods,
+				   .more_pods = more_pods};
+	aibrix_prefix *prefix = NULL;
+	uint64_t kept = 0;
+
+	cr_assert_eq(aibrix_prefix_new(&opts, &prefix), AIBRIX_OK);
+	for (uint64_t pod = 0; pod < n; pod++)
+		add(prefix, pod, 0, 1, pod);
+	for (uint64_t pod = 0; pod < n; pod++) {
+		uint32_t percent;
+
+		aibrix_prefix_match(prefix, MODEL, &pod, 1, hashes, 1, n,
+				    &percent);
+		kept |= (uint64_t)(percent == 100) << pod;
+	}
+	aibrix_prefix_free(prefix);
+	return kept;
+}
+
+Test(prefix, beyond_its_bound_a_block_keeps_the_last_pods)
+{
+	cr_expect_eq(pods_kept(1, 0, 3), 0x4);
+	cr_expect_eq(pods_kept(4, 0, 3), 0x7);
+	cr_expect_eq(pods_kept(4, 0, 10), 0x3c0);
+	cr_expect_eq(pods_kept(0, 5, 6), 0x3f, "one and five more");
+	cr_expect_eq(pods_kept(0, 5, 10), 0x3f0);
+}
+
+Test(prefix, an_expired_pod_makes_room_before_one_that_counts)
+{
+	aibrix_prefix_opts opts = {
+		.size = sizeof(opts), .max_age_ns = 100, .block_pods = 2};
+	aibrix_prefix *prefix = NULL;
+	uint32_t percent[3];
+
+	cr_assert_eq(aibrix_prefix_new(&opts, &prefix), AIBRIX_OK);
+	add(prefix, P1, 0, 1, 0);
+	add(prefix, P2, 0, 1, 50);
+	add(prefix, P3, 0, 1, 101);
+	aibrix_prefix_match(prefix, MODEL, pods, 3, hashes, 1, 101, percent);
+	cr_expect_eq(percent[0], 0);
+	cr_expect_eq(percent[1], 100);
+	cr_expect_eq(percent[2], 100);
+	aibrix_prefix_free(prefix);
+}
+
+Test(prefix, beyond_max_pods_the_one_added_to_longest_ago_is_forgotten)
+{
+	aibrix_prefix_opts opts = {.size = sizeof(opts), .max_pods = 2};
+	aibrix_prefix_stat stat = {.size = sizeof(stat)};
+	aibrix_prefix *prefix = NULL;
+	uint32_t percent[3];
+
+	cr_assert_eq(aibrix_prefix_new(&opts, &prefix), AIBRIX_OK);
+	add(prefix, P1, 0, 2, 0);
+	add(prefix, P2, 0, 2, 0);
+	add(prefix, P1, 0, 1, 0);
+	add(prefix, P3, 0, 2, 0);
+	aibrix_prefix_match(prefix, MODEL, pods, 3, hashes, 2, 0, percent);
+	cr_expect_eq(percent[0], 100);
+	cr_expect_eq(percent[1], 0);
+	cr_expect_eq(percent[2], 100);
+	cr_expect_eq(aibrix_prefix_stats(prefix, &stat), AIBRIX_OK);
+	cr_expect_eq(stat.pods, 2);
+	cr_expect_eq(stat.forgotten_room, 1);
+	aibrix_prefix_free(prefix);
+}
+
+Test(prefix, a_pod_that_comes_back_starts_with_nothing)
+{
+	aibrix_prefix *prefix = new_prefix(0, 0);
+
+	add(prefix, P1, 0, 3, 0);
+	for (uint32_t i = 0; i < 100; i++) {
+		aibrix_prefix_forget(prefix, P1);
+		cr_expect_eq(percent_of_p1(prefix, 3, 0), 0);
+		add(prefix, P1, 0, 1, 0);
+		cr_expect_eq(percent_of_p1(prefix, 3, 0), 33);
+	}
+	aibrix_prefix_free(prefix);
+}
+
+Test(prefix, the_hand_takes_expired_blocks_out_bit_by_bit)
+{
+	aibrix_prefix *prefix = new_prefix(1000, 100);
+	aibrix_prefix_stat stat = {.size = sizeof(stat)};
+	uint64_t many[1000];
+
+	for (uint64_t i = 0; i < 1000; i++)
+		many[i] = 1000 + i;
+	cr_assert_eq(aibrix_prefix_add(prefix, MODEL, P1, many, 1000, 0),
+		     AIBRIX_OK);
+	add(prefix, P1, 0, 1, 101);
+	cr_expect_eq(aibrix_prefix_count(prefix), 1000 - 18 + 1,
+		     "16 blocks, and 2 for the one added");
+	for (uint32_t i = 0; i < 60; i++)
+		add(prefix, P1, 0, 1, 101);
+	cr_expect_eq(aibrix_prefix_count(prefix), 1);
+	cr_expect_eq(aibrix_prefix_stats(prefix, &stat), AIBRIX_OK);
+	cr_expect_eq(stat.reclaimed, 1000);
+	cr_expect_eq(stat.evicted, 0);
+	aibrix_prefix_free(prefix);
+}
+
+Test(prefix, three_hundred_pods_are_answered_at_once)
+{
+	enum { MANY = 300 };
+	aibrix_prefix_opts opts = {.size = sizeof(opts), .block_pods = MANY};
+	aibrix_prefix *prefix = NULL;
+	uint64_t ready[MANY];
+	uint32_t percent[MANY];
+
+	cr_assert_eq(aibrix_prefix_new(&opts, &prefix), AIBRIX_OK);
+	for (uint32_t i = 0; i < MANY; i++) {
+		ready[i] = MANY - i;
+		add(prefix, ready[i], 0, 1 + i % 5, 0);
+	}
+	aibrix_prefix_match(prefix, MODEL, ready, MANY, hashes, 5, 0, percent);
+	for (uint32_t i = 0; i < MANY; i++)
+		cr_expect_eq(percent[i], 20 * (1 + i % 5));
+	aibrix_prefix_free(prefix);
+}
+
+Test(prefix, memory_per_block_is_as_documented)
+{
+	aibrix_prefix *prefix = new_prefix(0, 0);
+	aibrix_prefix_stat stat = {.size = sizeof(stat)};
+
+	cr_assert_eq(aibrix_prefix_stats(prefix, &stat), AIBRIX_OK);
+	cr_expect_leq(stat.bytes, 200000 * (32 + 21 + 16) + 4096 * 84 + 4096);
+	aibrix_prefix_free(prefix);
+}
+
 Test(prefix, wrong_calls_are_refused)
 {
 	aibrix_prefix_opts opts = {.size = sizeof(opts), .spare = 1};
@@ -186,7 +326,14 @@ Test(prefix, wrong_calls_are_refused)
 	opts.spare = 0;
 	opts.max_blocks = UINT32_MAX;
 	cr_expect_eq(aibrix_prefix_new(&opts, &prefix), AIBRIX_E_INVAL);
+	opts.max_blocks = 0;
+	opts.max_pods = 65537;
+	cr_expect_eq(aibrix_prefix_new(&opts, &prefix), AIBRIX_E_INVAL);
+	opts.max_pods = 0;
+	opts.more_pods = UINT64_MAX;
+	cr_expect_eq(aibrix_prefix_new(&opts, &prefix), AIBRIX_E_INVAL);
 	cr_expect_eq(aibrix_prefix_new(NULL, NULL), AIBRIX_E_INVAL);
+	cr_expect_eq(aibrix_prefix_stats(NULL, NULL), AIBRIX_E_INVAL);
 	cr_expect_null(prefix);
 	cr_expect_eq(aibrix_prefix_add(NULL, 0, 0, hashes, 1, 0),
 		     AIBRIX_E_INVAL);
