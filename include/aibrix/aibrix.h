@@ -10,6 +10,7 @@
 #include <aibrix/hash.h>
 #include <aibrix/index.h>
 #include <aibrix/pool.h>
+#include <aibrix/predict.h>
 #include <aibrix/prefix.h>
 #include <aibrix/route.h>
 #include <aibrix/store.h>

@@ -91,9 +91,6 @@ void aibrix__claims_retire(struct claims *t, uint32_t id);
 /* Let the hand pass steps slots; now_ns 0: nothing has expired. */
 void aibrix__claims_sweep(struct claims *t, uint64_t steps, uint64_t now_ns);
 
-/* Whether everything fits together, for tests. */
-int aibrix__claims_check(const struct claims *t);
-
 /* The block with hash, NONE when there is none. */
 static inline uint32_t
 claims_find(const struct claims *t, uint64_t hash)

@@ -1,6 +1,6 @@
 /* Whether blocks, cells, chunks and the order by age fit together. */
 
-#include <aibrix/base.h>
+#include "index/claims_check.h"
 
 #include "index/claims.h"
 

@@ -28,6 +28,7 @@
 
 #include "base/versioned.h"
 #include "index/claims.h"
+#include "index/claims_check.h"
 #include "index/prefix_pairs.h"
 
 enum { PREFIX_BLOCKS = 200000 }; /* AIBRIX_PREFIX_CACHE_BLOCK_NUMBER */

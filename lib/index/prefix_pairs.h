@@ -2,8 +2,6 @@
 #ifndef INDEX_PREFIX_PAIRS_H
 #define INDEX_PREFIX_PAIRS_H
 
-#include <aibrix/prefix.h>
-
 #include "index/cells.h"
 
 struct pair {
@@ -41,8 +39,5 @@ uint32_t aibrix__pairs_add(struct pairs *pairs, uint64_t model, uint64_t pod);
 void aibrix__pairs_touch(struct pairs *pairs, uint32_t at);
 
 void aibrix__pairs_remove(struct pairs *pairs, uint32_t at);
-
-/* Whether everything in a prefix table fits together, for tests. */
-int aibrix__prefix_check(const struct aibrix_prefix *prefix);
 
 #endif

@@ -423,6 +423,27 @@ AT(aibrix_prefix_stat, replaced, 56);
 AT(aibrix_prefix_stat, forgotten, 64);
 AT(aibrix_prefix_stat, forgotten_room, 72);
 
+/* predict, 0.1 */
+AT(aibrix_predict_opts, size, 0);
+AT(aibrix_predict_opts, max_owners, 4);
+AT(aibrix_predict_opts, max_blocks, 8);
+AT(aibrix_predict_opts, lease_ns, 16);
+AT(aibrix_predict_opts, alloc, 24);
+AT(aibrix_predict_opts, block_owners, 32);
+AT(aibrix_predict_opts, spare, 36);
+AT(aibrix_predict_opts, more_owners, 40);
+AT(aibrix_predict_stat, size, 0);
+AT(aibrix_predict_stat, spare, 4);
+AT(aibrix_predict_stat, blocks, 8);
+AT(aibrix_predict_stat, entries, 16);
+AT(aibrix_predict_stat, bytes, 24);
+AT(aibrix_predict_stat, added, 32);
+AT(aibrix_predict_stat, confirmed, 40);
+AT(aibrix_predict_stat, evicted, 48);
+AT(aibrix_predict_stat, reclaimed, 56);
+AT(aibrix_predict_stat, replaced, 64);
+AT(aibrix_predict_stat, forgotten, 72);
+
 int
 main(void)
 {

@@ -15,19 +15,19 @@
 
 #include <aibrix/prefix.h>
 
-#include "index/prefix_pairs.h"
+#include "index/claims_check.h"
 
 enum {
 	HASHES = 60,
-	PODS = 5,
+	PODS = 8,
 	MODELS = 2,
 	CAP = 40,
 	AGE = 40,
 	PROMPT = 15,
-	MAX_PAIRS = 7,
-	BLOCK_PODS = 6,
-	MORE_PODS = 60, /* twelve chunks */
-	CHUNKS = 12
+	MAX_PAIRS = 14,
+	BLOCK_PODS = 8,
+	MORE_PODS = 200,
+	CHUNKS = MORE_PODS / 5
 };
 
 /* Planted in the model, never in the table. */
@@ -213,7 +213,7 @@ static inline int
 pm_room(const struct prefix_model *m, const struct pm_slot *s)
 {
 	if (m->fault == FAULT_PODS_WITHOUT_BOUND)
-		return s->n < PODS;
+		return s->n <= BLOCK_PODS; /* as far as the array goes */
 	return s->n < BLOCK_PODS && (s->n % 5 != 1 || pm_chunks(m) < CHUNKS);
 }
 
@@ -300,7 +300,7 @@ static inline const char *
 pm_compare(struct prefix_model *m, const aibrix_prefix *prefix, uint64_t model,
 	   const uint64_t *hashes, uint32_t n)
 {
-	static const uint64_t pods[PODS] = {3, 1, 0, 2, 4};
+	static const uint64_t pods[PODS] = {3, 1, 0, 2, 4, 7, 5, 6};
 	aibrix_prefix_stat stat = {.size = sizeof(stat)};
 	uint32_t percent[PODS];
 

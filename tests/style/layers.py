@@ -22,7 +22,8 @@ ALLOW = {
     "cache": "hash evict pool store",
 }
 # Public headers that carry another name than their module.
-HEADER_OF = {"compat": "hash", "version": "base", "prefix": "index"}
+HEADER_OF = {"compat": "hash", "version": "base", "prefix": "index",
+             "predict": "index"}
 INCLUDE = re.compile(r'#include\s+(?:"(\w+)/(\w+)\.h"|<aibrix/(\w+)\.h>)')
 
 
