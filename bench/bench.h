@@ -41,8 +41,9 @@ struct bench_peer {
 	double ops; /* operations in one repetition */
 };
 
-/* One line of output.  unit "ns": per operation, lower is better; anything
- * else is operations x scale per second, higher is better. */
+/* One line of output.  unit "ns": per operation, and "bytes...": counted,
+ * lower is better; anything else is operations x scale per second, higher is
+ * better. */
 struct bench_row {
 	const char *name, *unit, *note;
 	double scale;
@@ -142,7 +143,8 @@ static inline void
 bench_print(const struct bench *b, const struct bench_row *row,
 	    const char *peer, const struct bench_result *r)
 {
-	int lower = strcmp(row->unit, "ns") == 0;
+	int lower = strcmp(row->unit, "ns") == 0 ||
+		    strncmp(row->unit, "bytes", 5) == 0;
 
 	if (!b->json) {
 		printf("%-24s %10.4g %-8s", row->name, r->value, row->unit);
@@ -175,6 +177,15 @@ bench_missing(const struct bench *b, const struct bench_row *row)
 	const struct bench_result none = {NAN, NAN, NAN, NAN, NAN, 0};
 
 	bench_print(b, row, NULL, &none);
+}
+
+/* A row that is counted, not timed. */
+static inline void
+bench_counted(const struct bench *b, const struct bench_row *row, double value)
+{
+	const struct bench_result r = {value, value, value, NAN, NAN, 1};
+
+	bench_print(b, row, NULL, &r);
 }
 
 static inline double
