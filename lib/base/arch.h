@@ -2,6 +2,8 @@
 #ifndef BASE_ARCH_H
 #define BASE_ARCH_H
 
+#include <stdint.h>
+
 /* Start loading the cache line at ptr; any address is allowed. */
 static inline void
 prefetch(const void *ptr)
@@ -10,6 +12,21 @@ prefetch(const void *ptr)
 	__builtin_prefetch(ptr);
 #else
 	(void)ptr;
+#endif
+}
+
+/* The number of the lowest bit that is set; x is not 0. */
+static inline uint32_t
+lowest_bit(uint64_t x)
+{
+#if defined(__GNUC__)
+	return (uint32_t)__builtin_ctzll(x);
+#else
+	uint32_t n = 0;
+
+	for (; !(x & 1); x >>= 1)
+		n++;
+	return n;
 #endif
 }
 

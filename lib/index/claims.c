@@ -196,6 +196,16 @@ entries_sweep(struct claims *t, uint32_t block, uint64_t now_ns, uint32_t drop)
 	return kept;
 }
 
+/* Nothing for the hand to do, as with most slots. */
+static int
+block_is_fresh(const struct claims *t, uint32_t at, uint64_t now_ns)
+{
+	const struct claim_block *b = &t->blocks[at];
+	const struct claim_cursor c = claim_first(t, at);
+
+	return !b->claim || (b->more == NONE && claim_counts(t, &c, now_ns));
+}
+
 void
 aibrix__claims_sweep(struct claims *t, uint64_t steps, uint64_t now_ns)
 {
@@ -207,7 +217,8 @@ aibrix__claims_sweep(struct claims *t, uint64_t steps, uint64_t now_ns)
 		uint32_t at = t->hand < t->used ? t->hand : 0;
 
 		t->hand = at + 1;
-		if (t->blocks[at].claim && entries_sweep(t, at, now_ns, 0) == 0)
+		if (!block_is_fresh(t, at, now_ns) &&
+		    entries_sweep(t, at, now_ns, 0) == 0)
 			t->reclaimed++;
 	}
 }
@@ -321,14 +332,15 @@ void
 aibrix__claims_prefetch(const struct claims *t, const uint64_t *hashes,
 			uint32_t n)
 {
-	uint32_t hash[CLAIMS_WINDOW];
+	uint64_t hash[CLAIMS_WINDOW];
 
 	for (uint32_t i = 0; i < n; i++) {
 		hash[i] = cells_hash(&t->cells, hashes[i]);
 		cells_prefetch(&t->cells, hash[i]);
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t way = 0, at = cells_next(&t->cells, hash[i], &way);
+		struct cells_walk walk = cells_start(&t->cells, hash[i]);
+		uint32_t at = cells_next(&t->cells, hash[i], &walk);
 
 		if (at != NONE)
 			prefetch(&t->blocks[at]);

@@ -95,10 +95,12 @@ void aibrix__claims_sweep(struct claims *t, uint64_t steps, uint64_t now_ns);
 static inline uint32_t
 claims_find(const struct claims *t, uint64_t hash)
 {
-	uint32_t short_hash = cells_hash(&t->cells, hash), way = 0, at;
+	uint64_t cell_hash = cells_hash(&t->cells, hash);
+	struct cells_walk walk = cells_start(&t->cells, cell_hash);
+	uint32_t at;
 
 	do
-		at = cells_next(&t->cells, short_hash, &way);
+		at = cells_next(&t->cells, cell_hash, &walk);
 	while (at != NONE && t->blocks[at].hash != hash);
 	return at;
 }

@@ -36,7 +36,7 @@ block_check(const struct claims *t, uint32_t at, uint64_t *entries,
 int
 aibrix__claims_check(const struct claims *t)
 {
-	uint64_t entries = 0, chunks = 0, cells = 0, n = 0, unused = 0;
+	uint64_t entries = 0, chunks = 0, cells, n = 0, unused = 0;
 	uint32_t older = NONE;
 
 	for (uint32_t at = t->oldest; at != NONE; at = t->blocks[at].newer) {
@@ -49,8 +49,7 @@ aibrix__claims_check(const struct claims *t)
 	for (uint32_t at = t->free; at != NONE; at = t->blocks[at].newer)
 		if (at >= t->used || t->blocks[at].claim || unused++ > t->used)
 			return AIBRIX_E_CORRUPT;
-	for (uint64_t at = 0; at <= t->cells.mask; at++)
-		cells += t->cells.at[at].item != 0;
+	cells = aibrix__cells_count(&t->cells);
 	if (older != t->newest || n != t->count || cells != t->count ||
 	    n + unused != t->used || t->used > t->max.blocks ||
 	    entries != t->entries)

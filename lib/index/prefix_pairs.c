@@ -40,7 +40,7 @@ aibrix__pairs_bytes(const struct pairs *pairs)
 		       (sizeof(*pairs->links) + sizeof(*pairs->at));
 }
 
-static uint32_t
+static uint64_t
 both_hash(const struct pairs *pairs, uint64_t model, uint64_t pod)
 {
 	return cells_hash(&pairs->by_both,
@@ -50,10 +50,12 @@ both_hash(const struct pairs *pairs, uint64_t model, uint64_t pod)
 uint32_t
 aibrix__pairs_find(const struct pairs *pairs, uint64_t model, uint64_t pod)
 {
-	uint32_t hash = both_hash(pairs, model, pod), way = 0, at;
+	uint64_t hash = both_hash(pairs, model, pod);
+	struct cells_walk walk = cells_start(&pairs->by_both, hash);
+	uint32_t at;
 
 	do
-		at = cells_next(&pairs->by_both, hash, &way);
+		at = cells_next(&pairs->by_both, hash, &walk);
 	while (at != NONE &&
 	       (pairs->at[at].pod != pod || pairs->at[at].model != model));
 	return at;
@@ -62,10 +64,12 @@ aibrix__pairs_find(const struct pairs *pairs, uint64_t model, uint64_t pod)
 uint32_t
 aibrix__pairs_of_pod(const struct pairs *pairs, uint64_t pod)
 {
-	uint32_t hash = cells_hash(&pairs->by_pod, pod), way = 0, at;
+	uint64_t hash = cells_hash(&pairs->by_pod, pod);
+	struct cells_walk walk = cells_start(&pairs->by_pod, hash);
+	uint32_t at;
 
 	do
-		at = cells_next(&pairs->by_pod, hash, &way);
+		at = cells_next(&pairs->by_pod, hash, &walk);
 	while (at != NONE && pairs->at[at].pod != pod);
 	return at;
 }
@@ -107,7 +111,7 @@ void
 aibrix__pairs_remove(struct pairs *pairs, uint32_t at)
 {
 	const struct pair *pair = &pairs->at[at];
-	uint32_t pod_hash = cells_hash(&pairs->by_pod, pair->pod);
+	uint64_t pod_hash = cells_hash(&pairs->by_pod, pair->pod);
 
 	if (pair->after != NONE)
 		pairs->at[pair->after].before = pair->before;
