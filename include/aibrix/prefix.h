@@ -44,8 +44,8 @@ typedef struct aibrix_prefix aibrix_prefix;
 /*
  * An empty table.  opts may be NULL.  *out is owned: aibrix_prefix_free.
  *
- * Takes 32 bytes per block and 12 to 24 for its hash table, 64 bytes for
- * each five of more_pods, and 60 to 84 bytes for each of max_pods.
+ * Takes 32 bytes per block and 9 to 19 for its hash table, 64 bytes for
+ * each five of more_pods, and 54 to 73 bytes for each of max_pods.
  *
  * Fails: E_INVAL (max_blocks, max_pods, more_pods out of range), E_ABI,
  * E_NOMEM.

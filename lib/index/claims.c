@@ -243,9 +243,10 @@ entries_count(const struct claims *t, uint32_t block)
 	return n;
 }
 
-/* A block without an entry, as the newest. */
-static uint32_t
-block_new(struct claims *t, uint64_t hash)
+/* A block with one entry, as the newest. */
+static void
+block_new(struct claims *t, uint64_t hash, uint64_t cell_hash, uint32_t claim,
+	  uint64_t until_ns)
 {
 	uint32_t at;
 
@@ -261,11 +262,14 @@ block_new(struct claims *t, uint64_t hash)
 		at = t->used++;
 	else
 		t->free = t->blocks[at].newer;
-	t->blocks[at] = (struct claim_block){.hash = hash, .more = NONE};
-	aibrix__cells_add(&t->cells, cells_hash(&t->cells, hash), at);
+	t->blocks[at] = (struct claim_block){.hash = hash,
+					     .until_ns = until_ns,
+					     .claim = claim,
+					     .more = NONE};
+	aibrix__cells_add(&t->cells, cell_hash, at);
 	age_push(t, at);
 	t->count++;
-	return at;
+	t->entries++;
 }
 
 /* A cursor that has ended gets a place for one more; 0: there is none. */
@@ -328,58 +332,43 @@ entry_put(struct claims *t, uint32_t block, uint32_t claim, uint64_t now_ns,
 	t->entries++;
 }
 
-void
-aibrix__claims_prefetch(const struct claims *t, const uint64_t *hashes,
-			uint32_t n)
-{
-	uint64_t hash[CLAIMS_WINDOW];
-
-	for (uint32_t i = 0; i < n; i++) {
-		hash[i] = cells_hash(&t->cells, hashes[i]);
-		cells_prefetch(&t->cells, hash[i]);
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		struct cells_walk walk = cells_start(&t->cells, hash[i]);
-		uint32_t at = cells_next(&t->cells, hash[i], &walk);
-
-		if (at != NONE)
-			prefetch(&t->blocks[at]);
-	}
-}
-
-/* The cells of the next n blocks to go. */
+/* The cells of the next block to go but those that *victim has seen. */
 static void
-victims_prefetch(const struct claims *t, uint32_t n)
+victim_prefetch(const struct claims *t, uint32_t *victim)
 {
-	uint32_t at = t->oldest;
+	const struct claim_block *b;
 
-	if (t->count + n <= t->max.blocks)
+	if (*victim == NONE)
 		return;
-	for (; at != NONE && n > 0; n--, at = t->blocks[at].newer)
-		cells_prefetch(&t->cells,
-			       cells_hash(&t->cells, t->blocks[at].hash));
+	b = &t->blocks[*victim];
+	cells_prefetch(&t->cells, cells_hash(&t->cells, b->hash));
+	*victim = b->newer;
 }
 
 void
 aibrix__claims_add(struct claims *t, uint32_t id, const uint64_t *hashes,
 		   uint64_t n, uint64_t now_ns, uint64_t until_ns)
 {
+	struct claims_ahead ahead = {.hashes = hashes, .n = n};
 	uint64_t steps = n < t->max.blocks ? n : t->max.blocks;
+	uint32_t victim = NONE;
 
 	aibrix__claims_sweep(t, HAND_CALL + HAND_BLOCK * steps, now_ns);
+	if (t->count + steps > t->max.blocks)
+		victim = t->oldest;
+	for (uint32_t i = 0; i < AHEAD_BLOCKS; i++)
+		victim_prefetch(t, &victim);
 	for (uint64_t i = 0; i < n; i++) {
-		uint32_t at, ahead = CLAIMS_WINDOW;
+		uint64_t cell_hash = ahead_hash(&ahead, t, i);
+		uint32_t at = claims_find(t, hashes[i], cell_hash);
 
-		if (i % CLAIMS_WINDOW == 0) {
-			if (n - i < ahead)
-				ahead = (uint32_t)(n - i);
-			aibrix__claims_prefetch(t, hashes + i, ahead);
-			victims_prefetch(t, ahead);
-		}
-		at = claims_find(t, hashes[i]);
+		victim_prefetch(t, &victim);
 		if (at == NONE) {
-			at = block_new(t, hashes[i]);
-		} else if (at != t->newest) {
+			block_new(t, hashes[i], cell_hash, t->now[id],
+				  until_ns);
+			continue;
+		}
+		if (at != t->newest) {
 			age_unlink(t, at);
 			age_push(t, at);
 		}
@@ -389,9 +378,10 @@ aibrix__claims_add(struct claims *t, uint32_t id, const uint64_t *hashes,
 }
 
 uint32_t
-aibrix__claims_remove(struct claims *t, uint32_t id, uint64_t hash)
+aibrix__claims_remove(struct claims *t, uint32_t id, uint64_t hash,
+		      uint64_t cell_hash)
 {
-	uint32_t at = claims_find(t, hash);
+	uint32_t at = claims_find(t, hash, cell_hash);
 	struct claim_cursor c;
 
 	if (at == NONE)

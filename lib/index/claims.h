@@ -17,7 +17,8 @@
 
 enum {
 	CHUNK_ENTRIES = 5,
-	CLAIMS_WINDOW = 16, /* hashes whose lines are loaded at once */
+	AHEAD_BLOCKS = 16, /* blocks on their way while one is worked on */
+	AHEAD_CELLS = 32,  /* the same of lines of cells: these come first */
 	CLAIMS_IDS_MAX = 65536,
 	/* What the hand passes: in a call, and for each block added. */
 	HAND_CALL = 16,
@@ -78,12 +79,10 @@ uint64_t aibrix__claims_bytes(const struct claims *t);
 void aibrix__claims_add(struct claims *t, uint32_t id, const uint64_t *hashes,
 			uint64_t n, uint64_t now_ns, uint64_t until_ns);
 
-/* Start loading what a look-up of these will touch; n <= CLAIMS_WINDOW. */
-void aibrix__claims_prefetch(const struct claims *t, const uint64_t *hashes,
-			     uint32_t n);
-
-/* Remove the entry of id at hash; 1 when it was there. */
-uint32_t aibrix__claims_remove(struct claims *t, uint32_t id, uint64_t hash);
+/* Remove the entry of id at hash, whose cell hash is given; 1 when it was
+ * there. */
+uint32_t aibrix__claims_remove(struct claims *t, uint32_t id, uint64_t hash,
+			       uint64_t cell_hash);
 
 /* id has nothing any more.  A sweep, of any length, must follow. */
 void aibrix__claims_retire(struct claims *t, uint32_t id);
@@ -93,9 +92,8 @@ void aibrix__claims_sweep(struct claims *t, uint64_t steps, uint64_t now_ns);
 
 /* The block with hash, NONE when there is none. */
 static inline uint32_t
-claims_find(const struct claims *t, uint64_t hash)
+claims_find(const struct claims *t, uint64_t hash, uint64_t cell_hash)
 {
-	uint64_t cell_hash = cells_hash(&t->cells, hash);
 	struct cells_walk walk = cells_start(&t->cells, cell_hash);
 	uint32_t at;
 
@@ -103,6 +101,36 @@ claims_find(const struct claims *t, uint64_t hash)
 		at = cells_next(&t->cells, cell_hash, &walk);
 	while (at != NONE && t->blocks[at].hash != hash);
 	return at;
+}
+
+/* Loads ahead of somebody who looks up n hashes from first to last. */
+struct claims_ahead {
+	const uint64_t *hashes;
+	uint64_t n, cells, blocks; /* loaded so far */
+	uint64_t ring[AHEAD_CELLS];
+};
+
+/* The cell hash of hashes[i]; what follows is on its way then. */
+static inline uint64_t
+ahead_hash(struct claims_ahead *ahead, const struct claims *t, uint64_t i)
+{
+	while (ahead->cells < ahead->n && ahead->cells < i + AHEAD_CELLS) {
+		uint64_t hash =
+			cells_hash(&t->cells, ahead->hashes[ahead->cells]);
+
+		cells_prefetch(&t->cells, hash);
+		ahead->ring[ahead->cells++ % AHEAD_CELLS] = hash;
+	}
+	while (ahead->blocks < ahead->cells &&
+	       ahead->blocks < i + AHEAD_BLOCKS) {
+		uint64_t hash = ahead->ring[ahead->blocks++ % AHEAD_CELLS];
+		struct cells_walk walk = cells_start(&t->cells, hash);
+		uint32_t at = cells_next(&t->cells, hash, &walk);
+
+		if (at != NONE)
+			prefetch(&t->blocks[at]);
+	}
+	return ahead->ring[i % AHEAD_CELLS];
 }
 
 /* Walks the entries of a block: its own, then those of its chunks. */

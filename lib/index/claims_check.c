@@ -13,7 +13,7 @@ block_check(const struct claims *t, uint32_t at, uint64_t *entries,
 	uint64_t own = 1;
 	int ended = 0;
 
-	if (claims_find(t, b->hash) != at)
+	if (claims_find(t, b->hash, cells_hash(&t->cells, b->hash)) != at)
 		return 0;
 	for (uint32_t c = b->more; c != NONE; c = t->chunks[c].next) {
 		if (ended || c >= t->chunks_used || ++*chunks > t->chunks_used)

@@ -110,6 +110,8 @@ aibrix_predict_free(aibrix_predict *predict)
 	aibrix__free(&a, predict, 1, sizeof(*predict));
 }
 
+enum { NAMES = 128 }; /* of a window */
+
 /* The names of the prefixes of a prompt, a window at a time.  One step is
  * a bijection of what came before, for each hash. */
 struct chain {
@@ -140,7 +142,7 @@ chain_window(struct chain *chain, uint64_t *names)
 {
 	uint32_t n = 0;
 
-	while (n < CLAIMS_WINDOW && chain->done < chain->n)
+	while (n < NAMES && chain->done < chain->n)
 		names[n++] = chain_next(chain);
 	return n;
 }
@@ -150,7 +152,7 @@ aibrix_predict_add(aibrix_predict *predict, uint32_t owner,
 		   const uint64_t *hashes, uint64_t n, uint64_t now_ns,
 		   uint64_t lease_ns)
 {
-	uint64_t until_ns = AIBRIX_FOREVER, names[CLAIMS_WINDOW];
+	uint64_t until_ns = AIBRIX_FOREVER, names[NAMES];
 	struct chain chain;
 	uint32_t some;
 
@@ -169,37 +171,39 @@ aibrix_predict_add(aibrix_predict *predict, uint32_t owner,
 	return AIBRIX_OK;
 }
 
-/* Of a match: the names in the window that depth is in. */
+/* Of a match: the names in the window that depth is in.  Nothing is loaded
+ * ahead until an owner has gone on. */
 struct walk {
 	struct chain chain;
-	uint64_t names[CLAIMS_WINDOW];
+	uint64_t names[NAMES];
 	uint64_t first; /* depth of names[0] */
 	uint32_t n;
-	uint32_t loaded; /* lines of this window are on their way */
+	uint32_t goes_on;
+	struct claims_ahead ahead; /* in the window */
 };
 
-static uint64_t
-walk_name(struct walk *walk, uint64_t depth)
+/* The block at a depth, none of which is above the one asked before. */
+static uint32_t
+walk_block(struct walk *walk, const struct claims *claims, uint64_t depth)
 {
+	uint64_t at, hash;
+
 	while (depth - walk->first >= walk->n) {
 		walk->first += walk->n;
 		walk->n = chain_window(&walk->chain, walk->names);
-		walk->loaded = 0;
+		walk->ahead = (struct claims_ahead){.hashes = walk->names};
 	}
-	return walk->names[depth - walk->first];
-}
-
-/* The blocks from depth on are likely to be asked for. */
-static void
-walk_load(struct walk *walk, const struct claims *claims, uint64_t depth)
-{
-	uint64_t at = depth - walk->first;
-
-	if (at < walk->n && !walk->loaded) {
-		aibrix__claims_prefetch(claims, walk->names + at,
-					walk->n - (uint32_t)at);
-		walk->loaded = 1;
+	at = depth - walk->first;
+	if (!walk->goes_on) {
+		hash = cells_hash(&claims->cells, walk->names[at]);
+		return claims_find(claims, walk->names[at], hash);
 	}
+	if (walk->ahead.n == 0) {
+		walk->ahead.n = walk->n;
+		walk->ahead.cells = walk->ahead.blocks = at;
+	}
+	hash = ahead_hash(&walk->ahead, claims, at);
+	return claims_find(claims, walk->names[at], hash);
 }
 
 /* Whole blocks of an entry of the column, at most n. */
@@ -231,13 +235,12 @@ depths_from(uint64_t from, uint64_t n, const double *blocks, uint32_t rows)
 	return depths;
 }
 
-/* Owners that have reached depth and are predicted at the block with this
- * name go deeper. */
+/* Owners that have reached depth and are predicted at this block, too, go
+ * deeper. */
 static int
-owners_step(const struct claims *claims, uint64_t name, uint64_t now_ns,
+owners_step(const struct claims *claims, uint32_t at, uint64_t now_ns,
 	    uint64_t depth, uint64_t n, double *blocks, uint32_t rows)
 {
-	uint32_t at = claims_find(claims, name);
 	struct claim_cursor c;
 	int any = 0;
 
@@ -271,13 +274,14 @@ owners_raise(const aibrix_predict *predict, struct walk *walk, uint64_t now_ns,
 	uint32_t scans = 1;
 
 	while (depth < n) {
-		uint64_t name = walk_name(walk, depth);
+		uint32_t at = walk_block(walk, claims, depth);
 
-		if (owners_step(claims, name, now_ns, depth, n, blocks, rows)) {
+		walk->goes_on = (uint32_t)owners_step(claims, at, now_ns, depth,
+						      n, blocks, rows);
+		if (walk->goes_on) {
 			depth++;
 			if (depths.most < depth)
 				depths.most = depth;
-			walk_load(walk, claims, depth);
 		} else if (scans++ < SCANS) {
 			depths = depths_from(depth + 1, n, blocks, rows);
 			depth = depths.least;
@@ -307,7 +311,7 @@ int
 aibrix_predict_confirm(aibrix_predict *predict, uint32_t owner,
 		       const uint64_t *hashes, uint64_t n)
 {
-	uint64_t names[CLAIMS_WINDOW];
+	uint64_t names[NAMES];
 	struct chain chain;
 	uint32_t some;
 
@@ -316,10 +320,12 @@ aibrix_predict_confirm(aibrix_predict *predict, uint32_t owner,
 	chain = chain_start(predict, hashes, n);
 	pthread_rwlock_wrlock(&predict->lock);
 	while ((some = chain_window(&chain, names)) > 0) {
-		aibrix__claims_prefetch(&predict->claims, names, some);
+		struct claims_ahead ahead = {.hashes = names, .n = some};
+
 		for (uint32_t i = 0; i < some; i++)
 			predict->confirmed += aibrix__claims_remove(
-				&predict->claims, owner, names[i]);
+				&predict->claims, owner, names[i],
+				ahead_hash(&ahead, &predict->claims, i));
 	}
 	pthread_rwlock_unlock(&predict->lock);
 	return AIBRIX_OK;

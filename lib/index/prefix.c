@@ -217,31 +217,24 @@ pods_step(const struct claims *claims, uint32_t block,
 	return any;
 }
 
-/* Up to ASKED pods; the first window is short, since many match nothing. */
+/* Up to ASKED pods.  Many prompts match nothing, so nothing is loaded ahead
+ * until the first block is found. */
 static void
 pods_match(const aibrix_prefix *prefix, const struct asked *asked,
 	   const uint64_t *hashes, uint64_t n, uint64_t now_ns,
 	   uint32_t *depths)
 {
 	const struct claims *claims = &prefix->claims;
-	uint32_t window = 1, loaded = 0;
+	struct claims_ahead ahead = {.hashes = hashes, .n = n > 0};
 
-	if (n > NONE)
-		n = NONE;
-	for (uint32_t depth = 0; depth < n; depth++) {
-		uint32_t at;
+	for (uint32_t depth = 0; depth < n && depth < NONE; depth++) {
+		uint64_t hash = ahead_hash(&ahead, claims, depth);
+		uint32_t at = claims_find(claims, hashes[depth], hash);
 
-		if (depth == loaded) {
-			if (n - depth < window)
-				window = (uint32_t)n - depth;
-			aibrix__claims_prefetch(claims, hashes + depth, window);
-			loaded += window;
-			window = CLAIMS_WINDOW;
-		}
-		at = claims_find(claims, hashes[depth]);
 		if (at == NONE ||
 		    !pods_step(claims, at, asked, now_ns, depth, depths))
 			break;
+		ahead.n = n;
 	}
 }
 

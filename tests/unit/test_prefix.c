@@ -331,7 +331,7 @@ Test(prefix, memory_per_block_is_as_documented)
 	aibrix_prefix_stat stat = {.size = sizeof(stat)};
 
 	cr_assert_eq(aibrix_prefix_stats(prefix, &stat), AIBRIX_OK);
-	cr_expect_leq(stat.bytes, 200000 * (32 + 21 + 16) + 4096 * 84 + 1024);
+	cr_expect_leq(stat.bytes, 200000 * (32 + 11 + 16) + 4096 * 73 + 1024);
 	aibrix_prefix_free(prefix);
 }
 
