@@ -14,8 +14,7 @@
  * A content hash says what is in a block, not what is before it, and the
  * same block follows many prefixes.  Chaining names the prefix.  Two names
  * that clash would make a wrong guess until a lease ends; at 64 bits they do
- * not, and since the chain starts with the table's salt nobody can make them
- * clash on purpose.
+ * not by chance, and the table's salt makes it hard to arrange.
  *
  * A lock for readers and writers: a match takes microseconds, during which
  * others may match.
@@ -112,25 +111,32 @@ aibrix_predict_free(aibrix_predict *predict)
 
 enum { NAMES = 128 }; /* of a window */
 
-/* The names of the prefixes of a prompt, a window at a time.  One step is
- * a bijection of what came before, for each hash. */
+/*
+ * The names of the prefixes of a prompt, a window at a time.
+ *
+ * One step is a bijection of what came before, for each hash.  A multiply
+ * carries a difference in the top bit through unchanged, whatever the salt;
+ * so hashes are mixed with it first, which waits for nothing before it.
+ */
 struct chain {
 	const uint64_t *hashes;
 	uint64_t n, done; /* named so far */
-	uint64_t last;
+	uint64_t salt, last;
 };
 
 static struct chain
 chain_start(const aibrix_predict *predict, const uint64_t *hashes, uint64_t n)
 {
-	return (struct chain){hashes, n, 0, predict->claims.cells.salt};
+	uint64_t salt = predict->claims.cells.salt;
+
+	return (struct chain){hashes, n, 0, salt, salt};
 }
 
 static uint64_t
 chain_next(struct chain *chain)
 {
-	uint64_t x = (chain->last ^ chain->hashes[chain->done++]) *
-		     0x9e3779b97f4a7c15u;
+	uint64_t hash = mix64(chain->hashes[chain->done++] ^ chain->salt);
+	uint64_t x = (chain->last ^ hash) * 0x9e3779b97f4a7c15u;
 
 	chain->last = x ^ x >> 32;
 	return chain->last;
