@@ -6,7 +6,12 @@
 
 #include "base/rand.h"
 
-enum { NONE = -1, ID_TOKENS = 512, BLOCK_TOKENS = 128, LINE_MAX_BYTES = 1 << 16 };
+enum {
+	NONE = -1,
+	ID_TOKENS = 512,
+	BLOCK_TOKENS = 128,
+	LINE_MAX_BYTES = 1 << 16
+};
 /* Of the public conversation trace (Mooncake, FAST'25). */
 enum { REQUESTS = 12031, STARTS = 7373, IDS_MAX = 247 };
 
@@ -144,8 +149,8 @@ prompt_add(struct corpus *c, const struct corpus_opts *o, const uint64_t *ids,
 	uint32_t n = n_ids * each;
 	uint64_t cap = c->cap_blocks, name = 0;
 
-	c->hashes = must_grow(c->hashes, &cap, c->n_blocks + n,
-			      sizeof(*c->hashes));
+	c->hashes =
+		must_grow(c->hashes, &cap, c->n_blocks + n, sizeof(*c->hashes));
 	c->names = must_grow(c->names, &c->cap_blocks, c->n_blocks + n,
 			     sizeof(*c->names));
 	for (uint32_t i = 0; i < n; i++) {
@@ -252,9 +257,8 @@ prompt_run(struct corpus *c, struct cache *cache, uint32_t owner, uint32_t n)
 }
 
 static void
-request_run(struct corpus *c, const struct corpus_opts *o,
-	    struct cache *caches, const uint64_t *ids, uint32_t n_ids,
-	    uint64_t copy, uint64_t *state)
+request_run(struct corpus *c, const struct corpus_opts *o, struct cache *caches,
+	    const uint64_t *ids, uint32_t n_ids, uint64_t copy, uint64_t *state)
 {
 	uint32_t n = prompt_add(c, o, ids, n_ids, copy), owner;
 
@@ -329,8 +333,8 @@ void
 corpus_make(struct corpus *c, const struct corpus_opts *o)
 {
 	uint64_t cap = 0, state = 42;
-	struct cache *caches = must_grow(NULL, &cap, o->owners,
-					 sizeof(*caches));
+	struct cache *caches =
+		must_grow(NULL, &cap, o->owners, sizeof(*caches));
 
 	memset(c, 0, sizeof(*c));
 	memset(caches, 0, o->owners * sizeof(*caches));

@@ -16,12 +16,12 @@ enum corpus_route {
 };
 
 struct corpus_opts {
-	const char *trace;    /* jsonl of the Mooncake kind; NULL: synthetic */
-	uint32_t owners;      /* W */
-	uint32_t length;      /* L: a hash id becomes that many */
-	uint32_t copies;      /* K: disjoint copies of the trace */
-	uint32_t capacity;    /* blocks of an owner's cache */
-	uint32_t requests;    /* of each copy, at most; 0: all */
+	const char *trace; /* jsonl of the Mooncake kind; NULL: synthetic */
+	uint32_t owners;   /* W */
+	uint32_t length;   /* L: a hash id becomes that many */
+	uint32_t copies;   /* K: disjoint copies of the trace */
+	uint32_t capacity; /* blocks of an owner's cache */
+	uint32_t requests; /* of each copy, at most; 0: all */
 	enum corpus_route route;
 };
 
@@ -43,9 +43,9 @@ struct corpus {
 	uint64_t *gone; /* names */
 	uint64_t n_gone, cap_gone;
 	uint64_t lookups, stored, removed; /* blocks */
-	uint64_t hits;     /* blocks that the owner had */
-	uint64_t resident; /* (owner, block) pairs at the end */
-	int synthetic;     /* the trace could not be read */
+	uint64_t hits;                     /* blocks that the owner had */
+	uint64_t resident;                 /* (owner, block) pairs at the end */
+	int synthetic;                     /* the trace could not be read */
 };
 
 /* Exits when there is no memory. */
