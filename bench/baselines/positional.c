@@ -316,30 +316,41 @@ key_begin(struct positional *p, const struct key *key, struct alive *alive,
 	rwlock_read_end(&s->lock);
 }
 
+/* From the place before position on: the places of the next n blocks. */
+static inline void
+places_chain(uint64_t *places, uint64_t place, const uint64_t *hashes,
+	     uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		places[i] = place = chain_next(place, hashes[i]);
+}
+
 static inline uint32_t
 positional_lookup(struct positional *p, const uint64_t *hashes, uint32_t n,
 		  aibrix_match *out, uint32_t cap, uint32_t jump)
 {
-	struct key keys[JUMP_MAX], last;
+	struct key key = {0, CHAIN_ROOT, 0};
+	uint64_t places[JUMP_MAX];
 	struct alive alive;
 
 	if (n == 0)
 		return 0;
-	last = (struct key){hashes[0], chain_next(CHAIN_ROOT, hashes[0]), 0};
-	key_begin(p, &last, &alive, out, cap);
-	while (alive.n && last.position + 1 < n) {
-		uint32_t rest = n - 1 - last.position;
-		uint32_t step = rest < jump ? rest : jump;
-
-		for (uint32_t i = 0; i < step; i++) {
-			last.hash = hashes[++last.position];
-			last.place = chain_next(last.place, last.hash);
-			keys[i] = last;
-		}
-		if (step > 1 && key_has_all(p, &last, &alive))
+	key.hash = hashes[0];
+	key.place = chain_next(CHAIN_ROOT, key.hash);
+	key_begin(p, &key, &alive, out, cap);
+	for (uint32_t at = 1, step; alive.n && at < n; at += step) {
+		step = n - at < jump ? n - at : jump;
+		places_chain(places, key.place, hashes + at, step);
+		key.place = places[step - 1];
+		key.hash = hashes[at + step - 1];
+		key.position = at + step - 1;
+		if (step > 1 && key_has_all(p, &key, &alive))
 			continue;
-		for (uint32_t i = 0; i < step && alive.n; i++)
-			key_filter(p, &keys[i], &alive);
+		for (uint32_t i = 0; i < step && alive.n; i++) {
+			struct key each = {hashes[at + i], places[i], at + i};
+
+			key_filter(p, &each, &alive);
+		}
 	}
 	return alive_end(&alive, n);
 }
