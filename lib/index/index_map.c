@@ -22,9 +22,9 @@
  *
  * Entries are not taken out when a block is forgotten: that would be a
  * random line per removed block.  An entry is stale when its run is dead or
- * shorter than its offset.  When a segment is full its stale entries go,
- * and it splits only if that leaves it more than 5/8 full.  The number of a
- * dead run is given again when the last entry with it has gone.
+ * shorter than its offset, and a new one takes its place where there is no
+ * room.  A segment splits when four buckets are full of others.  The number of
+ * a dead run is given again when the last entry with it has gone.
  */
 
 #include "index/index_internal.h"
@@ -39,8 +39,7 @@ enum {
 	OFF_SHIFT = 30,
 	OFF_STEP = 256,
 	RUN_SHIFT = 38,
-	BUCKETS_TRIED = 4,
-	SPLIT_ABOVE = SEGMENT_ENTRIES * 5 / 8
+	BUCKETS_TRIED = 4
 };
 
 #define HASH_MASK (((uint64_t)1 << HASH_BITS) - 1)
@@ -223,8 +222,10 @@ aibrix__map_warm_more(const struct aibrix_index *index, uint64_t h)
 {
 	uint64_t *entries = segment_of(&index->map, h);
 
-	if (!bucket_room(bucket_of(entries, h, 0)))
-		prefetch(bucket_of(entries, h, 1));
+	if (bucket_room(bucket_of(entries, h, 0)))
+		return;
+	for (uint32_t moved = 1; moved < BUCKETS_TRIED; moved++)
+		prefetch(bucket_of(entries, h, moved));
 }
 
 /* Is the entry's place the one of that name? */
@@ -363,21 +364,13 @@ segment_spread(const struct aibrix_index *index, const struct segment *from,
 	return 1;
 }
 
-/* After a spread; the number that stayed. */
-static uint32_t
+/* After a spread. */
+static void
 segment_forget(struct aibrix_index *index, const struct segment *from)
 {
-	uint32_t stay = 0;
-
-	for (uint32_t i = 0; i < SEGMENT_ENTRIES; i++) {
-		if (!from->entries[i])
-			continue;
-		if (index->map.stale && entry_stale(index, from->entries[i]))
+	for (uint32_t i = 0; i < SEGMENT_ENTRIES; i++)
+		if (from->entries[i] && entry_stale(index, from->entries[i]))
 			entry_forget(index, from->entries[i]);
-		else
-			stay++;
-	}
-	return stay;
 }
 
 static int
@@ -445,22 +438,23 @@ segment_split(struct aibrix_index *index, uint64_t h)
 	return AIBRIX_OK;
 }
 
-/* The bucket of h and the three behind it are full. */
-static int
-segment_relieve(struct aibrix_index *index, uint64_t h, int again)
+/* A stale entry among those that h may take, forgotten; or NULL. */
+static uint64_t *
+stale_room(struct aibrix_index *index, uint64_t h, uint32_t *moved)
 {
 	uint64_t *entries = segment_of(&index->map, h);
-	struct segment old;
 
-	if (!again && index->map.stale) {
-		memcpy(&old, entries, sizeof(old));
-		memset(entries, 0, sizeof(old));
-		if (!segment_spread(index, &old, entries, NULL, 0))
-			memcpy(entries, &old, sizeof(old));
-		else if (segment_forget(index, &old) <= SPLIT_ABOVE)
-			return AIBRIX_OK;
+	for (*moved = 0; *moved < BUCKETS_TRIED; ++*moved) {
+		uint64_t *bucket = bucket_of(entries, h, *moved);
+
+		for (uint32_t i = 0; i < BUCKET_ENTRIES; i++) {
+			if (!entry_stale(index, bucket[i]))
+				continue;
+			entry_forget(index, bucket[i]);
+			return &bucket[i];
+		}
 	}
-	return segment_split(index, h);
+	return NULL;
 }
 
 int
@@ -479,12 +473,14 @@ aibrix__map_add(struct aibrix_index *index, uint64_t name, uint64_t h,
 
 		if (name_find(index, name, h, &other, &room, &moved) != NONE)
 			return AIBRIX_E_STATE;
+		if (!room && index->map.stale)
+			room = stale_room(index, h, &moved);
 		if (room) {
 			*room = entry | (uint64_t)moved << MOVED_SHIFT;
 			slot_at(index, run->id)->refs++;
 			return AIBRIX_OK;
 		}
-		err = segment_relieve(index, h, i > 0);
+		err = segment_split(index, h);
 	}
 	return err ? err : AIBRIX_E_FULL;
 }

@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#include "base/arch.h"
+
 enum { NEW_RUN_MAX = 64 }; /* blocks of room for one that grows by steps */
 
 /* Where the next block of an event would be. */
@@ -99,6 +101,20 @@ names_compare(struct store *s, const struct run *run, uint32_t at,
 	return err;
 }
 
+/* The blocks of a run that are about to be compared, hashes and names. */
+static void
+run_warm(const struct run *run, uint32_t at, uint32_t n)
+{
+	const char *content = (const char *)(run_content(run) + at);
+	const char *engine = (const char *)(run_engine(run) + at);
+
+	prefetch(run_parts(run));
+	for (uint32_t i = 0; i < n && i < 16 * 8; i += 8) {
+		prefetch(content + i * 8);
+		prefetch(engine + i * 8);
+	}
+}
+
 static int
 known_walk(struct store *s)
 {
@@ -110,8 +126,9 @@ known_walk(struct store *s)
 	while (!err) {
 		uint32_t left = run_len(run) - at, n;
 
-		n = blocks_equal(run_content(run) + at, e->hashes + i,
-				 left < e->n - i ? left : e->n - i);
+		left = left < e->n - i ? left : e->n - i;
+		run_warm(run, at, left);
+		n = blocks_equal(run_content(run) + at, e->hashes + i, left);
 		if (n)
 			err = grant_note(s->index, run, at, n, i);
 		if (n && !err)
