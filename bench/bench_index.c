@@ -582,7 +582,7 @@ churn_growth(const struct bench *b)
 	char note[120];
 
 	o.owners = 16;
-	o.capacity = b->quick ? 64 : 2048;
+	o.capacity = b->quick ? 64 : 8192;
 	o.copies = 1;
 	corpus_make(&c, &o);
 	index = index_new(aibrix_allocator_jemalloc(), OWNERS);

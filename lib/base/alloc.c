@@ -12,6 +12,8 @@
 #include "base/checked.h"
 #include "base/versioned.h"
 
+enum { PAGE = 4096, LARGE_PAGE = 2 << 20 };
+
 static void *
 libc_alloc(void *ctx, size_t bytes, size_t align)
 {
@@ -111,12 +113,13 @@ aibrix__alloc(const aibrix_allocator *a, size_t n, size_t bytes)
 }
 
 void *
-aibrix__alloc_pages(const aibrix_allocator *a, size_t bytes, size_t align)
+aibrix__alloc_pages(const aibrix_allocator *a, size_t bytes)
 {
-	void *ptr = a->alloc(a->ctx, bytes, align);
+	int large = bytes % LARGE_PAGE == 0;
+	void *ptr = a->alloc(a->ctx, bytes, large ? LARGE_PAGE : PAGE);
 
 #ifdef MADV_HUGEPAGE
-	if (ptr) /* advice: without it the memory is as good, and slower */
+	if (ptr && large) /* advice: without it the memory is as good */
 		(void)!madvise(ptr, bytes, MADV_HUGEPAGE);
 #endif
 	return ptr;

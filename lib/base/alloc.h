@@ -14,9 +14,9 @@ void *aibrix__alloc(const aibrix_allocator *a, size_t n, size_t bytes);
 void *aibrix__alloc_aligned(const aibrix_allocator *a, size_t n, size_t bytes,
 			    size_t align);
 
-/* Not zeroed; where the system can, of large pages once it is touched. */
-void *aibrix__alloc_pages(const aibrix_allocator *a, size_t bytes,
-			  size_t align);
+/* Not zeroed, aligned to pages, large ones once it is touched where the size
+ * is a multiple of 2 MiB and the system can. */
+void *aibrix__alloc_pages(const aibrix_allocator *a, size_t bytes);
 
 /* ptr may be NULL; n and bytes are those of the allocation. */
 void aibrix__free(const aibrix_allocator *a, void *ptr, size_t n, size_t bytes);

@@ -156,12 +156,18 @@ struct segment {
 	uint64_t entries[SEGMENT_ENTRIES];
 };
 
+/* Memory of segments. */
+struct chunk {
+	void *start;
+	size_t bytes;
+};
+
 /* Shared meanings: name -> place.  index_map.c. */
 struct map {
 	uintptr_t *dir; /* segments; in the low bits the depth of each */
 	uint32_t depth;
 	uint32_t segments;
-	void **chunks; /* of segments: 1, 2, 4, ... 128, 128, ... */
+	struct chunk *chunks;
 	size_t chunks_cap;
 	uint32_t n_chunks;
 	uint32_t spare; /* segments of the last chunk not yet in use */
@@ -335,7 +341,7 @@ kid_key(const struct aibrix_index *index, uint32_t at, uint64_t hash)
  * E_NOMEM and change nothing that shows. */
 void *aibrix__mem_take(struct mem *mem, size_t n, size_t bytes, int *err);
 void *aibrix__mem_take_line(struct mem *mem, size_t bytes, int *err);
-/* Not zeroed, aligned to its size, a power of two. */
+/* Not zeroed, of whole pages. */
 void *aibrix__mem_take_pages(struct mem *mem, size_t bytes, int *err);
 void aibrix__mem_give(struct mem *mem, void *ptr, size_t n, size_t bytes);
 int aibrix__array_grow(struct mem *mem, void *array, size_t *cap, size_t want,

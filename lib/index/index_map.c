@@ -39,7 +39,8 @@ enum {
 	OFF_SHIFT = 30,
 	OFF_STEP = 256,
 	RUN_SHIFT = 38,
-	BUCKETS_TRIED = 4
+	BUCKETS_TRIED = 4,
+	CHUNK_SEGMENTS = 128 /* 2 MiB */
 };
 
 #define HASH_MASK (((uint64_t)1 << HASH_BITS) - 1)
@@ -86,10 +87,27 @@ bucket_room(const uint64_t *bucket)
 	return room;
 }
 
-static size_t
-chunk_bytes(uint32_t chunk)
+/* An eighth of what there is, so that little of it is idle. */
+static int
+chunk_take(struct aibrix_index *index)
 {
-	return sizeof(struct segment) << (chunk < 7 ? chunk : 7);
+	struct map *map = &index->map;
+	uint32_t n = map->segments / 8;
+	struct chunk chunk;
+	int err =
+		aibrix__array_grow(&index->mem, &map->chunks, &map->chunks_cap,
+				   map->n_chunks + 1, sizeof(*map->chunks));
+
+	if (err)
+		return err;
+	n = n < 1 ? 1 : n > CHUNK_SEGMENTS ? CHUNK_SEGMENTS : n;
+	chunk.bytes = n * sizeof(struct segment);
+	chunk.start = aibrix__mem_take_pages(&index->mem, chunk.bytes, &err);
+	if (err)
+		return err;
+	map->chunks[map->n_chunks++] = chunk;
+	map->spare = n;
+	return AIBRIX_OK;
 }
 
 /* An empty segment.  They are not given back, save the last one. */
@@ -98,25 +116,13 @@ segment_take(struct aibrix_index *index, int *err)
 {
 	struct map *map = &index->map;
 	uint64_t *segment;
-	char *chunk;
+	char *start;
 
-	if (!map->spare) {
-		*err = aibrix__array_grow(&index->mem, &map->chunks,
-					  &map->chunks_cap, map->n_chunks + 1,
-					  sizeof(*map->chunks));
-		if (*err)
-			return NULL;
-		chunk = aibrix__mem_take_pages(&index->mem,
-					       chunk_bytes(map->n_chunks), err);
-		if (!chunk)
-			return NULL;
-		map->spare = (uint32_t)(chunk_bytes(map->n_chunks) /
-					sizeof(struct segment));
-		map->chunks[map->n_chunks++] = chunk;
-	}
-	*err = AIBRIX_OK;
-	chunk = map->chunks[map->n_chunks - 1];
-	segment = (uint64_t *)(chunk + --map->spare * sizeof(struct segment));
+	*err = map->spare ? AIBRIX_OK : chunk_take(index);
+	if (*err)
+		return NULL;
+	start = map->chunks[map->n_chunks - 1].start;
+	segment = (uint64_t *)(start + --map->spare * sizeof(struct segment));
 	memset(segment, 0, sizeof(struct segment));
 	return segment;
 }
@@ -134,7 +140,7 @@ aibrix__map_bytes(const struct aibrix_index *index)
 	size_t bytes = sizeof(*map->dir) << map->depth;
 
 	for (uint32_t i = 0; i < map->n_chunks; i++)
-		bytes += chunk_bytes(i);
+		bytes += map->chunks[i].bytes;
 	return bytes + map->chunks_cap * sizeof(*map->chunks);
 }
 
@@ -166,8 +172,8 @@ aibrix__map_free(struct aibrix_index *index)
 	size_t n = (size_t)1 << map->depth;
 
 	for (uint32_t i = 0; i < map->n_chunks; i++)
-		aibrix__mem_give(&index->mem, map->chunks[i], 1,
-				 chunk_bytes(i));
+		aibrix__mem_give(&index->mem, map->chunks[i].start, 1,
+				 map->chunks[i].bytes);
 	aibrix__mem_give(&index->mem, map->chunks, map->chunks_cap,
 			 sizeof(*map->chunks));
 	aibrix__mem_give(&index->mem, map->dir, n, sizeof(*map->dir));
@@ -438,20 +444,92 @@ segment_split(struct aibrix_index *index, uint64_t h)
 	return AIBRIX_OK;
 }
 
-/* A stale entry among those that h may take, forgotten; or NULL. */
+/* A free place in the bucket, or that of a stale entry, which is forgotten;
+ * or NULL. */
 static uint64_t *
-stale_room(struct aibrix_index *index, uint64_t h, uint32_t *moved)
+bucket_take(struct aibrix_index *index, uint64_t *bucket)
 {
-	uint64_t *entries = segment_of(&index->map, h);
+	uint32_t room = bucket_room(bucket);
 
-	for (*moved = 0; *moved < BUCKETS_TRIED; ++*moved) {
-		uint64_t *bucket = bucket_of(entries, h, *moved);
+	if (room)
+		return bucket + __builtin_ctz(room);
+	for (uint32_t i = 0; index->map.stale && i < BUCKET_ENTRIES; i++) {
+		if (!entry_stale(index, bucket[i]))
+			continue;
+		entry_forget(index, bucket[i]);
+		return &bucket[i];
+	}
+	return NULL;
+}
 
-		for (uint32_t i = 0; i < BUCKET_ENTRIES; i++) {
-			if (!entry_stale(index, bucket[i]))
-				continue;
-			entry_forget(index, bucket[i]);
+typedef uint64_t *(*room_fn)(struct aibrix_index *index, uint64_t *entries,
+			     uint64_t home);
+
+/* Take the entry in slot, of bucket at, to another of its four buckets. */
+static int
+entry_move(struct aibrix_index *index, uint64_t *entries, uint64_t at,
+	   const uint64_t *slot, room_fn bucket_room_in)
+{
+	uint64_t entry = *slot, moved, home;
+
+	moved = entry >> MOVED_SHIFT & (BUCKETS_TRIED - 1);
+	home = at - moved;
+	entry &= ~((uint64_t)(BUCKETS_TRIED - 1) << MOVED_SHIFT);
+	for (uint64_t to = 0; to < BUCKETS_TRIED; to++) {
+		uint64_t *room = NULL;
+
+		if (to != moved)
+			room = bucket_room_in(index, entries, home + to);
+		if (!room)
+			continue;
+		*room = entry | to << MOVED_SHIFT;
+		return 1;
+	}
+	return 0;
+}
+
+static uint64_t *
+room_near(struct aibrix_index *index, uint64_t *entries, uint64_t at)
+{
+	return bucket_take(index, bucket_of(entries, at, 0));
+}
+
+/* The same, or the place of an entry of the bucket that moves. */
+static uint64_t *
+room_moving(struct aibrix_index *index, uint64_t *entries, uint64_t at)
+{
+	uint64_t *bucket = bucket_of(entries, at, 0);
+
+	for (uint32_t i = 0; i < BUCKET_ENTRIES; i++)
+		if (entry_move(index, entries, at, &bucket[i], room_near))
 			return &bucket[i];
+	return NULL;
+}
+
+/* The same, or the place of one for which another one moves. */
+static uint64_t *
+room_far(struct aibrix_index *index, uint64_t *entries, uint64_t at)
+{
+	uint64_t *bucket = bucket_of(entries, at, 0);
+
+	for (uint32_t i = 0; i < BUCKET_ENTRIES; i++)
+		if (entry_move(index, entries, at, &bucket[i], room_moving))
+			return &bucket[i];
+	return NULL;
+}
+
+/* A place for h where all four buckets are full, or NULL. */
+static uint64_t *
+room_make(struct aibrix_index *index, uint64_t h, uint32_t *moved)
+{
+	static const room_fn ways[] = {room_near, room_moving, room_far};
+	uint64_t *entries = segment_of(&index->map, h), *room;
+
+	for (uint32_t way = 0; way < 3; way++) {
+		for (*moved = 0; *moved < BUCKETS_TRIED; ++*moved) {
+			room = ways[way](index, entries, h + *moved);
+			if (room)
+				return room;
 		}
 	}
 	return NULL;
@@ -473,8 +551,8 @@ aibrix__map_add(struct aibrix_index *index, uint64_t name, uint64_t h,
 
 		if (name_find(index, name, h, &other, &room, &moved) != NONE)
 			return AIBRIX_E_STATE;
-		if (!room && index->map.stale)
-			room = stale_room(index, h, &moved);
+		if (!room)
+			room = room_make(index, h, &moved);
 		if (room) {
 			*room = entry | (uint64_t)moved << MOVED_SHIFT;
 			slot_at(index, run->id)->refs++;

@@ -76,8 +76,7 @@ aibrix__mem_take_pages(struct mem *mem, size_t bytes, int *err)
 		*err = AIBRIX_E_FULL;
 		return NULL;
 	}
-	return mem_count(mem, aibrix__alloc_pages(&mem->a, bytes, bytes), bytes,
-			 err);
+	return mem_count(mem, aibrix__alloc_pages(&mem->a, bytes), bytes, err);
 }
 
 /* Doubles *array until it holds want; the new part is zero. */
