@@ -524,8 +524,10 @@ room_make(struct aibrix_index *index, uint64_t h, uint32_t *moved)
 {
 	static const room_fn ways[] = {room_near, room_moving, room_far};
 	uint64_t *entries = segment_of(&index->map, h), *room;
+	/* A table that only grows had better split. */
+	uint32_t n = index->map.stale ? 3 : 2;
 
-	for (uint32_t way = 0; way < 3; way++) {
+	for (uint32_t way = 0; way < n; way++) {
 		for (*moved = 0; *moved < BUCKETS_TRIED; ++*moved) {
 			room = ways[way](index, entries, h + *moved);
 			if (room)
@@ -533,6 +535,34 @@ room_make(struct aibrix_index *index, uint64_t h, uint32_t *moved)
 		}
 	}
 	return NULL;
+}
+
+/*
+ * Room in the whole segment at once, when there is much to forget: cheaper
+ * for each name than to look for stale entries one by one, and later names
+ * find room in their first bucket.
+ */
+static int
+segment_relieve(struct aibrix_index *index, uint64_t h)
+{
+	uint64_t *entries = segment_of(&index->map, h);
+	struct segment old;
+
+	memcpy(&old, entries, sizeof(old));
+	memset(entries, 0, sizeof(old));
+	if (segment_spread(index, &old, entries, NULL, 0)) {
+		segment_forget(index, &old);
+		return 1;
+	}
+	memcpy(entries, &old, sizeof(old));
+	return 0;
+}
+
+/* More than a quarter of all entries, on the whole, are stale. */
+static int
+stale_many(const struct map *map)
+{
+	return map->stale * 4 > map->segments * (uint64_t)SEGMENT_ENTRIES;
 }
 
 int
@@ -551,6 +581,9 @@ aibrix__map_add(struct aibrix_index *index, uint64_t name, uint64_t h,
 
 		if (name_find(index, name, h, &other, &room, &moved) != NONE)
 			return AIBRIX_E_STATE;
+		if (!room && i == 0 && stale_many(&index->map) &&
+		    segment_relieve(index, h))
+			continue;
 		if (!room)
 			room = room_make(index, h, &moved);
 		if (room) {
