@@ -136,10 +136,43 @@ aibrix_hash_blocks(const aibrix_hash *hash, const aibrix_prompt *prompt,
 		   uint64_t known, uint64_t *hashes, aibrix_key *keys,
 		   uint64_t cap, uint64_t *n);
 
+/* Frozen: 24 bytes.  An item as one block sees it. */
+typedef struct aibrix_block_item {
+	const void *id; /* as in aibrix_prompt_item; borrowed */
+	uint32_t id_bytes;
+	uint32_t spare; /* must be 0 */
+	int64_t offset; /* of its start from the block's first token */
+} aibrix_block_item;
+
+/* One block, apart from its prompt.  Everything is borrowed for the call. */
+typedef struct aibrix_block {
+	uint32_t size;
+	uint32_t n_items;
+	const uint32_t *tokens;         /* block_tokens of the scheme */
+	const aibrix_block_item *items; /* in the prompt's order */
+	const char *lora;               /* NULL: base model */
+	const char *salt;               /* of block 0; NULL: none */
+} aibrix_block;
+
 /*
- * The same for many prompts, one after the other in hashes and keys: the
- * blocks of prompt i end before ends[i] (ends has n_prompts entries) and
- * start where those of prompt i - 1 end.
+ * The content hash of one block whose prompt is not at hand, equal to what
+ * aibrix_hash_blocks makes of it within the prompt: engines announce blocks
+ * with the items that reach into them.
+ *
+ * Fails: E_INVAL (as aibrix_hash_blocks), E_ABI.
+ * Thread: any.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_hash_block(const aibrix_hash *hash,
+					      const aibrix_block *block,
+					      uint64_t *out);
+
+/* Tokens in a block.  Thread: any.  Since: 0.1. */
+AIBRIX_API uint32_t aibrix_hash_block_tokens(const aibrix_hash *hash);
+
+/*
+ * aibrix_hash_blocks for many prompts, one after the other in hashes and
+ * keys: the blocks of prompt i end before ends[i] (ends has n_prompts
+ * entries) and start where those of prompt i - 1 end.
  *
  * Fails: as aibrix_hash_blocks; on E_SPACE *n holds the total count.
  * Thread: any.

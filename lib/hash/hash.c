@@ -223,6 +223,12 @@ aibrix_hash_batch(const aibrix_hash *hash, const aibrix_prompt *const *prompts,
 	return AIBRIX_OK;
 }
 
+uint32_t
+aibrix_hash_block_tokens(const aibrix_hash *hash)
+{
+	return hash ? hash->block_tokens : 0;
+}
+
 uint64_t
 aibrix_hash_fold(const void *bytes, size_t len, uint32_t compat)
 {

@@ -28,6 +28,12 @@ enum {
 };
 
 static int
+id_ok(const void *id, uint32_t bytes, uint32_t spare)
+{
+	return id && bytes && bytes <= TEXT_MAX && !spare;
+}
+
+static int
 items_check(const aibrix_prompt *p)
 {
 	uint64_t before = 0;
@@ -37,8 +43,7 @@ items_check(const aibrix_prompt *p)
 	for (uint32_t i = 0; i < p->n_items; i++) {
 		const aibrix_prompt_item *item = &p->items[i];
 
-		if (item->spare || !item->id || !item->id_bytes ||
-		    item->id_bytes > TEXT_MAX)
+		if (!id_ok(item->id, item->id_bytes, item->spare))
 			return AIBRIX_E_INVAL;
 		if (item->start < before ||
 		    item->count > UINT64_MAX - item->start)
@@ -123,14 +128,25 @@ sink_text(struct sink to, uint8_t tag, const char *text)
 	sink_add(to, text, n);
 }
 
-/* Items [first, last) of the prompt as far as they reach into [start, end):
- * tag, length, offset from start (8 bytes, two's complement), identifier. */
+/* Tag, length, offset from the block's start (8 bytes, two's complement),
+ * identifier. */
+static void
+sink_item(struct sink to, const void *id, uint32_t id_bytes, uint64_t offset)
+{
+	uint8_t head[13] = {TAG_ITEM};
+
+	le_store(head + 1, 8 + (uint64_t)id_bytes, 4);
+	le_store(head + 5, offset, 8);
+	sink_add(to, head, sizeof(head));
+	sink_add(to, id, id_bytes);
+}
+
+/* Items from first on of the prompt, as far as they reach into
+ * [start, end). */
 static void
 sink_items(struct sink to, const struct naming *x, uint32_t first,
 	   uint64_t start, uint64_t end)
 {
-	uint8_t head[13] = {TAG_ITEM};
-
 	for (uint32_t i = first; i < x->prompt.n_items; i++) {
 		const aibrix_prompt_item *item = &x->prompt.items[i];
 
@@ -138,10 +154,7 @@ sink_items(struct sink to, const struct naming *x, uint32_t first,
 			break;
 		if (item->start + item->count <= start || !item->count)
 			continue;
-		le_store(head + 1, 8 + (uint64_t)item->id_bytes, 4);
-		le_store(head + 5, item->start - start, 8);
-		sink_add(to, head, sizeof(head));
-		sink_add(to, item->id, item->id_bytes);
+		sink_item(to, item->id, item->id_bytes, item->start - start);
 	}
 }
 
@@ -323,4 +336,56 @@ aibrix__naming_run(const struct naming *x, uint64_t known, uint64_t *hashes,
 		if (keys)
 			parent = keys[b - 1];
 	}
+}
+
+static int
+block_check(const aibrix_hash *hash, const aibrix_block *b)
+{
+	if (!b->tokens || (b->n_items && !b->items))
+		return AIBRIX_E_INVAL;
+	if (!aibrix__text_ok(b->lora) || !aibrix__text_ok(b->salt))
+		return AIBRIX_E_INVAL;
+	if (algorithm_is_city(hash->algorithm) &&
+	    (text_given(b->lora) || text_given(b->salt) || b->n_items))
+		return AIBRIX_E_INVAL;
+	for (uint32_t i = 0; i < b->n_items; i++)
+		if (!id_ok(b->items[i].id, b->items[i].id_bytes,
+			   b->items[i].spare))
+			return AIBRIX_E_INVAL;
+	return AIBRIX_OK;
+}
+
+int
+aibrix_hash_block(const aibrix_hash *hash, const aibrix_block *block,
+		  uint64_t *out)
+{
+	uint32_t room[SWAP_ROOM];
+	struct xxh3_stream stream;
+	struct sink to = {NULL, &stream};
+	aibrix_block b;
+	uint64_t seed;
+	int err;
+
+	if (!hash || !block || !out)
+		return AIBRIX_E_INVAL;
+	err = aibrix__struct_load(&b, sizeof(b), block,
+				  STRUCT_UPTO(aibrix_block, salt));
+	if (!err)
+		err = block_check(hash, &b);
+	if (err)
+		return err;
+	seed = hash->seed.value;
+	if (text_given(b.lora) || text_given(b.salt) || b.n_items) {
+		aibrix__xxh3_start(&stream, seed);
+		sink_text(to, TAG_LORA, b.lora);
+		for (uint32_t i = 0; i < b.n_items; i++)
+			sink_item(to, b.items[i].id, b.items[i].id_bytes,
+				  (uint64_t)b.items[i].offset);
+		sink_text(to, TAG_SALT, b.salt);
+		seed = aibrix__xxh3_end_64(&stream);
+	}
+	*out = aibrix__xxh3_64(
+		tokens_as_bytes(b.tokens, hash->block_tokens, room),
+		hash->block_tokens * sizeof(uint32_t), seed);
+	return AIBRIX_OK;
 }

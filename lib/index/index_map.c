@@ -40,6 +40,7 @@ enum {
 	OFF_STEP = 256,
 	RUN_SHIFT = 38,
 	BUCKETS_TRIED = 4,
+	DENSE = SEGMENT_ENTRIES * 5 / 9,
 	CHUNK_SEGMENTS = 128 /* 2 MiB */
 };
 
@@ -518,16 +519,27 @@ room_far(struct aibrix_index *index, uint64_t *entries, uint64_t at)
 	return NULL;
 }
 
-/* A place for h where all four buckets are full, or NULL. */
+/* Is the segment so full that names will not find room near their home? */
+static int
+segment_dense(const struct aibrix_index *index, const uint64_t *entries)
+{
+	uint32_t live = 0;
+
+	for (uint32_t i = 0; i < SEGMENT_ENTRIES; i++)
+		live += entries[i] && !entry_stale(index, entries[i]);
+	return live > DENSE;
+}
+
+/* A place for h where all four buckets are full; NULL: better split. */
 static uint64_t *
 room_make(struct aibrix_index *index, uint64_t h, uint32_t *moved)
 {
 	static const room_fn ways[] = {room_near, room_moving, room_far};
 	uint64_t *entries = segment_of(&index->map, h), *room;
-	/* A table that only grows had better split. */
-	uint32_t n = index->map.stale ? 3 : 2;
 
-	for (uint32_t way = 0; way < n; way++) {
+	for (uint32_t way = 0; way < 3; way++) {
+		if (way == 1 && segment_dense(index, entries))
+			return NULL;
 		for (*moved = 0; *moved < BUCKETS_TRIED; ++*moved) {
 			room = ways[way](index, entries, h + *moved);
 			if (room)

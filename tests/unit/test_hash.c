@@ -273,6 +273,87 @@ Test(hash, overlapping_items_are_found_wherever_they_reach)
 	aibrix_hash_free(hash);
 }
 
+/* An image from within block 0 to within block 2, a sound in block 1. */
+Test(hash, a_block_apart_has_the_content_hash_that_it_has_in_its_prompt)
+{
+	static const aibrix_prompt_item items[] = {{"image", 5, 0, 10, 30},
+						   {"sound", 5, 0, 20, 4}};
+	static const aibrix_block_item seen[4][2] = {
+		{{"image", 5, 0, 10}},
+		{{"image", 5, 0, -6}, {"sound", 5, 0, 4}},
+		{{"image", 5, 0, -22}},
+	};
+	static const uint32_t n_seen[4] = {1, 2, 1, 0};
+	aibrix_hash *hash = scheme(AIBRIX_KEY_SHA256, 16);
+	aibrix_prompt prompt = prompt_of(64);
+
+	prompt.items = items;
+	prompt.n_items = 2;
+	prompt.lora = "adapter";
+	prompt.salt = "tenant";
+	cr_assert_eq(name_all(hash, &prompt), 4);
+
+	for (uint32_t i = 0; i < 4; i++) {
+		const aibrix_block block = {.size = sizeof(block),
+					    .n_items = n_seen[i],
+					    .tokens = tokens + 16 * i,
+					    .items = seen[i],
+					    .lora = "adapter",
+					    .salt = i ? NULL : "tenant"};
+		uint64_t x = 0;
+
+		cr_assert_eq(aibrix_hash_block(hash, &block, &x), AIBRIX_OK);
+		cr_expect_eq(x, hashes[i], "block %u", i);
+	}
+	aibrix_hash_free(hash);
+}
+
+Test(hash, a_plain_block_apart_is_hashed_under_the_seed)
+{
+	aibrix_hash *hash = scheme(AIBRIX_KEY_CITY128, 16);
+	aibrix_block block = {.size = sizeof(block), .tokens = tokens};
+	uint64_t x = 0;
+
+	for (uint32_t i = 0; i < 16; i++)
+		tokens[i] = i + 1;
+	cr_assert_eq(aibrix_hash_block(hash, &block, &x), AIBRIX_OK);
+	cr_expect_eq(x, 0xea06fc71a5ee6e88);
+	cr_expect_eq(aibrix_hash_block_tokens(hash), 16);
+	cr_expect_eq(aibrix_hash_block_tokens(NULL), 0);
+	block.lora = "adapter";
+	cr_expect_eq(aibrix_hash_block(hash, &block, &x), AIBRIX_E_INVAL);
+	aibrix_hash_free(hash);
+}
+
+Test(hash, wrong_blocks_are_refused)
+{
+	static const aibrix_block_item bad[] = {{NULL, 1, 0, 0},
+						{"x", 0, 0, 0},
+						{"x", 4097, 0, 0},
+						{"x", 1, 1, 0}};
+	aibrix_hash *hash = scheme(AIBRIX_KEY_XXH3, 16);
+	const aibrix_block good = {.size = sizeof(good), .tokens = tokens};
+	aibrix_block b = good;
+	uint64_t x;
+
+	cr_expect_eq(aibrix_hash_block(NULL, &b, &x), AIBRIX_E_INVAL);
+	cr_expect_eq(aibrix_hash_block(hash, NULL, &x), AIBRIX_E_INVAL);
+	cr_expect_eq(aibrix_hash_block(hash, &b, NULL), AIBRIX_E_INVAL);
+	b.tokens = NULL;
+	cr_expect_eq(aibrix_hash_block(hash, &b, &x), AIBRIX_E_INVAL);
+	b = good;
+	b.size = 8;
+	cr_expect_eq(aibrix_hash_block(hash, &b, &x), AIBRIX_E_INVAL);
+	b = good;
+	b.n_items = 1;
+	cr_expect_eq(aibrix_hash_block(hash, &b, &x), AIBRIX_E_INVAL);
+	for (uint32_t i = 0; i < 4; i++) {
+		b.items = &bad[i];
+		cr_expect_eq(aibrix_hash_block(hash, &b, &x), AIBRIX_E_INVAL);
+	}
+	aibrix_hash_free(hash);
+}
+
 Test(hash, a_batch_gives_what_single_calls_give)
 {
 	aibrix_hash *hash = scheme(0, 16);
