@@ -5,6 +5,7 @@
 #include <aibrix/base.h>
 #include <aibrix/cache.h>
 #include <aibrix/compat.h>
+#include <aibrix/event.h>
 #include <aibrix/evict.h>
 #include <aibrix/fleet.h>
 #include <aibrix/hash.h>

@@ -17,6 +17,7 @@ ALLOW = {
     "evict": "",
     "pool": "",
     "index": "hash",
+    "event": "hash index",
     "route": "fleet",
     "store": "hash evict pool",
     "cache": "hash evict pool store",
