@@ -8,7 +8,8 @@
 set -eu
 
 build="gcc libc6-dev meson ninja-build pkg-config
-	libxxhash-dev uthash-dev libjemalloc-dev libjansson-dev libssl-dev"
+	libxxhash-dev uthash-dev libjemalloc-dev libjansson-dev libssl-dev
+	libmsgpack-dev"
 tests="g++ clang llvm clang-format libcriterion-dev binutils git
 	python3 python3-cffi python3-pycparser spin"
 
