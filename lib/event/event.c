@@ -108,10 +108,10 @@ head_read(struct cursor *c, struct head *h)
 {
 	struct value v;
 
-	if (!aibrix__value_read(c, &v) || v.kind != VALUE_ARRAY || v.n < 2)
+	if (!value_read(c, &v) || v.kind != VALUE_ARRAY || v.n < 2)
 		return 0;
 	h->n_fields = v.n;
-	if (!aibrix__value_read(c, &v))
+	if (!value_read(c, &v))
 		return 0;
 	switch (v.kind) {
 	case VALUE_FLOAT: h->time_s = v.real; break;
@@ -119,8 +119,7 @@ head_read(struct cursor *c, struct head *h)
 	case VALUE_INT: h->time_s = (double)(int64_t)v.number; break;
 	default: return 0;
 	}
-	if (!aibrix__value_read(c, &v) || v.kind != VALUE_ARRAY ||
-	    v.n > cursor_left(c))
+	if (!value_read(c, &v) || v.kind != VALUE_ARRAY || v.n > cursor_left(c))
 		return 0;
 	h->n_events = v.n;
 	return 1;
@@ -169,7 +168,7 @@ rank_read(struct cursor *c, uint32_t n_fields, uint32_t *rank)
 
 	if (!n_fields)
 		return AIBRIX_E_NOT_FOUND;
-	if (!aibrix__value_read(c, &v))
+	if (!value_read(c, &v))
 		return AIBRIX_E_PARSE;
 	if (v.kind == VALUE_NIL)
 		return AIBRIX_E_NOT_FOUND;

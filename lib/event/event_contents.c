@@ -77,14 +77,13 @@ first_extra(const struct fields *f, struct value *v)
 	struct cursor c = {f->extra.at, f->extra.at + f->extra.n};
 	uint32_t n;
 
-	if (!f->extra.at || !aibrix__value_read(&c, v) ||
-	    v->kind != VALUE_ARRAY)
+	if (!f->extra.at || !value_read(&c, v) || v->kind != VALUE_ARRAY)
 		return 0;
 	for (n = v->n; n; n--) {
-		if (!aibrix__value_read(&c, v))
+		if (!value_read(&c, v))
 			return 0;
 		if (v->kind == VALUE_ARRAY && v->n)
-			return aibrix__value_read(&c, v);
+			return value_read(&c, v);
 		if (v->kind != VALUE_NIL && v->kind != VALUE_ARRAY)
 			return 0;
 	}
@@ -147,13 +146,12 @@ pair_read(struct cursor *c, struct span *id, int64_t *offset)
 {
 	struct value v;
 
-	if (!aibrix__value_read(c, &v) || v.kind != VALUE_ARRAY || v.n != 2)
+	if (!value_read(c, &v) || v.kind != VALUE_ARRAY || v.n != 2)
 		return 0;
-	if (!aibrix__value_read(c, &v) ||
-	    (v.kind != VALUE_STR && v.kind != VALUE_BIN))
+	if (!value_read(c, &v) || (v.kind != VALUE_STR && v.kind != VALUE_BIN))
 		return 0;
 	*id = (struct span){v.bytes, v.n};
-	if (!aibrix__value_read(c, &v) ||
+	if (!value_read(c, &v) ||
 	    (v.kind != VALUE_INT && v.kind != VALUE_UINT) ||
 	    v.number + OFFSET_MAX > 2 * OFFSET_MAX)
 		return 0;
@@ -175,7 +173,7 @@ element_read(struct naming *x, struct tuple *t)
 		return item_push(x, t, id, offset);
 	}
 	c.at = start;
-	if (!aibrix__value_skip(&x->extra) || !aibrix__value_read(&c, &v))
+	if (!aibrix__value_skip(&x->extra) || !value_read(&c, &v))
 		return MALFORMED;
 	id = (struct span){start, (size_t)(x->extra.at - start)};
 	if (v.kind == VALUE_STR || v.kind == VALUE_BIN)
@@ -210,7 +208,7 @@ elements_read(struct naming *x, struct tuple *t, uint32_t n, int first)
 		enum outcome out;
 		struct value v;
 
-		if (!aibrix__value_read(&c, &v))
+		if (!value_read(&c, &v))
 			return MALFORMED;
 		if (i == 0 && is_lora(x, &v)) {
 			x->extra = c;
@@ -234,7 +232,7 @@ tuple_read(struct naming *x, struct tuple *t, int first)
 	if (x->f->extra.at) {
 		enum outcome out;
 
-		if (!aibrix__value_read(&x->extra, &v))
+		if (!value_read(&x->extra, &v))
 			return MALFORMED;
 		if (v.kind != VALUE_NIL && v.kind != VALUE_ARRAY)
 			return MALFORMED;
@@ -346,7 +344,7 @@ extra_open(struct naming *x)
 	struct value v;
 
 	x->extra = (struct cursor){extra.at, extra.at + extra.n};
-	return aibrix__value_read(&x->extra, &v) && v.kind == VALUE_ARRAY &&
+	return value_read(&x->extra, &v) && v.kind == VALUE_ARRAY &&
 	       v.n == x->f->n_names;
 }
 

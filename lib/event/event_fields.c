@@ -34,53 +34,58 @@ enum field {
 
 struct word {
 	const char *text;
-	uint32_t meaning;
+	uint32_t n, meaning;
 };
 
+#define WORD(text, meaning)                                                    \
+	{                                                                      \
+		text, sizeof(text) - 1, meaning                                \
+	}
+
 static const struct word keys[] = {
-	{"type", FIELD_TYPE},
-	{"block_hashes", FIELD_HASHES},
-	{"parent_block_hash", FIELD_PARENT},
-	{"token_ids", FIELD_TOKENS},
-	{"block_size", FIELD_BLOCK_SIZE},
-	{"lora_id", FIELD_LORA_ID},
-	{"medium", FIELD_MEDIUM},
-	{"lora_name", FIELD_LORA_NAME},
-	{"extra_keys", FIELD_EXTRA},
-	{"group_idx", FIELD_GROUP},
-	{"kv_cache_spec_kind", FIELD_KIND},
-	{"kv_cache_spec_sliding_window", FIELD_NONE},
-	{"cache_salt", FIELD_SALT},
-	{"session_id", FIELD_NONE},
-	{"attn_dp_rank", FIELD_NONE},
-	{"locality", FIELD_NONE},
-	{"ownership", FIELD_NONE},
-	{"metadata", FIELD_NONE},
-	{NULL, FIELD_UNKNOWN},
+	WORD("type", FIELD_TYPE),
+	WORD("block_hashes", FIELD_HASHES),
+	WORD("parent_block_hash", FIELD_PARENT),
+	WORD("token_ids", FIELD_TOKENS),
+	WORD("block_size", FIELD_BLOCK_SIZE),
+	WORD("lora_id", FIELD_LORA_ID),
+	WORD("medium", FIELD_MEDIUM),
+	WORD("lora_name", FIELD_LORA_NAME),
+	WORD("extra_keys", FIELD_EXTRA),
+	WORD("group_idx", FIELD_GROUP),
+	WORD("kv_cache_spec_kind", FIELD_KIND),
+	WORD("kv_cache_spec_sliding_window", FIELD_NONE),
+	WORD("cache_salt", FIELD_SALT),
+	WORD("session_id", FIELD_NONE),
+	WORD("attn_dp_rank", FIELD_NONE),
+	WORD("locality", FIELD_NONE),
+	WORD("ownership", FIELD_NONE),
+	WORD("metadata", FIELD_NONE),
+	{NULL, 0, FIELD_UNKNOWN},
 };
 
 static const struct word types[] = {
-	{"BlockStored", AIBRIX_EVENT_STORED},
-	{"BlockRemoved", AIBRIX_EVENT_REMOVED},
-	{"AllBlocksCleared", AIBRIX_EVENT_CLEARED},
-	{NULL, 0},
+	WORD("BlockStored", AIBRIX_EVENT_STORED),
+	WORD("BlockRemoved", AIBRIX_EVENT_REMOVED),
+	WORD("AllBlocksCleared", AIBRIX_EVENT_CLEARED),
+	{NULL, 0, 0},
 };
 
 static const struct word media[] = {
-	{"GPU", AIBRIX_TIER_DEVICE},
-	{"CPU", AIBRIX_TIER_HOST},
-	{"CPU_PINNED", AIBRIX_TIER_HOST},
-	{"DISK", AIBRIX_TIER_DISK},
-	{"STORAGE", AIBRIX_TIER_DISK},
-	{"EXTERNAL", AIBRIX_TIER_EXTERNAL},
-	{NULL, AIBRIX_TIERS},
+	WORD("GPU", AIBRIX_TIER_DEVICE),
+	WORD("CPU", AIBRIX_TIER_HOST),
+	WORD("CPU_PINNED", AIBRIX_TIER_HOST),
+	WORD("DISK", AIBRIX_TIER_DISK),
+	WORD("STORAGE", AIBRIX_TIER_DISK),
+	WORD("EXTERNAL", AIBRIX_TIER_EXTERNAL),
+	{NULL, 0, AIBRIX_TIERS},
 };
 
 static const struct word kinds[] = {
-	{"full_attention", AIBRIX_GROUP_FULL},
-	{"mla_attention", AIBRIX_GROUP_FULL},
-	{"sink_full_attention", AIBRIX_GROUP_FULL},
-	{NULL, AIBRIX_GROUP_OTHER},
+	WORD("full_attention", AIBRIX_GROUP_FULL),
+	WORD("mla_attention", AIBRIX_GROUP_FULL),
+	WORD("sink_full_attention", AIBRIX_GROUP_FULL),
+	{NULL, 0, AIBRIX_GROUP_OTHER},
 };
 
 /* Behind the tag, by type; what is behind the last is not known. */
@@ -106,7 +111,7 @@ static uint32_t
 word_find(const struct word *words, const struct value *v)
 {
 	for (; words->text; words++)
-		if (strlen(words->text) == v->n &&
+		if (words->n == v->n &&
 		    memcmp(words->text, v->bytes, v->n) == 0)
 			break;
 	return words->meaning;
@@ -172,11 +177,10 @@ static enum outcome
 lora_id_read(const struct value *v, struct fields *f)
 {
 	f->has_lora_id = v->kind == VALUE_UINT;
-	f->lora_id = v->number;
-	return v->kind == VALUE_UINT || v->kind == VALUE_INT ||
-			       v->kind == VALUE_NIL
-		       ? TAKEN
-		       : MALFORMED;
+	f->lora_id = f->has_lora_id ? v->number : 0;
+	if (v->kind == VALUE_INT || v->kind == VALUE_NIL)
+		return TAKEN;
+	return f->has_lora_id ? TAKEN : MALFORMED;
 }
 
 static enum outcome
@@ -217,7 +221,7 @@ small_field_read(aibrix_event_decoder *d, struct cursor *c, uint32_t field,
 {
 	struct value v;
 
-	if (!aibrix__value_read(c, &v))
+	if (!value_read(c, &v))
 		return MALFORMED;
 	switch (field) {
 	case FIELD_TYPE: return type_read(&v, f);
@@ -293,7 +297,7 @@ map_read(aibrix_event_decoder *d, struct cursor *c, uint32_t n, size_t held,
 		enum outcome out;
 		uint32_t field = FIELD_UNKNOWN;
 
-		if (!aibrix__value_read(c, &key) || !rest_skip(c, &key))
+		if (!value_read(c, &key) || !rest_skip(c, &key))
 			return MALFORMED;
 		if (key.kind == VALUE_STR)
 			field = word_find(keys, &key);
@@ -311,7 +315,7 @@ aibrix__fields_read(aibrix_event_decoder *d, struct cursor *c, size_t held,
 	struct value v;
 
 	memset(f, 0, sizeof(*f));
-	if (!aibrix__value_read(c, &v))
+	if (!value_read(c, &v))
 		return MALFORMED;
 	if (v.kind == VALUE_ARRAY)
 		return array_read(d, c, v.n, held, f);

@@ -55,20 +55,10 @@ real_of(uint64_t bits, size_t width)
 	return wide;
 }
 
-static int
-bytes_take(struct cursor *c, struct value *v, uint64_t n)
+int
+aibrix__form_read(struct cursor *c, uint8_t tag, struct value *v)
 {
-	if (cursor_left(c) < n)
-		return 0;
-	v->n = (uint32_t)n;
-	v->bytes = c->at;
-	c->at += n;
-	return 1;
-}
-
-static int
-form_read(struct cursor *c, const struct form *form, struct value *v)
-{
+	const struct form *form = &forms[tag & 31];
 	uint64_t x;
 
 	if (cursor_left(c) < form->width)
@@ -94,35 +84,6 @@ form_read(struct cursor *c, const struct form *form, struct value *v)
 	case VALUE_MAP: v->n = (uint32_t)x; break;
 	}
 	return 1;
-}
-
-static inline int
-value_read(struct cursor *c, struct value *v)
-{
-	uint8_t tag;
-
-	if (c->at == c->end)
-		return 0;
-	tag = *c->at++;
-	if (tag < 0x80 || tag >= 0xe0) {
-		v->kind = tag < 0x80 ? VALUE_UINT : VALUE_INT;
-		v->number = tag < 0x80 ? tag : UINT64_MAX - (0xff - tag);
-	} else if (tag < 0xa0) {
-		v->kind = tag < 0x90 ? VALUE_MAP : VALUE_ARRAY;
-		v->n = tag & 15;
-	} else if (tag < 0xc0) {
-		v->kind = VALUE_STR;
-		return bytes_take(c, v, tag & 31);
-	} else {
-		return form_read(c, &forms[tag - 0xc0], v);
-	}
-	return 1;
-}
-
-int
-aibrix__value_read(struct cursor *c, struct value *v)
-{
-	return value_read(c, v);
 }
 
 int
