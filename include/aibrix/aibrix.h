@@ -2,6 +2,7 @@
 #ifndef AIBRIX_AIBRIX_H
 #define AIBRIX_AIBRIX_H
 
+#include <aibrix/admit.h>
 #include <aibrix/base.h>
 #include <aibrix/cache.h>
 #include <aibrix/compat.h>
