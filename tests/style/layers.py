@@ -24,7 +24,7 @@ ALLOW = {
 }
 # Public headers that carry another name than their module.
 HEADER_OF = {"compat": "hash", "version": "base", "prefix": "index",
-             "admit": "event"}
+             "predict": "index", "admit": "event"}
 INCLUDE = re.compile(r'#include\s+(?:"(\w+)/(\w+)\.h"|<aibrix/(\w+)\.h>)')
 
 
