@@ -231,7 +231,7 @@ part_read(const struct run *run, const struct part *part, uint32_t n)
 	uint32_t owner = part->owner;
 
 	/* Emptied: it may have got its bit since the bits were read. */
-	if (!cut.device && owner < INLINE_OWNERS &&
+	if ((!cut.held || !cut.device) && owner < INLINE_OWNERS &&
 	    atomic_load_explicit(&run->cover[owner / 64],
 				 memory_order_acquire) >>
 			    owner % 64 &
@@ -252,34 +252,53 @@ aibrix__score_begin(struct score *score, aibrix_index_reader *reader)
 		score->held[i] = score->device[i] = 0;
 }
 
-static void
-row_add(struct score *s, uint32_t owner, uint32_t held, uint32_t device)
+/* Owners of one word of bits that still hold everything.  Kept apart from
+ * the score while rows are added, so that they stay in registers. */
+struct word {
+	uint64_t held, device;
+};
+
+/* Parts of owners from the word's first up to below owner. */
+static inline struct word
+rows_of_parts(struct score *s, struct holders *h, uint32_t owner,
+	      struct word word)
 {
-	uint32_t n = s->first_depth;
+	const struct part *part = h->part, *end = h->end;
+	uint32_t depth = s->first_depth, n = s->n;
+	aibrix_match *rows = s->rows;
 
-	if (owner < INLINE_OWNERS) {
-		s->row[owner] = (uint8_t)s->n;
-		s->held[owner / 64] |= (uint64_t)(held == n) << owner % 64;
-		s->device[owner / 64] |= (uint64_t)(device == n) << owner % 64;
-	} else if (held == n) {
-		s->in_play[s->n_in_play++] = s->n;
-	}
-	s->rows[s->n] = (aibrix_match){owner, held, device, 0};
-	s->n += held > 0;
-}
+	for (; part < end && part->owner < owner; part++) {
+		struct cut cut = part_read(h->run, part, depth);
+		uint64_t bit = (uint64_t)1 << part->owner % 64;
 
-/* Parts of owners below owner. */
-static void
-rows_add(struct score *s, struct holders *h, uint32_t owner)
-{
-	const struct part *part = h->part;
-
-	for (; part < h->end && part->owner < owner; part++) {
-		struct cut cut = part_read(h->run, part, s->first_depth);
-
-		row_add(s, part->owner, cut.held, cut.device);
+		s->row[part->owner] = (uint8_t)n;
+		word.held |= cut.held == depth ? bit : 0;
+		word.device |= cut.device == depth ? bit : 0;
+		rows[n] = (aibrix_match){part->owner, cut.held, cut.device, 0};
+		n += cut.held > 0;
 	}
 	h->part = part;
+	s->n = n;
+	return word;
+}
+
+static inline struct word
+rows_of_word(struct score *s, struct holders *h, uint32_t i)
+{
+	struct word word = {h->bits[i], h->bits[i]};
+	uint32_t depth = s->first_depth, end = (i + 1) * 64;
+
+	for (uint64_t bits = h->bits[i]; bits; bits &= bits - 1) {
+		uint32_t owner = i * 64 + (uint32_t)__builtin_ctzll(bits);
+
+		if (h->part < h->end && h->part->owner <= owner) {
+			word = rows_of_parts(s, h, owner, word);
+			h->part += h->part < h->end && h->part->owner == owner;
+		}
+		s->row[owner] = (uint8_t)s->n;
+		s->rows[s->n++] = (aibrix_match){owner, depth, depth, 0};
+	}
+	return rows_of_parts(s, h, end, word);
 }
 
 /* Everybody who holds block 0 of the prompt. */
@@ -290,19 +309,20 @@ score_first(struct score *s, const struct hop *hop)
 
 	s->first_depth = hop->n;
 	for (uint32_t i = 0; i < INLINE_OWNERS / 64; i++) {
-		for (uint64_t bits = h.bits[i]; bits; bits &= bits - 1) {
-			uint32_t owner =
-				i * 64 + (uint32_t)__builtin_ctzll(bits);
+		struct word word = rows_of_word(s, &h, i);
 
-			if (h.part < h.end) {
-				rows_add(s, &h, owner);
-				h.part += h.part < h.end &&
-					  h.part->owner == owner;
-			}
-			row_add(s, owner, hop->n, hop->n);
-		}
+		s->held[i] = word.held;
+		s->device[i] = word.device;
 	}
-	rows_add(s, &h, NONE);
+	for (; h.part < h.end; h.part++) {
+		struct cut cut = part_read(h.run, h.part, hop->n);
+
+		if (cut.held == hop->n)
+			s->in_play[s->n_in_play++] = s->n;
+		s->rows[s->n] =
+			(aibrix_match){h.part->owner, cut.held, cut.device, 0};
+		s->n += cut.held > 0;
+	}
 }
 
 static aibrix_match *
