@@ -42,14 +42,14 @@ count(_Atomic uint64_t *counter)
 /* Nothing changes meanwhile, so the hops may be used piece by piece. */
 static uint32_t
 prompt_score_locked(aibrix_index_reader *reader, const uint64_t *hashes,
-		    uint32_t n)
+		    uint32_t n, aibrix_match *rows)
 {
 	struct aibrix_index *index = reader->index;
 	struct score score;
 	struct walk walk;
 
 	count(&reader->locked);
-	aibrix__score_begin(&score, reader);
+	aibrix__score_begin(&score, reader, rows);
 	pthread_mutex_lock(&index->lock);
 	aibrix__walk_begin(index, &walk, hashes, n, reader->hops, HOPS);
 	do {
@@ -64,11 +64,12 @@ prompt_score_locked(aibrix_index_reader *reader, const uint64_t *hashes,
 
 /* The rows of a walk that has ended; NONE: they are not to be trusted. */
 static uint32_t
-walk_score(aibrix_index_reader *reader, const struct walk *walk)
+walk_score(aibrix_index_reader *reader, const struct walk *walk,
+	   aibrix_match *rows)
 {
 	struct score score;
 
-	aibrix__score_begin(&score, reader);
+	aibrix__score_begin(&score, reader, rows);
 	aibrix__score_hops(&score, walk->hops, walk->n_hops);
 	if (!aibrix__walk_holds(walk))
 		return NONE;
@@ -76,13 +77,14 @@ walk_score(aibrix_index_reader *reader, const struct walk *walk)
 	return score.n;
 }
 
-/* Fills reader->rows; their number.  Between enter and leave. */
+/* Fills rows, max_owners of them; their number.  Between enter and leave. */
 static uint32_t
-prompt_score(aibrix_index_reader *reader, const uint64_t *hashes, uint32_t n)
+prompt_score(aibrix_index_reader *reader, const uint64_t *hashes, uint32_t n,
+	     aibrix_match *rows)
 {
 	for (uint32_t i = 0; i < TRIES; i++) {
 		struct walk walk;
-		uint32_t rows;
+		uint32_t found;
 
 		if (i)
 			count(&reader->retries);
@@ -91,11 +93,11 @@ prompt_score(aibrix_index_reader *reader, const uint64_t *hashes, uint32_t n)
 		aibrix__walk(reader->index, &walk);
 		if (aibrix__walk_open(&walk))
 			break;
-		rows = walk_score(reader, &walk);
-		if (rows != NONE)
-			return rows;
+		found = walk_score(reader, &walk, rows);
+		if (found != NONE)
+			return found;
 	}
-	return prompt_score_locked(reader, hashes, n);
+	return prompt_score_locked(reader, hashes, n, rows);
 }
 
 int
@@ -103,19 +105,21 @@ aibrix_index_lookup(aibrix_index_reader *reader, const uint64_t *hashes,
 		    uint64_t n, aibrix_match *out, uint32_t cap,
 		    uint32_t *n_out)
 {
-	uint32_t rows;
+	aibrix_match *rows;
+	uint32_t found;
 
 	if (!reader || !n_out || (n && !hashes) || (cap && !out) ||
 	    n > UINT32_MAX)
 		return AIBRIX_E_INVAL;
+	rows = cap < reader->index->max_owners ? reader->rows : out;
 	lookup_enter(reader);
-	rows = prompt_score(reader, hashes, (uint32_t)n);
+	found = prompt_score(reader, hashes, (uint32_t)n, rows);
 	lookup_leave(reader);
-	*n_out = rows;
-	if (rows > cap)
+	*n_out = found;
+	if (found > cap)
 		return AIBRIX_E_SPACE;
-	if (rows)
-		memcpy(out, reader->rows, rows * sizeof(*out));
+	if (found && rows != out)
+		memcpy(out, rows, found * sizeof(*out));
 	return AIBRIX_OK;
 }
 
@@ -142,16 +146,25 @@ struct batch {
 	uint64_t n; /* matches, also those without room */
 };
 
-static void
-batch_put(struct batch *b, uint32_t prompt, uint32_t rows)
+/* Room for all rows that the next prompt may have. */
+static aibrix_match *
+batch_rows(const struct batch *b)
 {
-	if (b->n + rows <= b->cap) {
-		if (rows)
-			memcpy(b->out + b->n, b->reader->rows,
-			       rows * sizeof(*b->out));
-		b->out_ends[prompt] = (uint32_t)b->n + rows;
+	if (b->n > b->cap || b->cap - b->n < b->reader->index->max_owners)
+		return b->reader->rows;
+	return b->out + b->n;
+}
+
+static void
+batch_put(struct batch *b, uint32_t prompt, const aibrix_match *rows,
+	  uint32_t n)
+{
+	if (b->n + n <= b->cap) {
+		if (n && rows != b->out + b->n)
+			memcpy(b->out + b->n, rows, n * sizeof(*rows));
+		b->out_ends[prompt] = (uint32_t)b->n + n;
 	}
-	b->n += rows;
+	b->n += n;
 }
 
 /*
@@ -186,13 +199,15 @@ batch_walk(struct batch *b, uint32_t first, uint32_t end)
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		const struct walk *walk = &walks[i];
-		uint32_t rows = NONE;
+		aibrix_match *rows = batch_rows(b);
+		uint32_t found = NONE;
 
 		if (!aibrix__walk_open(walk))
-			rows = walk_score(reader, walk);
-		if (rows == NONE)
-			rows = prompt_score(reader, walk->hashes, walk->n);
-		batch_put(b, first + i, rows);
+			found = walk_score(reader, walk, rows);
+		if (found == NONE)
+			found = prompt_score(reader, walk->hashes, walk->n,
+					     rows);
+		batch_put(b, first + i, rows, found);
 	}
 	lookup_leave(reader);
 }
@@ -226,7 +241,7 @@ aibrix_index_match(aibrix_index_reader *reader, const uint64_t *hashes,
 	if (!reader || (n && !hashes) || (rows && !blocks) || n > UINT32_MAX)
 		return AIBRIX_E_INVAL;
 	lookup_enter(reader);
-	found = prompt_score(reader, hashes, (uint32_t)n);
+	found = prompt_score(reader, hashes, (uint32_t)n, reader->rows);
 	lookup_leave(reader);
 	for (uint32_t i = 0; i < rows; i++)
 		blocks[i] = 0;

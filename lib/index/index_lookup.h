@@ -43,7 +43,9 @@ struct score {
 	uint8_t row[INLINE_OWNERS];          /* of owners with a bit */
 };
 
-void aibrix__score_begin(struct score *score, aibrix_index_reader *reader);
+/* rows: room for max_owners of them. */
+void aibrix__score_begin(struct score *score, aibrix_index_reader *reader,
+			 aibrix_match *rows);
 void aibrix__score_hops(struct score *score, const struct hop *hops,
 			uint32_t n);
 void aibrix__score_end(struct score *score);

@@ -243,9 +243,10 @@ part_read(const struct run *run, const struct part *part, uint32_t n)
 }
 
 void
-aibrix__score_begin(struct score *score, aibrix_index_reader *reader)
+aibrix__score_begin(struct score *score, aibrix_index_reader *reader,
+		    aibrix_match *rows)
 {
-	score->rows = reader->rows;
+	score->rows = rows;
 	score->in_play = reader->in_play;
 	score->n = score->n_in_play = score->depth = 0;
 	for (uint32_t i = 0; i < INLINE_OWNERS / 64; i++)
