@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <aibrix/aibrix.h>
+#include <aibrix/zmq.h>
 
 /* Offsets are those of 64-bit targets. */
 #if UINTPTR_MAX == UINT64_MAX
@@ -591,6 +592,59 @@ VALUE(AIBRIX_ADMIT_DO_RELEASE, 64);
 VALUE(AIBRIX_ADMIT_DEGRADED, 128);
 VALUE(AIBRIX_ADMIT_REQUEST_BYTES, 8);
 VALUE(AIBRIX_ADMIT_END, UINT64_MAX);
+
+/* zmq, 0.1 */
+AT(aibrix_zmq_sink, size, 0);
+AT(aibrix_zmq_sink, flags, 4);
+AT(aibrix_zmq_sink, ctx, 8);
+AT(aibrix_zmq_sink, apply, 16);
+AT(aibrix_zmq_sink, clear, 24);
+AT(aibrix_zmq_opts, size, 0);
+AT(aibrix_zmq_opts, hwm, 4);
+AT(aibrix_zmq_opts, context, 8);
+AT(aibrix_zmq_opts, sink, 16);
+AT(aibrix_zmq_opts, decoder, 24);
+AT(aibrix_zmq_opts, index, 32);
+AT(aibrix_zmq_opts, held_bytes, 40);
+AT(aibrix_zmq_opts, message_bytes, 48);
+AT(aibrix_zmq_opts, reconnect_ns, 56);
+AT(aibrix_zmq_opts, reconnect_max_ns, 64);
+AT(aibrix_zmq_opts, replay_ns, 72);
+AT(aibrix_zmq_opts, quiet_ns, 80);
+AT(aibrix_zmq_opts, alloc, 88);
+AT(aibrix_zmq_stream, size, 0);
+AT(aibrix_zmq_stream, owner, 4);
+AT(aibrix_zmq_stream, endpoint, 8);
+AT(aibrix_zmq_stream, replay, 16);
+AT(aibrix_zmq_stream, topic, 24);
+AT(aibrix_zmq_stream, rank, 32);
+AT(aibrix_zmq_stream, flags, 36);
+AT(aibrix_zmq_stream, hold_max, 40);
+AT(aibrix_zmq_stream, window, 44);
+AT(aibrix_zmq_stream, keep_lost, 48);
+AT(aibrix_zmq_stream, state, 56);
+AT(aibrix_zmq_stat, size, 0);
+AT(aibrix_zmq_stat, connected, 4);
+AT(aibrix_zmq_stat, phase, 8);
+AT(aibrix_zmq_stat, flags, 12);
+AT(aibrix_zmq_stat, next, 16);
+AT(aibrix_zmq_stat, held, 24);
+AT(aibrix_zmq_stat, held_bytes, 32);
+AT(aibrix_zmq_stat, batches, 40);
+AT(aibrix_zmq_stat, bytes, 48);
+AT(aibrix_zmq_stat, failed, 56);
+AT(aibrix_zmq_stat, duplicates, 64);
+AT(aibrix_zmq_stat, gaps, 72);
+AT(aibrix_zmq_stat, replays, 80);
+AT(aibrix_zmq_stat, replays_failed, 88);
+AT(aibrix_zmq_stat, restarts, 96);
+AT(aibrix_zmq_stat, clears, 104);
+AT(aibrix_zmq_stat, lost, 112);
+AT(aibrix_zmq_stat, degraded, 120);
+AT(aibrix_zmq_stat, bad_messages, 128);
+AT(aibrix_zmq_stat, connects, 136);
+AT(aibrix_zmq_stat, disconnects, 144);
+VALUE(AIBRIX_ZMQ_ALL_CLEARED, 1);
 
 int
 main(void)

@@ -8,10 +8,15 @@ import re
 import subprocess
 import sys
 
+# Headers of libraries of their own; all others are the core's.
+LIBRARY_OF = {"zmq.h": "libaibrix-zmq"}
 
-def declared(include):
-    """Functions that the headers declare with AIBRIX_API."""
-    text = "".join(p.read_text() for p in sorted(include.rglob("*.h")))
+
+def declared(include, library):
+    """Functions that the library's headers declare with AIBRIX_API."""
+    name = pathlib.Path(library).name.split(".")[0]
+    text = "".join(p.read_text() for p in sorted(include.rglob("*.h"))
+                   if LIBRARY_OF.get(p.name, "libaibrix") == name)
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     return set(re.findall(r"\bAIBRIX_API\b[^;#]*?\b(aibrix_\w+)\s*\(", text))
 
@@ -29,7 +34,7 @@ def exported(library):
 
 def main():
     library, map_file, include = sys.argv[1:]
-    headers = declared(pathlib.Path(include))
+    headers = declared(pathlib.Path(include), library)
     names = mapped(pathlib.Path(map_file))
     bad = []
     for where, seen in (("map", set(names)), ("library", exported(library))):

@@ -22,6 +22,8 @@ except ImportError as reason:
 
 LIBRARY, INCLUDE = sys.argv[1], pathlib.Path(sys.argv[2]).resolve()
 CC = sys.argv[sys.argv.index("--") + 1:]
+# Of libraries of their own: parsed, but not looked up in the core.
+OTHERS = {"zmq.h"}
 HEADERS = sorted(p.name for p in (INCLUDE / "aibrix").glob("*.h"))
 
 
@@ -98,7 +100,8 @@ def compare(questions, answers):
 
 
 def every_header_is_included_by_aibrix_h():
-    assert FILES == set(HEADERS), FILES ^ set(HEADERS)
+    assert FILES | OTHERS == set(HEADERS), FILES ^ set(HEADERS)
+    assert not FILES & OTHERS
 
 
 def every_header_parses_alone():

@@ -31,6 +31,11 @@ MAY_CALL = {
     "route": LOCKS,
     "cache": LOCKS,
     "pool": ["madvise", "mmap", "mprotect", "munmap", "sysconf", *LOCKS],
+    "zmq": """close epoll_create1 epoll_ctl epoll_wait errno_location
+        zmq_close zmq_connect zmq_ctx_new zmq_ctx_term zmq_errno
+        zmq_getsockopt zmq_msg_close zmq_msg_data zmq_msg_init zmq_msg_more
+        zmq_msg_move zmq_msg_recv zmq_msg_size zmq_send zmq_setsockopt
+        zmq_socket zmq_socket_monitor""".split(),
     "store": """clock_gettime close eventfd fallocate fcntl fdatasync flock
         fstat fsync ftruncate link lseek lstat mmap munmap nanosleep open openat poll
         posix_fallocate pread preadv pwrite pwritev read rename unlink

@@ -21,6 +21,7 @@ ALLOW = {
     "route": "fleet",
     "store": "hash evict pool",
     "cache": "hash evict pool store",
+    "zmq": "event hash index",
 }
 # Public headers that carry another name than their module.
 HEADER_OF = {"compat": "hash", "version": "base", "prefix": "index",

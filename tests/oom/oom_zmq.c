@@ -1,0 +1,71 @@
+#include <criterion/criterion.h>
+
+#include <aibrix/zmq.h>
+
+#include "failing.h"
+
+static int
+batch_apply(void *ctx, uint32_t owner, const void *payload, uint64_t n)
+{
+	(void)ctx;
+	(void)owner;
+	(void)payload;
+	(void)n;
+	return AIBRIX_OK;
+}
+
+static void
+owner_clear(void *ctx, uint32_t owner)
+{
+	(void)ctx;
+	(void)owner;
+}
+
+static const aibrix_zmq_sink sink = {
+	.size = sizeof(sink), .apply = batch_apply, .clear = owner_clear};
+
+/* One subscriber with a stream, from birth to death. */
+static int
+zmq_use(const aibrix_allocator *a)
+{
+	aibrix_zmq_opts opts = {
+		.size = sizeof(opts), .sink = &sink, .alloc = a};
+	aibrix_zmq_stream stream = {.size = sizeof(stream),
+				    .owner = 3,
+				    .endpoint = "inproc://nobody",
+				    .replay = "inproc://nobody-either",
+				    .topic = "kv",
+				    .rank = 7};
+	aibrix_zmq_stat stat = {.size = sizeof(stat)};
+	aibrix_zmq *zmq = NULL;
+	uint32_t n = 77;
+	int err = aibrix_zmq_new(&opts, &zmq);
+
+	if (err) {
+		cr_assert_null(zmq, "output untouched on failure");
+		return err;
+	}
+	err = aibrix_zmq_add(zmq, &stream);
+	cr_assert_eq(aibrix_zmq_stats(zmq, 3, &stat),
+		     err ? AIBRIX_E_NOT_FOUND : AIBRIX_OK);
+	cr_assert_eq(aibrix_zmq_poll(zmq, 0, 0, 1, &n), AIBRIX_OK);
+	cr_assert_eq(n, 0);
+	aibrix_zmq_free(zmq);
+	return err;
+}
+
+Test(zmq, new_and_add_survive_each_failed_allocation)
+{
+	for (uint64_t i = 0;; i++) {
+		struct failing f = {.fail_at = i};
+		aibrix_allocator a = failing_allocator(&f);
+		int err = zmq_use(&a);
+
+		cr_assert_eq(f.live, 0, "call %d", (int)i);
+		cr_assert_eq(f.live_bytes, 0);
+		if (!err)
+			break;
+		cr_assert_eq(err, AIBRIX_E_NOMEM);
+		cr_assert_lt(i, 100);
+	}
+}
