@@ -261,10 +261,9 @@ lookup_random(struct setup *s)
 	qsort(all, n_all, sizeof(double), bench_order);
 	snprintf(note, sizeof(note),
 		 "%s; p50 %.0f p99 %.0f ns; %.1f lines waited for, %.1f in "
-		 "order; %s",
+		 "order",
 		 s->note, bench_share(all, n_all, 0.5),
-		 bench_share(all, n_all, 0.99), lines, in_order,
-		 "median pairs");
+		 bench_share(all, n_all, 0.99), lines, in_order);
 	rounds_print(s->b, &r, "lookup_random_268", "lines x chase + stream",
 		     note);
 }
@@ -748,6 +747,10 @@ exactness(const struct bench *b, enum corpus_route route)
 static void
 rows_run(const struct bench *b, enum corpus_route route)
 {
+	const struct bench_row owner_maps = {
+		.name = "writer_vs_owner_maps",
+		.unit = "ns",
+		.note = "the design with a map per owner is not written yet"};
 	struct setup s;
 
 	setup_init(&s, b, route);
@@ -758,6 +761,7 @@ rows_run(const struct bench *b, enum corpus_route route)
 	writer_row(&s, &baseline_positional_64, "writer_vs_positional");
 	writer_row(&s, &baseline_radix_locks, "writer_vs_radix_locks");
 	writer_row(&s, &baseline_nested_map, "writer_vs_nested_map");
+	bench_missing(b, &owner_maps);
 	reader_beside_writer(&s);
 	setup_free(&s);
 }
