@@ -26,6 +26,7 @@
 #define AIBRIX_INDEX_H
 
 #include <aibrix/base.h>
+#include <aibrix/hash.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -173,6 +174,24 @@ AIBRIX_API AIBRIX_CHECK int
 aibrix_index_lookup(aibrix_index_reader *reader, const uint64_t *hashes,
 		    uint64_t n, aibrix_match *out, uint32_t cap,
 		    uint32_t *n_out);
+
+/*
+ * The same for a prompt that is not hashed yet: blocks are hashed a few at a
+ * time, and no more once one is unknown to the index.  hashes has room for
+ * hashes_cap, at least the whole blocks of the prompt; its first known
+ * entries are taken as given, and *n_hashes becomes the number that are
+ * there afterwards, for the next turn of the conversation.
+ *
+ * Fails: as aibrix_hash_blocks and aibrix_index_lookup.
+ * Cost: as lookup, and hashing at most 8 blocks and a quarter of what is
+ * known to the index in vain.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_index_lookup_tokens(aibrix_index_reader *reader, const aibrix_hash *hash,
+			   const aibrix_prompt *prompt, uint64_t known,
+			   uint64_t *hashes, uint64_t hashes_cap,
+			   uint64_t *n_hashes, aibrix_match *out, uint32_t cap,
+			   uint32_t *n_out);
 
 /*
  * Many prompts at once: hashes of prompt i are hashes[ends[i - 1]] up to

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/fence.h"
+#include "base/versioned.h"
 
 enum { TRIES = 8 };
 
@@ -121,6 +122,79 @@ aibrix_index_lookup(aibrix_index_reader *reader, const uint64_t *hashes,
 	if (found && rows != out)
 		memcpy(out, rows, found * sizeof(*out));
 	return AIBRIX_OK;
+}
+
+/* Blocks that the index knows of the prompt, whoever holds them. */
+static uint32_t
+prompt_depth(aibrix_index_reader *reader, const uint64_t *hashes, uint32_t n)
+{
+	struct walk walk;
+
+	lookup_enter(reader);
+	aibrix__walk_begin(reader->index, &walk, hashes, n, reader->hops, HOPS);
+	do {
+		walk.n_hops = 0;
+		aibrix__walk(reader->index, &walk);
+	} while (aibrix__walk_open(&walk));
+	lookup_leave(reader);
+	return walk.depth;
+}
+
+/* Hash until a block is unknown or none is left; *n: how many there are. */
+static int
+prompt_hash(aibrix_index_reader *reader, const aibrix_hash *hash,
+	    const aibrix_prompt *prompt, uint64_t *hashes, uint64_t total,
+	    uint64_t *n)
+{
+	uint64_t block = aibrix_hash_block_tokens(hash), depth = *n;
+	aibrix_prompt part = *prompt;
+
+	while (depth == *n && *n < total) {
+		uint64_t want = *n + 8 + *n / 4, known = *n;
+		int err;
+
+		want = want < total ? want : total;
+		part.n_tokens = want * block;
+		err = aibrix_hash_blocks(hash, &part, known, hashes, NULL, want,
+					 n);
+		if (err)
+			return err;
+		depth = prompt_depth(reader, hashes, (uint32_t)*n);
+	}
+	return AIBRIX_OK;
+}
+
+int
+aibrix_index_lookup_tokens(aibrix_index_reader *reader, const aibrix_hash *hash,
+			   const aibrix_prompt *prompt, uint64_t known,
+			   uint64_t *hashes, uint64_t hashes_cap,
+			   uint64_t *n_hashes, aibrix_match *out, uint32_t cap,
+			   uint32_t *n_out)
+{
+	aibrix_prompt p;
+	uint64_t total, n = known;
+	int err;
+
+	if (!reader || !hash || !prompt || !n_hashes || !n_out ||
+	    (hashes_cap && !hashes) || (cap && !out))
+		return AIBRIX_E_INVAL;
+	err = aibrix__struct_load(&p, sizeof(p), prompt,
+				  STRUCT_UPTO(aibrix_prompt, salt));
+	if (err)
+		return err;
+	total = aibrix_hash_count(hash, p.n_tokens);
+	if (total > UINT32_MAX || known > total)
+		return AIBRIX_E_INVAL;
+	if (hashes_cap < total) {
+		*n_hashes = total;
+		return AIBRIX_E_SPACE;
+	}
+	p.size = sizeof(p);
+	err = prompt_hash(reader, hash, &p, hashes, total, &n);
+	if (err)
+		return err;
+	*n_hashes = n;
+	return aibrix_index_lookup(reader, hashes, n, out, cap, n_out);
 }
 
 static int

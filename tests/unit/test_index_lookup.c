@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 
+#include <aibrix/hash.h>
 #include <aibrix/index.h>
 
 static const uint64_t hashes[] = {1, 2, 3, 4, 5, 6};
@@ -160,5 +161,67 @@ Test(index_lookup, a_column_has_a_value_for_every_row)
 	cr_expect_eq(column[4], 2);
 	cr_expect_eq(column[7], 0);
 	cr_expect_eq(column[8], -1, "beyond rows");
+	free_reader(reader, index);
+}
+
+/* 40 blocks of 16 tokens, the first 20 stored by owner 2. */
+Test(index_lookup, tokens_are_hashed_as_far_as_the_index_knows_them)
+{
+	enum { BLOCKS = 40, STORED = 20 };
+	static uint32_t tokens[BLOCKS * 16];
+	static uint64_t made[BLOCKS], all[BLOCKS], names[BLOCKS];
+	aibrix_prompt prompt = {.size = sizeof(prompt),
+				.tokens = tokens,
+				.n_tokens = BLOCKS * 16};
+	aibrix_index_stored e = {
+		.size = sizeof(e), .n = STORED, .hashes = all, .names = names};
+	aibrix_index *index;
+	aibrix_index_reader *reader = new_reader(&index);
+	aibrix_hash *hash;
+	aibrix_match out[4];
+	uint64_t n = 0;
+	uint32_t n_out = 0;
+
+	for (uint32_t i = 0; i < BLOCKS * 16; i++)
+		tokens[i] = i * 7;
+	for (uint32_t i = 0; i < BLOCKS; i++)
+		names[i] = 1000 + i;
+	cr_assert_eq(aibrix_hash_new(NULL, &hash), AIBRIX_OK);
+	cr_assert_eq(
+		aibrix_hash_blocks(hash, &prompt, 0, all, NULL, BLOCKS, &n),
+		AIBRIX_OK);
+	cr_assert_eq(aibrix_index_apply_stored(index, 2, &e), AIBRIX_OK);
+
+	cr_expect_eq(aibrix_index_lookup_tokens(reader, hash, &prompt, 0, made,
+						BLOCKS, &n, out, 4, &n_out),
+		     AIBRIX_OK);
+	cr_expect_eq(n_out, 1);
+	cr_expect_eq(out[0].owner, 2);
+	cr_expect_eq(out[0].held, STORED);
+	cr_expect_geq(n, STORED);
+	cr_expect_lt(n, BLOCKS);
+	cr_expect_arr_eq(made, all, n * sizeof(*all));
+
+	/* The next turn goes on from there. */
+	e.hashes = all + STORED;
+	e.names = names + STORED;
+	e.parent = names[STORED - 1];
+	e.flags = AIBRIX_INDEX_HAS_PARENT;
+	cr_assert_eq(aibrix_index_apply_stored(index, 2, &e), AIBRIX_OK);
+	cr_expect_eq(aibrix_index_lookup_tokens(reader, hash, &prompt, n, made,
+						BLOCKS, &n, out, 4, &n_out),
+		     AIBRIX_OK);
+	cr_expect_eq(n, BLOCKS);
+	cr_expect_eq(out[0].held, BLOCKS);
+
+	cr_expect_eq(aibrix_index_lookup_tokens(reader, hash, &prompt, 0, made,
+						BLOCKS - 1, &n, out, 4, &n_out),
+		     AIBRIX_E_SPACE);
+	cr_expect_eq(n, BLOCKS);
+	cr_expect_eq(aibrix_index_lookup_tokens(reader, hash, &prompt,
+						BLOCKS + 1, made, BLOCKS, &n,
+						out, 4, &n_out),
+		     AIBRIX_E_INVAL);
+	aibrix_hash_free(hash);
 	free_reader(reader, index);
 }
