@@ -134,6 +134,14 @@ wire_of_hex(const char *hex)
 	return w;
 }
 
+static inline void
+wire_hex(struct wire *w, const char *hex)
+{
+	struct wire more = wire_of_hex(hex);
+
+	wire_bytes(w, more.bytes, more.n);
+}
+
 static inline aibrix_hash *
 new_hash(uint32_t block_tokens)
 {

@@ -52,7 +52,7 @@ typedef struct aibrix_event_decoder aibrix_event_decoder;
  * names made of it, in stores and removals alike.
  *
  * Fails: E_INVAL (no hash without NO_HASHES, no block size, not a multiple,
- * more than 1024 times, max_bytes), E_ABI, E_NOMEM.
+ * more than 256 times, max_bytes), E_ABI, E_NOMEM.
  * Since: 0.1.
  */
 AIBRIX_API AIBRIX_CHECK int aibrix_event_new(const aibrix_event_opts *opts,
@@ -115,8 +115,8 @@ AIBRIX_API AIBRIX_CHECK int aibrix_event_open(aibrix_event_decoder *decoder,
  *
  * Fails: E_NOT_FOUND (the batch has ended), E_STATE (no batch), E_PARSE (an
  * event was malformed) and E_UNSUPPORTED (it is well formed and of no use:
- * unknown type or medium, other block size, too many blocks; both: it is
- * counted and skipped, go on with the next call), E_NOMEM (call again, or
+ * unknown type or medium, other block size, too many blocks or items; both:
+ * it is counted and skipped, go on with the next call), E_NOMEM (call again, or
  * open another batch).
  * Since: 0.1.
  */
@@ -171,7 +171,7 @@ typedef struct aibrix_event_stat {
 	uint64_t wrong_block_size; /* not the decoder's */
 	uint64_t wrong_tokens;     /* not blocks x block size */
 	uint64_t bigrams;          /* tokens in pairs */
-	uint64_t too_large;        /* above AIBRIX_INDEX_EVENT_BLOCKS */
+	uint64_t too_large;        /* AIBRIX_INDEX_EVENT_BLOCKS, 64 items */
 	uint64_t unhashable;       /* LoRA or items, which the hash refuses */
 	uint64_t no_memory;        /* apply left out for the decoder's memory */
 	uint64_t unknown_fields;   /* keys and positions skipped */

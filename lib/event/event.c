@@ -93,7 +93,6 @@ aibrix_event_free(aibrix_event_decoder *d)
 	aibrix__free(&alloc, d->tokens, d->tokens_cap, sizeof(*d->tokens));
 	aibrix__free(&alloc, d->names, d->names_cap, sizeof(*d->names));
 	aibrix__free(&alloc, d->hashes, d->hashes_cap, sizeof(*d->hashes));
-	aibrix__free(&alloc, d->items, d->items_cap, sizeof(*d->items));
 	aibrix__free(&alloc, d, 1, sizeof(*d));
 }
 
@@ -291,7 +290,7 @@ event_read(aibrix_event_decoder *d, struct cursor *c, size_t held,
 	e->names = e->n ? d->names + held : NULL;
 	if (f.type == AIBRIX_EVENT_STORED)
 		out = stored_finish(d, &f, e);
-	if (d->split > 1)
+	if (d->split > 1 && e->n)
 		aibrix__names_split(d->names + held, f.n_names, d->split);
 	return out;
 }

@@ -10,8 +10,8 @@
  * start counted from the block's start (older engines: the identifier
  * alone), in block 0 of a prompt the cache salt, then digests of prompt
  * embeddings.  Texts say nothing of what they are, so:
- *   - the first element is the LoRA if the event has one and it is its name
- *     or number, or any text when the event gave no name;
+ *   - the first element is the LoRA if the event has one, and it is its name
+ *     or a number (older engines), or any text when the event gave no name;
  *   - the last text is the salt in block 0 of a prompt;
  *   - another text, and the bytes of a digest, are an item that starts with
  *     the block;
@@ -43,6 +43,7 @@ struct naming {
 	const struct fields *f;
 	const aibrix_event *event;
 	struct cursor extra;
+	size_t lora_bytes;
 	uint64_t done; /* index blocks that have a hash */
 };
 
@@ -74,10 +75,13 @@ decimal_format(char *text, uint64_t x)
 static int
 first_extra(const struct fields *f, struct value *v)
 {
-	struct cursor c = {f->extra.at, f->extra.at + f->extra.n};
+	struct cursor c;
 	uint32_t n;
 
-	if (!f->extra.at || !value_read(&c, v) || v->kind != VALUE_ARRAY)
+	if (!f->extra.at)
+		return 0;
+	c = (struct cursor){f->extra.at, f->extra.at + f->extra.n};
+	if (!value_read(&c, v) || v->kind != VALUE_ARRAY)
 		return 0;
 	for (n = v->n; n; n--) {
 		if (!value_read(&c, v))
@@ -119,8 +123,8 @@ is_lora(const struct naming *x, const struct value *v)
 	if (!lora)
 		return 0;
 	if (v->kind == VALUE_UINT)
-		return x->f->has_lora_id && v->number == x->f->lora_id;
-	return v->kind == VALUE_STR && v->n == strlen(lora) &&
+		return 1;
+	return v->kind == VALUE_STR && v->n == x->lora_bytes &&
 	       memcmp(v->bytes, lora, v->n) == 0;
 }
 
@@ -131,10 +135,8 @@ item_push(struct naming *x, struct tuple *t, struct span id, int64_t offset)
 
 	if (!id.n || id.n > TEXT_MAX)
 		return MALFORMED;
-	if (aibrix__grow(&d->alloc, &d->items, &d->items_cap,
-			 (size_t)t->n_items + 1,
-			 sizeof(*d->items)) != AIBRIX_OK)
-		return NO_MEMORY;
+	if (t->n_items == ITEMS_MAX)
+		return TOO_LARGE;
 	d->items[t->n_items++] =
 		(aibrix_block_item){id.at, (uint32_t)id.n, 0, offset};
 	return TAKEN;
@@ -271,24 +273,20 @@ run_hash(struct naming *x, uint64_t end)
 
 /* The items of the block that starts at offset start of the engine's, put
  * behind the engine block's own; how many. */
-static enum outcome
-items_shift(struct naming *x, const struct tuple *t, int64_t start, uint32_t *n)
+static uint32_t
+items_shift(struct naming *x, const struct tuple *t, int64_t start)
 {
 	aibrix_event_decoder *d = x->d;
-	size_t want = 2 * (size_t)t->n_items;
+	uint32_t n = 0;
 
-	if (aibrix__grow(&d->alloc, &d->items, &d->items_cap, want,
-			 sizeof(*d->items)) != AIBRIX_OK)
-		return NO_MEMORY;
-	*n = 0;
 	for (uint32_t i = 0; i < t->n_items; i++) {
 		aibrix_block_item item = d->items[i];
 
 		item.offset -= start;
 		if (item.offset < (int64_t)d->block_tokens)
-			d->items[t->n_items + (*n)++] = item;
+			d->items[t->n_items + n++] = item;
 	}
-	return TAKEN;
+	return n;
 }
 
 /* The next index block, the j-th of its engine block. */
@@ -305,12 +303,7 @@ block_hash(struct naming *x, const struct tuple *t, uint32_t j)
 			      .salt = j ? NULL : t->salt};
 
 	if (d->split > 1 && t->n_items) {
-		enum outcome out;
-
-		out = items_shift(x, t, (int64_t)j * d->block_tokens,
-				  &block.n_items);
-		if (out != TAKEN)
-			return out;
+		block.n_items = items_shift(x, t, (int64_t)j * d->block_tokens);
 		block.items = d->items + t->n_items;
 	}
 	if (aibrix_hash_block(d->hash, &block, &d->hashes[x->done]))
@@ -357,6 +350,8 @@ aibrix__contents_make(aibrix_event_decoder *d, const struct fields *f,
 	const int plain = !f->extra.at;
 	enum outcome out = TAKEN;
 
+	if (event->lora)
+		x.lora_bytes = strlen(event->lora);
 	if (aibrix__grow(&d->alloc, &d->hashes, &d->hashes_cap, blocks,
 			 sizeof(*d->hashes)) != AIBRIX_OK)
 		return NO_MEMORY;

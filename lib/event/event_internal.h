@@ -9,7 +9,8 @@
 enum {
 	HASH_BYTES_MAX = 64, /* of an engine hash in its bytes form */
 	TEXT_MAX = 4096,     /* LoRA, salt, identifier: as the hash has it */
-	SPLIT_MAX = 1024     /* index blocks in an engine block */
+	ITEMS_MAX = 64,      /* in an engine block */
+	SPLIT_MAX = 256      /* index blocks in an engine block */
 };
 
 /* What became of an event.  From SKIPPED on it is left out, and the number
@@ -60,8 +61,8 @@ struct aibrix_event_decoder {
 	/* Scratch, grown as events need it. */
 	uint32_t *tokens;
 	uint64_t *names, *hashes;
-	aibrix_block_item *items;
-	size_t tokens_cap, names_cap, hashes_cap, items_cap;
+	size_t tokens_cap, names_cap, hashes_cap;
+	aibrix_block_item items[2 * ITEMS_MAX];
 	char lora[TEXT_MAX + 1], salt[TEXT_MAX + 1], tuple_salt[TEXT_MAX + 1];
 
 	aibrix_event_stat stat;

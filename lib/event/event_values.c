@@ -119,6 +119,8 @@ aibrix__tokens_read(aibrix_event_decoder *d, struct cursor *c, struct fields *f)
 	if (v.kind != VALUE_ARRAY || v.n > cursor_left(c))
 		return MALFORMED;
 	n = v.n;
+	if (!n)
+		return TAKEN;
 	if (aibrix__grow(&d->alloc, &d->tokens, &d->tokens_cap, n,
 			 sizeof(*d->tokens)) != AIBRIX_OK)
 		return NO_MEMORY;
@@ -193,6 +195,10 @@ aibrix__names_read(aibrix_event_decoder *d, struct cursor *c, size_t held,
 	if (!value_read(c, &v) || v.kind != VALUE_ARRAY || v.n > cursor_left(c))
 		return MALFORMED;
 	n = v.n;
+	f->n_names = (uint32_t)n;
+	f->has_names = 1;
+	if (!n)
+		return TAKEN;
 	if (n > AIBRIX_INDEX_EVENT_BLOCKS / d->split)
 		return TOO_LARGE;
 	if (aibrix__grow(&d->alloc, &d->names, &d->names_cap,
@@ -207,8 +213,6 @@ aibrix__names_read(aibrix_event_decoder *d, struct cursor *c, size_t held,
 		if (!value_read(c, &v) || !aibrix__name_of(d, &v, &out[i++]))
 			return MALFORMED;
 	}
-	f->n_names = (uint32_t)n;
-	f->has_names = 1;
 	return TAKEN;
 }
 

@@ -230,6 +230,50 @@ picks(void)
 	aibrix_fleet_free(fleet);
 }
 
+enum { BATCH_BYTES = 65536, BATCH_BLOCKS = 64 };
+
+/* A batch of stores with an adapter, and of their removals, twice: the first
+ * pass may fetch memory. */
+static void
+events(void)
+{
+	static uint8_t bytes[BATCH_BYTES];
+	const aibrix_event batch[] = {
+		{.type = AIBRIX_EVENT_STORED,
+		 .n = BATCH_BLOCKS,
+		 .names = hashes,
+		 .tokens = tokens,
+		 .n_tokens = BATCH_BLOCKS * BLOCK_TOKENS,
+		 .block_tokens = BLOCK_TOKENS,
+		 .lora = "adapter"},
+		{.type = AIBRIX_EVENT_REMOVED,
+		 .n = BATCH_BLOCKS,
+		 .names = hashes},
+	};
+	const aibrix_hash_opts opts = {.size = sizeof(opts)};
+	aibrix_event_opts event_opts = {.size = sizeof(event_opts)};
+	aibrix_event_decoder *decoder = NULL;
+	aibrix_hash *hash = NULL;
+	aibrix_event event;
+	uint64_t n = 0;
+
+	COUNTED(aibrix_hash_new(&opts, &hash));
+	event_opts.hash = hash;
+	COUNTED(aibrix_event_new(&event_opts, &decoder));
+	QUIET(aibrix_event_encode(NULL, batch, 2, bytes, sizeof(bytes), &n));
+	QUIET(aibrix_event_open(decoder, bytes, n, NULL));
+	COUNTED(aibrix_event_next(decoder, &event));
+	expect(event.hashes != NULL, "contents are hashed");
+	for (int i = 0; i < 2; i++) {
+		QUIET(aibrix_event_open(decoder, bytes, n, NULL));
+		QUIET(aibrix_event_next(decoder, &event));
+		QUIET(aibrix_event_next(decoder, &event));
+	}
+	expect(event.type == AIBRIX_EVENT_REMOVED, "removals come last");
+	aibrix_event_free(decoder);
+	aibrix_hash_free(hash);
+}
+
 int
 main(void)
 {
@@ -238,6 +282,7 @@ main(void)
 	names(AIBRIX_KEY_SHA256);
 	names(AIBRIX_KEY_XXH3);
 	lookups();
+	events();
 	picks();
 	printf("%d failures\n", failures);
 	return failures != 0;
