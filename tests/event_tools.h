@@ -43,11 +43,18 @@ wire_nil(struct wire *w)
 	wire_tag(w, 0xc0);
 }
 
+/* In its shortest form, as engines write it. */
 static inline void
 wire_uint(struct wire *w, uint64_t x)
 {
 	if (x < 0x80)
 		wire_tag(w, (uint8_t)x);
+	else if (x <= UINT8_MAX)
+		wire_wide(w, 0xcc, x, 1);
+	else if (x <= UINT16_MAX)
+		wire_wide(w, 0xcd, x, 2);
+	else if (x <= UINT32_MAX)
+		wire_wide(w, 0xce, x, 4);
 	else
 		wire_wide(w, 0xcf, x, 8);
 }

@@ -248,7 +248,7 @@ rich_batch(void)
 	struct wire w;
 
 	wire_batch(&w, 4);
-	wire_stored(&w, 12, 300, 2, 60000, 4);
+	wire_stored(&w, 12, 300, 2, 65532, 4);
 	wire_uint(&w, 7);
 	wire_text(&w, "GPU");
 	wire_text(&w, "adapter");

@@ -1,4 +1,6 @@
-/* Batches straight into the index, and batches that we write. */
+/* Batches straight into the index. */
+#include <stdlib.h>
+
 #include <criterion/criterion.h>
 
 #include "event_tools.h"
@@ -162,6 +164,74 @@ Test(event_apply, removals_of_other_tiers_are_apart)
 	cr_expect_eq(index_stat().removed, 4);
 }
 
+/* The names of a removal that waits are moved to the front. */
+Test(event_apply, removals_that_take_turns_are_not_mixed_up)
+{
+	struct wire w;
+
+	wire_batch(&w, 5);
+	wire_stored(&w, 5, 10, 3, 1, 4);
+	wire_array(&w, 7);
+	wire_text(&w, "BlockStored");
+	wire_range(&w, 10, 3);
+	wire_nil(&w);
+	wire_array(&w, 0);
+	wire_uint(&w, 0);
+	wire_nil(&w);
+	wire_text(&w, "CPU");
+	wire_removed(&w, 12, 1, "GPU");
+	wire_removed(&w, 12, 1, "CPU");
+	wire_removed(&w, 11, 1, "GPU");
+	cr_assert_eq(apply(&w), AIBRIX_OK);
+	cr_expect_eq(held(3), 2);
+}
+
+Test(event_apply, removals_of_other_groups_are_apart)
+{
+	struct wire w;
+
+	wire_batch(&w, 3);
+	wire_stored(&w, 11, 20, 1, 1, 4);
+	for (int i = 0; i < 4; i++)
+		wire_nil(&w);
+	wire_uint(&w, 1);
+	wire_text(&w, "mamba");
+	for (uint32_t group = 0; group < 2; group++) {
+		wire_array(&w, 4);
+		wire_text(&w, "BlockRemoved");
+		wire_range(&w, 20, 1);
+		wire_nil(&w);
+		wire_uint(&w, group);
+	}
+	cr_assert_eq(apply(&w), AIBRIX_OK);
+	cr_expect_eq(index_stat().unknown_removals, 1);
+	cr_expect_eq(index_stat().ignored, 2);
+}
+
+/* 2^20 names in one event, and one in the next. */
+Test(event_apply, removals_are_joined_as_far_as_the_index_takes_them)
+{
+	const uint32_t most = AIBRIX_INDEX_EVENT_BLOCKS;
+	uint8_t *bytes = calloc(1, (size_t)most + 128);
+	struct wire w;
+	size_t n;
+
+	cr_assert_not_null(bytes);
+	wire_batch(&w, 2);
+	wire_array(&w, 2);
+	wire_text(&w, "BlockRemoved");
+	wire_wide(&w, 0xdd, most, 4);
+	memcpy(bytes, w.bytes, w.n);
+	n = w.n + most;
+	w.n = 0;
+	wire_removed(&w, 12, 1, "GPU");
+	memcpy(bytes + n, w.bytes, w.n);
+	cr_expect_eq(aibrix_event_apply(decoder, index, 3, bytes, n + w.n),
+		     AIBRIX_OK);
+	cr_expect_eq(stat_of(decoder).removed_blocks, (uint64_t)most + 1);
+	free(bytes);
+}
+
 Test(event_apply, skipped_events_part_no_removals)
 {
 	struct wire w;
@@ -248,249 +318,4 @@ Test(event_apply, apply_leaves_no_batch_open)
 	cr_assert_eq(first_status(decoder, &w), AIBRIX_OK);
 	cr_assert_eq(apply(&w), AIBRIX_OK);
 	cr_expect_eq(aibrix_event_next(decoder, &e), AIBRIX_E_STATE);
-}
-
-static const uint64_t names[] = {0, 200, 70000, (uint64_t)1 << 40};
-static const uint32_t tokens[] = {
-	0,     127, 128, 255, 256, 65535, 65536,      UINT32_MAX,
-	70000, 1,   2,   3,   4,   5,     4000000000, 6};
-
-/* One event of each sort, and what each field may be. */
-static const aibrix_event samples[] = {
-	{.type = AIBRIX_EVENT_STORED,
-	 .flags = AIBRIX_INDEX_HAS_PARENT,
-	 .parent = UINT64_MAX,
-	 .tier = AIBRIX_TIER_HOST,
-	 .group = 5,
-	 .n = 4,
-	 .names = names,
-	 .tokens = tokens,
-	 .n_tokens = 16,
-	 .block_tokens = 4,
-	 .lora = "adapter"},
-	{.type = AIBRIX_EVENT_STORED,
-	 .tier = AIBRIX_TIER_DISK,
-	 .kind = AIBRIX_GROUP_OTHER,
-	 .n = 1,
-	 .names = names,
-	 .tokens = tokens,
-	 .n_tokens = 3,
-	 .block_tokens = 64},
-	{.type = AIBRIX_EVENT_STORED,
-	 .tier = AIBRIX_TIER_EXTERNAL,
-	 .n = 2,
-	 .names = names},
-	{.type = AIBRIX_EVENT_STORED,
-	 .n = 1,
-	 .names = names,
-	 .tokens = tokens,
-	 .n_tokens = 4,
-	 .block_tokens = 4,
-	 .extra = "\x91\x91\x92\xa1i\xfd",
-	 .extra_bytes = 6},
-	{.type = AIBRIX_EVENT_STORED},
-	{.type = AIBRIX_EVENT_REMOVED,
-	 .tier = AIBRIX_TIER_HOST,
-	 .group = 63,
-	 .n = 3,
-	 .names = names},
-	{.type = AIBRIX_EVENT_REMOVED},
-	{.type = AIBRIX_EVENT_CLEARED},
-};
-
-enum { SAMPLES = sizeof(samples) / sizeof(*samples) };
-
-static void
-expect_bytes(const void *a, const void *b, size_t n)
-{
-	if (n)
-		cr_expect_arr_eq(a, b, n);
-}
-
-static void
-expect_same(const aibrix_event *a, const aibrix_event *b)
-{
-	cr_expect_eq(a->type, b->type);
-	cr_expect_eq(a->flags, b->flags);
-	cr_expect_eq(a->tier, b->tier);
-	cr_expect_eq(a->group, b->group);
-	cr_expect_eq(a->kind, b->kind);
-	cr_expect_eq(a->parent, b->parent);
-	cr_expect_eq(a->block_tokens, b->block_tokens);
-	cr_assert_eq(a->n, b->n);
-	expect_bytes(a->names, b->names, a->n * sizeof(*a->names));
-	cr_assert_eq(a->n_tokens, b->n_tokens);
-	expect_bytes(a->tokens, b->tokens, a->n_tokens * sizeof(*a->tokens));
-	cr_assert_eq(!a->lora, !b->lora);
-	if (a->lora)
-		cr_expect_str_eq(a->lora, b->lora);
-	cr_assert_eq(!a->salt, !b->salt);
-	if (a->salt)
-		cr_expect_str_eq(a->salt, b->salt);
-	cr_assert_eq(a->extra_bytes, b->extra_bytes);
-	expect_bytes(a->extra, b->extra, a->extra_bytes);
-}
-
-static void
-expect_round_trip(uint32_t flags, const aibrix_event *events, uint32_t n)
-{
-	const aibrix_event_encoding encoding = {.size = sizeof(encoding),
-						.flags = flags,
-						.time_s = 12.25,
-						.rank = 300};
-	aibrix_event_batch batch = {.size = sizeof(batch)};
-	uint8_t bytes[1024];
-	uint64_t need;
-	uint32_t rank;
-	aibrix_event e;
-
-	cr_assert_eq(aibrix_event_encode(&encoding, events, n, bytes,
-					 sizeof(bytes), &need),
-		     AIBRIX_OK);
-	cr_assert_eq(aibrix_event_open(decoder, bytes, need, &batch),
-		     AIBRIX_OK);
-	cr_expect_eq(batch.n_events, n);
-	cr_expect_eq(batch.time_s, 12.25);
-	for (uint32_t i = 0; i < n; i++) {
-		cr_assert_eq(aibrix_event_next(decoder, &e), AIBRIX_OK);
-		expect_same(&events[i], &e);
-	}
-	cr_expect_eq(aibrix_event_next(decoder, &e), AIBRIX_E_NOT_FOUND);
-	cr_assert_eq(aibrix_event_rank(bytes, need, &rank), AIBRIX_OK);
-	cr_expect_eq(rank, 300);
-}
-
-Test(event_encode, what_is_written_is_read)
-{
-	start();
-	expect_round_trip(AIBRIX_EVENT_HAS_RANK, samples, SAMPLES);
-	expect_round_trip(AIBRIX_EVENT_HAS_RANK | AIBRIX_EVENT_MAPS, samples,
-			  SAMPLES);
-	stop();
-}
-
-Test(event_encode, a_salt_goes_into_maps_only)
-{
-	aibrix_event e = samples[3];
-	uint8_t bytes[256];
-	uint64_t n;
-
-	start();
-	e.salt = "tenant";
-	expect_round_trip(AIBRIX_EVENT_HAS_RANK | AIBRIX_EVENT_MAPS, &e, 1);
-	cr_expect_eq(aibrix_event_encode(NULL, &e, 1, bytes, sizeof(bytes), &n),
-		     AIBRIX_E_INVAL);
-	stop();
-}
-
-Test(event_encode, too_small_a_buffer_says_what_is_needed)
-{
-	uint8_t bytes[512];
-	uint64_t n, need = 0;
-
-	cr_assert_eq(aibrix_event_encode(NULL, samples, SAMPLES, NULL, 0, &n),
-		     AIBRIX_E_SPACE);
-	for (uint64_t cap = 0; cap < n; cap++) {
-		memset(bytes, 0x5a, sizeof(bytes));
-		cr_assert_eq(aibrix_event_encode(NULL, samples, SAMPLES, bytes,
-						 cap, &need),
-			     AIBRIX_E_SPACE);
-		cr_assert_eq(need, n);
-		for (uint64_t i = cap; i < sizeof(bytes); i++)
-			cr_assert_eq(bytes[i], 0x5a);
-	}
-	cr_expect_eq(
-		aibrix_event_encode(NULL, samples, SAMPLES, bytes, n, &need),
-		AIBRIX_OK);
-}
-
-static int
-status_of(const aibrix_event *e)
-{
-	uint8_t bytes[256];
-	uint64_t n;
-
-	return aibrix_event_encode(NULL, e, 1, bytes, sizeof(bytes), &n);
-}
-
-Test(event_encode, wrong_events_are_refused)
-{
-	const aibrix_event good = samples[3];
-	aibrix_event e = good;
-
-	cr_assert_eq(status_of(&e), AIBRIX_OK);
-	e.type = 0;
-	cr_expect_eq(status_of(&e), AIBRIX_E_INVAL);
-	e.type = 4;
-	cr_expect_eq(status_of(&e), AIBRIX_E_INVAL);
-	e = good;
-	e.tier = AIBRIX_TIERS;
-	cr_expect_eq(status_of(&e), AIBRIX_E_INVAL);
-	e = good;
-	e.group = AIBRIX_INDEX_GROUPS;
-	cr_expect_eq(status_of(&e), AIBRIX_E_INVAL);
-	e = good;
-	e.kind = 2;
-	cr_expect_eq(status_of(&e), AIBRIX_E_INVAL);
-	e = good;
-	e.flags = 2;
-	cr_expect_eq(status_of(&e), AIBRIX_E_INVAL);
-	e = good;
-	e.spare = 1;
-	cr_expect_eq(status_of(&e), AIBRIX_E_INVAL);
-	e = good;
-	e.names = NULL;
-	cr_expect_eq(status_of(&e), AIBRIX_E_INVAL);
-	e = good;
-	e.tokens = NULL;
-	cr_expect_eq(status_of(&e), AIBRIX_E_INVAL);
-	e = good;
-	e.n_tokens = (uint64_t)UINT32_MAX + 1;
-	cr_expect_eq(status_of(&e), AIBRIX_E_INVAL);
-}
-
-Test(event_encode, extra_keys_are_one_whole_value)
-{
-	aibrix_event e = samples[3];
-
-	e.extra_bytes = 5;
-	cr_expect_eq(status_of(&e), AIBRIX_E_INVAL);
-	e.extra = "\x90\x90";
-	e.extra_bytes = 2;
-	cr_expect_eq(status_of(&e), AIBRIX_E_INVAL);
-	e.extra_bytes = 0;
-	cr_expect_eq(status_of(&e), AIBRIX_E_INVAL);
-	e.extra = NULL;
-	e.extra_bytes = 1;
-	cr_expect_eq(status_of(&e), AIBRIX_E_INVAL);
-}
-
-Test(event_encode, wrong_calls_are_refused)
-{
-	aibrix_event_encoding x = {.size = sizeof(x)};
-	uint8_t bytes[64];
-	char text[4098];
-	uint64_t n;
-	aibrix_event e = samples[4];
-
-	memset(text, 'x', sizeof(text));
-	text[4097] = '\0';
-	e.lora = text;
-	cr_expect_eq(status_of(&e), AIBRIX_E_INVAL);
-	cr_expect_eq(aibrix_event_encode(&x, samples, 1, bytes, 64, NULL),
-		     AIBRIX_E_INVAL);
-	cr_expect_eq(aibrix_event_encode(&x, NULL, 1, bytes, 64, &n),
-		     AIBRIX_E_INVAL);
-	cr_expect_eq(aibrix_event_encode(&x, samples, 1, NULL, 64, &n),
-		     AIBRIX_E_INVAL);
-	x.flags = 4;
-	cr_expect_eq(aibrix_event_encode(&x, NULL, 0, bytes, 64, &n),
-		     AIBRIX_E_ABI);
-	x.flags = 0;
-	x.spare = 1;
-	cr_expect_eq(aibrix_event_encode(&x, NULL, 0, bytes, 64, &n),
-		     AIBRIX_E_INVAL);
-	x.size = 4;
-	cr_expect_eq(aibrix_event_encode(&x, NULL, 0, bytes, 64, &n),
-		     AIBRIX_E_INVAL);
 }

@@ -180,6 +180,25 @@ Test(event_contents, a_lora_in_extra_keys_counts_once)
 	expect_prompt(&w, &prompt, 0, 2);
 }
 
+Test(event_contents, an_item_may_have_the_name_of_the_lora)
+{
+	static const aibrix_prompt_item item = {"adapter", 7, 0, 16, 16};
+	aibrix_prompt prompt = new_prompt();
+	struct wire w = stored_map(1, 1, 3);
+
+	wire_text(&w, "lora_name");
+	wire_text(&w, "adapter");
+	wire_text(&w, "extra_keys");
+	wire_array(&w, 1);
+	wire_array(&w, 2);
+	wire_text(&w, "adapter");
+	wire_text(&w, "adapter");
+	prompt.lora = "adapter";
+	prompt.items = &item;
+	prompt.n_items = 1;
+	expect_prompt(&w, &prompt, 1, 1);
+}
+
 Test(event_contents, a_salt_is_in_block_0_of_a_prompt)
 {
 	aibrix_prompt prompt = new_prompt();
@@ -489,6 +508,28 @@ Test(event_contents, a_large_engine_block_becomes_several)
 	cr_expect_eq(e.names[1], 1001);
 	cr_expect_eq(e.names[2], second_part);
 	cr_expect_eq(e.names[3], 1002);
+	aibrix_event_free(d);
+}
+
+Test(event_contents, parts_of_engine_blocks_have_names_of_their_own)
+{
+	const aibrix_event_opts opts = {.size = sizeof(opts),
+					.hash = hash,
+					.engine_block_tokens = 4 * BLOCK};
+	aibrix_event_decoder *d = NULL;
+	struct wire w;
+	aibrix_event e;
+
+	cr_assert_eq(aibrix_event_new(&opts, &d), AIBRIX_OK);
+	wire_batch(&w, 1);
+	wire_array(&w, 2);
+	wire_text(&w, "BlockRemoved");
+	wire_range(&w, 1, 3);
+	e = one_event(d, &w);
+	cr_assert_eq(e.n, 12);
+	for (uint32_t i = 0; i < 12; i++)
+		for (uint32_t j = 0; j < i; j++)
+			cr_expect_neq(e.names[i], e.names[j]);
 	aibrix_event_free(d);
 }
 
