@@ -164,7 +164,7 @@ Test(index_lookup, a_column_has_a_value_for_every_row)
 	free_reader(reader, index);
 }
 
-/* 40 blocks of 16 tokens, the first 20 stored by owner 2. */
+/* 40 blocks of 16 tokens, the first 20 stored by owner 9. */
 Test(index_lookup, tokens_are_hashed_as_far_as_the_index_knows_them)
 {
 	enum { BLOCKS = 40, STORED = 20 };
@@ -190,13 +190,13 @@ Test(index_lookup, tokens_are_hashed_as_far_as_the_index_knows_them)
 	cr_assert_eq(
 		aibrix_hash_blocks(hash, &prompt, 0, all, NULL, BLOCKS, &n),
 		AIBRIX_OK);
-	cr_assert_eq(aibrix_index_apply_stored(index, 2, &e), AIBRIX_OK);
+	cr_assert_eq(aibrix_index_apply_stored(index, 9, &e), AIBRIX_OK);
 
 	cr_expect_eq(aibrix_index_lookup_tokens(reader, hash, &prompt, 0, made,
 						BLOCKS, &n, out, 4, &n_out),
 		     AIBRIX_OK);
 	cr_expect_eq(n_out, 1);
-	cr_expect_eq(out[0].owner, 2);
+	cr_expect_eq(out[0].owner, 9);
 	cr_expect_eq(out[0].held, STORED);
 	cr_expect_geq(n, STORED);
 	cr_expect_lt(n, BLOCKS);
@@ -207,7 +207,7 @@ Test(index_lookup, tokens_are_hashed_as_far_as_the_index_knows_them)
 	e.names = names + STORED;
 	e.parent = names[STORED - 1];
 	e.flags = AIBRIX_INDEX_HAS_PARENT;
-	cr_assert_eq(aibrix_index_apply_stored(index, 2, &e), AIBRIX_OK);
+	cr_assert_eq(aibrix_index_apply_stored(index, 9, &e), AIBRIX_OK);
 	cr_expect_eq(aibrix_index_lookup_tokens(reader, hash, &prompt, n, made,
 						BLOCKS, &n, out, 4, &n_out),
 		     AIBRIX_OK);
