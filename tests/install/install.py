@@ -24,18 +24,18 @@ def run(args, **more):
     return done
 
 
-def pkg_config(dest, *options):
+def pkg_config(dest, name, *options):
     folder = next(dest.rglob("aibrix.pc")).parent
     env = {**os.environ, "PKG_CONFIG_LIBDIR": str(folder),
            "PKG_CONFIG_SYSROOT_DIR": str(dest),
            "PKG_CONFIG_ALLOW_SYSTEM_CFLAGS": "1",
            "PKG_CONFIG_ALLOW_SYSTEM_LIBS": "1"}
     env.pop("PKG_CONFIG_PATH", None)
-    return run(["pkg-config", *options, "aibrix"], env=env).stdout.split()
+    return run(["pkg-config", *options, name], env=env).stdout.split()
 
 
-def consumer(dest, compiler, source, static):
-    flags = pkg_config(dest, "--cflags", "--libs",
+def consumer(dest, compiler, source, static, name="aibrix"):
+    flags = pkg_config(dest, name, "--cflags", "--libs",
                        *(["--static"] if static else []))
     if static:
         flags = ["-l:libaibrix.a" if f == "-laibrix" else f for f in flags]
@@ -64,6 +64,11 @@ def main():
                 cases.append((f"{file} {how}", consumer(
                     dest, compiler.split(), pathlib.Path(source) / file,
                     static)))
+        if list(dest.rglob("aibrix-zmq.pc")):
+            cases.append(("consumer_zmq.c shared", consumer(
+                dest, compilers[0].split(),
+                pathlib.Path(source) / "consumer_zmq.c", False,
+                "aibrix-zmq")))
     shutil.rmtree(dest)
     print(f"1..{len(cases)}")
     for number, (name, good) in enumerate(cases, 1):
