@@ -1,6 +1,6 @@
 /* Do the parts fit together?  For tests and fuzzing. */
 
-#include "index/index_internal.h"
+#include "index/index_detail.h"
 
 #include "base/alloc.h"
 
@@ -71,6 +71,73 @@ place_in_tree_fits(const struct aibrix_index *index, const struct run *run,
 }
 
 static int
+detail_fits(const struct run *run, const struct part *part)
+{
+	const struct detail *d = part->detail;
+	uint32_t held = 0;
+
+	for (uint32_t off = 0; off < run->cap; off++) {
+		int has = detail_has(d, AIBRIX_TIERS, off);
+
+		if (has && off >= run_len(run))
+			return 0;
+		held += (uint32_t)has;
+	}
+	return held && held == d->held && d->words == (run->cap + 63) / 64 &&
+	       !detail_plain(d, detail_leading(d, 0)) &&
+	       atomic_load_explicit(&part->held, memory_order_relaxed) ==
+		       detail_leading(d, 1) &&
+	       atomic_load_explicit(&part->device, memory_order_relaxed) ==
+		       detail_leading(d, 0);
+}
+
+static int
+part_fits(const struct run *run, const struct part *part)
+{
+	uint32_t held = atomic_load_explicit(&part->held, memory_order_relaxed);
+	uint32_t device =
+		atomic_load_explicit(&part->device, memory_order_relaxed);
+
+	if (part->detail)
+		return detail_fits(run, part);
+	if (held == ALL && part->owner < INLINE_OWNERS)
+		return 0;
+	return held == device && (held < run_len(run) || held == ALL);
+}
+
+/* Do the forms of the run's owners fit? */
+static int
+cover_fits(const struct aibrix_index *index, const struct run *run)
+{
+	const struct parts *parts = run_parts(run);
+	uint32_t gone = 0, holders = 0;
+
+	for (uint32_t i = 0; parts && i < parts->n; i++) {
+		const struct part *part = &parts->at[i];
+
+		if (i && part[-1].owner >= part->owner)
+			return 0;
+		gone += (uint32_t)part_gone(part);
+		if (part_gone(part))
+			continue;
+		if (!part_fits(run, part) || cover_bit(run, part->owner))
+			return 0;
+	}
+	for (uint32_t owner = 0; owner < index->max_owners; owner++) {
+		struct part *part;
+		uint32_t n;
+
+		if (aibrix__cover(run, owner, &n, &part) == COVER_NONE)
+			continue;
+		if (!index->owners[owner])
+			return 0;
+		holders++;
+	}
+	return holders == run->holders &&
+	       (!parts || (gone == parts->gone && gone < parts->n));
+}
+
+static int
 run_fits(const struct aibrix_index *index, struct run *run, struct tally *tally)
 {
 	uint32_t len = run_len(run), kids = aibrix__kids_end(index, run);
@@ -89,7 +156,7 @@ run_fits(const struct aibrix_index *index, struct run *run, struct tally *tally)
 	       slot_at(index, run->id)->len == len &&
 	       len == (end > kids ? end : kids) &&
 	       place_in_tree_fits(index, run, tally) &&
-	       aibrix__cover_fits(index, run) && names_fit(index, run, tally);
+	       cover_fits(index, run) && names_fit(index, run, tally);
 }
 
 /* Every run that the owner holds something of is in its list. */

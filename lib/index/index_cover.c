@@ -20,7 +20,7 @@
  * more is forgotten: never is a block shown that is not held.
  */
 
-#include "index/index_internal.h"
+#include "index/index_detail.h"
 
 #include <string.h>
 
@@ -30,13 +30,6 @@ static size_t
 parts_bytes(uint32_t n)
 {
 	return sizeof(struct parts) + n * sizeof(struct part);
-}
-
-static size_t
-detail_bytes(uint32_t cap)
-{
-	return sizeof(struct detail) +
-	       (size_t)((cap + 63) / 64) * AIBRIX_TIERS * sizeof(uint64_t);
 }
 
 static void
@@ -63,13 +56,6 @@ part_lower(const struct parts *parts, uint32_t owner)
 	return from;
 }
 
-static int
-part_gone(const struct part *part)
-{
-	return !part->detail &&
-	       !atomic_load_explicit(&part->held, memory_order_relaxed);
-}
-
 /* The owner's entry, also when it is gone. */
 static struct part *
 part_find(struct parts *parts, uint32_t owner)
@@ -79,16 +65,6 @@ part_find(struct parts *parts, uint32_t owner)
 	if (!parts || i == parts->n || parts->at[i].owner != owner)
 		return NULL;
 	return &parts->at[i];
-}
-
-static int
-cover_bit(const struct run *run, uint32_t owner)
-{
-	return owner < INLINE_OWNERS &&
-	       (atomic_load_explicit(&run->cover[owner / 64],
-				     memory_order_relaxed) >>
-			owner % 64 &
-		1);
 }
 
 enum cover
@@ -115,19 +91,6 @@ aibrix__cover(const struct run *run, uint32_t owner, uint32_t *n,
 	return COVER_CUT;
 }
 
-static int
-detail_has(const struct detail *d, uint32_t tier, uint32_t off)
-{
-	const uint64_t *bits = d->bits;
-
-	if (tier < AIBRIX_TIERS)
-		return bit_get(bits + tier * d->words, off);
-	for (uint32_t t = 0; t < AIBRIX_TIERS; t++)
-		if (bit_get(bits + t * d->words, off))
-			return 1;
-	return 0;
-}
-
 int
 aibrix__cover_has(const struct run *run, uint32_t owner, uint32_t tier,
 		  uint32_t off)
@@ -149,41 +112,6 @@ aibrix__cover_held(const struct run *run, uint32_t owner)
 	if (aibrix__cover(run, owner, &n, &part) == COVER_DETAIL)
 		return part->detail->held;
 	return n;
-}
-
-static uint64_t
-detail_word(const struct detail *d, uint32_t word)
-{
-	uint64_t any = 0;
-
-	for (uint32_t t = 0; t < AIBRIX_TIERS; t++)
-		any |= d->bits[t * d->words + word];
-	return any;
-}
-
-/* Leading blocks in the device tier, or in any. */
-static uint32_t
-detail_leading(const struct detail *d, int any)
-{
-	for (uint32_t i = 0; i < d->words; i++) {
-		uint64_t bits = any ? detail_word(d, i) : d->bits[i];
-
-		if (~bits)
-			return i * 64 + (uint32_t)__builtin_ctzll(~bits);
-	}
-	return d->words * 64;
-}
-
-static uint32_t
-detail_end(const struct detail *d)
-{
-	for (uint32_t i = d->words; i > 0; i--) {
-		uint64_t bits = detail_word(d, i - 1);
-
-		if (bits)
-			return i * 64 - (uint32_t)__builtin_clzll(bits);
-	}
-	return 0;
 }
 
 uint32_t
@@ -396,29 +324,6 @@ cover_whole(struct aibrix_index *index, struct run *run, uint32_t owner,
 	bit_set(run, owner);
 	if (part && !part_gone(part))
 		part_drop(index, run, part);
-}
-
-static void
-detail_fill(struct detail *d, uint32_t words, uint32_t n)
-{
-	d->words = words;
-	d->held = n;
-	for (uint32_t i = 0; i < n / 64; i++)
-		d->bits[i] = UINT64_MAX;
-	if (n % 64)
-		d->bits[n / 64] = ((uint64_t)1 << n % 64) - 1;
-}
-
-/* Are those of n leading blocks on the device all that it holds? */
-static int
-detail_plain(const struct detail *d, uint32_t n)
-{
-	if (d->held != n)
-		return 0;
-	for (uint32_t i = d->words; i < d->words * AIBRIX_TIERS; i++)
-		if (d->bits[i])
-			return 0;
-	return 1;
 }
 
 /* The detail has changed: show it, or do without it. */
@@ -725,70 +630,4 @@ aibrix__parts_bytes(const struct run *run)
 		if (parts->at[i].detail)
 			bytes += detail_bytes(run->cap);
 	return bytes;
-}
-
-static int
-detail_fits(const struct run *run, const struct part *part)
-{
-	const struct detail *d = part->detail;
-	uint32_t held = 0;
-
-	for (uint32_t off = 0; off < run->cap; off++) {
-		int has = detail_has(d, AIBRIX_TIERS, off);
-
-		if (has && off >= run_len(run))
-			return 0;
-		held += (uint32_t)has;
-	}
-	return held && held == d->held && d->words == (run->cap + 63) / 64 &&
-	       !detail_plain(d, detail_leading(d, 0)) &&
-	       atomic_load_explicit(&part->held, memory_order_relaxed) ==
-		       detail_leading(d, 1) &&
-	       atomic_load_explicit(&part->device, memory_order_relaxed) ==
-		       detail_leading(d, 0);
-}
-
-static int
-part_fits(const struct run *run, const struct part *part)
-{
-	uint32_t held = atomic_load_explicit(&part->held, memory_order_relaxed);
-	uint32_t device =
-		atomic_load_explicit(&part->device, memory_order_relaxed);
-
-	if (part->detail)
-		return detail_fits(run, part);
-	if (held == ALL && part->owner < INLINE_OWNERS)
-		return 0;
-	return held == device && (held < run_len(run) || held == ALL);
-}
-
-int
-aibrix__cover_fits(const struct aibrix_index *index, const struct run *run)
-{
-	const struct parts *parts = run_parts(run);
-	uint32_t gone = 0, holders = 0;
-
-	for (uint32_t i = 0; parts && i < parts->n; i++) {
-		const struct part *part = &parts->at[i];
-
-		if (i && part[-1].owner >= part->owner)
-			return 0;
-		gone += (uint32_t)part_gone(part);
-		if (part_gone(part))
-			continue;
-		if (!part_fits(run, part) || cover_bit(run, part->owner))
-			return 0;
-	}
-	for (uint32_t owner = 0; owner < index->max_owners; owner++) {
-		struct part *part;
-		uint32_t n;
-
-		if (aibrix__cover(run, owner, &n, &part) == COVER_NONE)
-			continue;
-		if (!index->owners[owner])
-			return 0;
-		holders++;
-	}
-	return holders == run->holders &&
-	       (!parts || (gone == parts->gone && gone < parts->n));
 }

@@ -330,6 +330,42 @@ bit_get(const uint64_t *bits, uint32_t i)
 	return bits[i / 64] >> i % 64 & 1;
 }
 
+static inline int
+part_gone(const struct part *part)
+{
+	return !part->detail &&
+	       !atomic_load_explicit(&part->held, memory_order_relaxed);
+}
+
+static inline int
+cover_bit(const struct run *run, uint32_t owner)
+{
+	return owner < INLINE_OWNERS &&
+	       (atomic_load_explicit(&run->cover[owner / 64],
+				     memory_order_relaxed) >>
+			owner % 64 &
+		1);
+}
+
+/* How many leading ones of n are equal; a cache line at a time. */
+static inline uint32_t
+blocks_equal(const uint64_t *a, const uint64_t *b, uint32_t n)
+{
+	uint32_t i = 0;
+
+	for (; i + 8 <= n; i += 8) {
+		uint64_t differ = 0;
+
+		for (uint32_t k = 0; k < 8; k++)
+			differ |= a[i + k] ^ b[i + k];
+		if (differ)
+			break;
+	}
+	while (i < n && a[i] == b[i])
+		i++;
+	return i;
+}
+
 /* Where a child hangs and how it begins, as one number. */
 static inline uint64_t
 kid_key(const struct aibrix_index *index, uint32_t at, uint64_t hash)

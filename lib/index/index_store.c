@@ -36,24 +36,6 @@ struct store {
 	struct kids *kids;  /* for its parent */
 };
 
-static uint32_t
-blocks_equal(const uint64_t *a, const uint64_t *b, uint32_t n)
-{
-	uint32_t i = 0;
-
-	for (; i + 8 <= n; i += 8) {
-		uint64_t differ = 0;
-
-		for (uint32_t k = 0; k < 8; k++)
-			differ |= a[i + k] ^ b[i + k];
-		if (differ)
-			break;
-	}
-	while (i < n && a[i] == b[i])
-		i++;
-	return i;
-}
-
 static int
 grant_note(struct aibrix_index *index, struct run *run, uint32_t from,
 	   uint32_t n, uint32_t first)

@@ -55,24 +55,6 @@ run_warm(const struct run *run, uint32_t n)
 		prefetch(line + i * 64);
 }
 
-static uint32_t
-blocks_match(const uint64_t *a, const uint64_t *b, uint32_t n)
-{
-	uint32_t i = 0;
-
-	for (; i + LINE_BLOCKS <= n; i += LINE_BLOCKS) {
-		uint64_t differ = 0;
-
-		for (uint32_t k = 0; k < LINE_BLOCKS; k++)
-			differ |= a[i + k] ^ b[i + k];
-		if (differ)
-			break;
-	}
-	while (i < n && a[i] == b[i])
-		i++;
-	return i;
-}
-
 /* Ask for the child, if there is one. */
 static int
 child_ask(struct walk *walk, const struct run *child)
@@ -135,7 +117,7 @@ child_enter(const struct aibrix_index *index, struct walk *walk)
 				       walk->hashes[walk->depth]);
 		return run != walk->next && child_ask(walk, run);
 	}
-	n = blocks_match(run_content(run), walk->hashes + walk->depth,
+	n = blocks_equal(run_content(run), walk->hashes + walk->depth,
 			 len < left ? len : left);
 	if (!n)
 		return 0;
