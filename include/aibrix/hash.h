@@ -127,7 +127,9 @@ AIBRIX_API uint64_t aibrix_hash_count(const aibrix_hash *hash,
  * E_INVAL (items unordered, overflowing, without an id or with spare set;
  * texts and ids longer than 4096 bytes; LoRA, salt or items under a CITY128
  * algorithm), E_ABI.
- * Cost: one pass over the tokens after known; no allocation.
+ * Cost: one pass over the tokens after known, and over the items; behind an
+ * item that spans several blocks, the items up to its end are looked at once
+ * for each of them.  No allocation.
  * Thread: any.
  * Since: 0.1.
  */
