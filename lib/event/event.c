@@ -234,26 +234,15 @@ skip_status(enum outcome why)
 
 /* A stored event: do its parts fit each other, and us? */
 static enum outcome
-stored_finish(aibrix_event_decoder *d, const struct fields *f, aibrix_event *e)
+stored_check(aibrix_event_decoder *d, struct fields *f)
 {
 	enum outcome out;
 
-	if (f->salt.at && !aibrix__text_copy(d->salt, f->salt))
-		return MALFORMED;
-	out = aibrix__lora_find(d, f, &e->lora);
+	out = aibrix__texts_find(d, f);
 	if (out != TAKEN)
 		return out;
-	e->salt = f->salt.at ? d->salt : NULL;
-	e->parent = f->has_parent ? f->parent : 0;
-	e->flags = f->has_parent ? AIBRIX_INDEX_HAS_PARENT : 0;
-	e->kind = f->kind;
-	e->n_tokens = f->n_tokens;
-	e->tokens = f->n_tokens ? d->tokens : NULL;
-	e->extra = f->extra.at;
-	e->extra_bytes = f->extra.n;
 	if (f->block_size > UINT32_MAX)
 		return WRONG_BLOCK_SIZE;
-	e->block_tokens = (uint32_t)f->block_size;
 	/* Other groups announce more tokens than hashes x block size. */
 	if (f->kind != AIBRIX_GROUP_FULL || !f->n_tokens)
 		return TAKEN;
@@ -263,36 +252,49 @@ stored_finish(aibrix_event_decoder *d, const struct fields *f, aibrix_event *e)
 		return WRONG_TOKENS;
 	if (d->flags & AIBRIX_EVENT_NO_HASHES)
 		return TAKEN;
-	out = aibrix__contents_make(d, f, e);
-	e->hashes = d->hashes;
-	return out;
+	f->has_contents = 1;
+	return aibrix__contents_make(d, f);
 }
 
 static enum outcome
 event_read(aibrix_event_decoder *d, struct cursor *c, size_t held,
-	   aibrix_event *e)
+	   struct fields *f)
 {
-	struct fields f;
-	enum outcome out;
+	enum outcome out = aibrix__fields_read(d, c, held, f);
 
-	memset(e, 0, sizeof(*e));
-	out = aibrix__fields_read(d, c, held, &f);
-	if (out != TAKEN)
+	if (out != TAKEN || f->type == AIBRIX_EVENT_CLEARED)
 		return out;
-	e->type = f.type;
-	if (f.type == AIBRIX_EVENT_CLEARED)
-		return TAKEN;
-	if (!f.has_names)
+	if (!f->has_names)
 		return MALFORMED;
-	e->tier = f.tier;
-	e->group = f.group;
-	e->n = f.n_names * d->split;
-	e->names = e->n ? d->names + held : NULL;
-	if (f.type == AIBRIX_EVENT_STORED)
-		out = stored_finish(d, &f, e);
-	if (d->split > 1 && e->n)
-		aibrix__names_split(d->names + held, f.n_names, d->split);
+	if (f->type == AIBRIX_EVENT_STORED)
+		out = stored_check(d, f);
+	if (d->split > 1 && f->n_names)
+		aibrix__names_split(d->names + held, f->n_names, d->split);
 	return out;
+}
+
+/* Fields that the type does not have are zero already. */
+static void
+event_write(const aibrix_event_decoder *d, size_t held, const struct fields *f,
+	    aibrix_event *e)
+{
+	e->type = f->type;
+	e->flags = f->has_parent ? AIBRIX_INDEX_HAS_PARENT : 0;
+	e->tier = f->tier;
+	e->group = f->group;
+	e->kind = f->kind;
+	e->n = f->n_names * d->split;
+	e->parent = f->has_parent ? f->parent : 0;
+	e->names = f->n_names ? d->names + held : NULL;
+	e->hashes = f->has_contents ? d->hashes : NULL;
+	e->tokens = f->n_tokens ? d->tokens : NULL;
+	e->n_tokens = f->n_tokens;
+	e->block_tokens = (uint32_t)f->block_size;
+	e->spare = 0;
+	e->lora = f->lora_text;
+	e->salt = f->salt_text;
+	e->extra = f->extra.at;
+	e->extra_bytes = f->extra.n;
 }
 
 static void
@@ -331,14 +333,16 @@ int
 aibrix__event_take(aibrix_event_decoder *d, size_t held, aibrix_event *e)
 {
 	struct cursor c = d->in;
+	struct fields f;
 	enum outcome out;
 
 	if (!d->open)
 		return AIBRIX_E_STATE;
 	if (!d->events_left)
 		return batch_end(d);
-	out = event_read(d, &c, held, e);
+	out = event_read(d, &c, held, &f);
 	if (out == TAKEN) {
+		event_write(d, held, &f, e);
 		d->in = c;
 		d->events_left--;
 		taken_count(&d->stat, e);
@@ -352,15 +356,9 @@ aibrix__event_take(aibrix_event_decoder *d, size_t held, aibrix_event *e)
 int
 aibrix_event_next(aibrix_event_decoder *d, aibrix_event *out)
 {
-	aibrix_event event;
-	int err;
-
 	if (!d || !out)
 		return AIBRIX_E_INVAL;
-	err = aibrix__event_take(d, 0, &event);
-	if (!err)
-		*out = event;
-	return err;
+	return aibrix__event_take(d, 0, out);
 }
 
 int

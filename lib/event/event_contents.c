@@ -41,14 +41,13 @@ struct tuple {
 struct naming {
 	aibrix_event_decoder *d;
 	const struct fields *f;
-	const aibrix_event *event;
 	struct cursor extra;
 	size_t lora_bytes;
 	uint64_t done; /* index blocks that have a hash */
 };
 
-int
-aibrix__text_copy(char text[TEXT_MAX + 1], struct span from)
+static int
+text_copy(char text[TEXT_MAX + 1], struct span from)
 {
 	if (from.n > TEXT_MAX || memchr(from.at, 0, from.n))
 		return 0;
@@ -94,14 +93,12 @@ first_extra(const struct fields *f, struct value *v)
 	return 0;
 }
 
-enum outcome
-aibrix__lora_find(aibrix_event_decoder *d, const struct fields *f,
-		  const char **lora)
+static enum outcome
+lora_find(aibrix_event_decoder *d, struct fields *f)
 {
 	struct span name = f->lora;
 	struct value first;
 
-	*lora = NULL;
 	if (!name.at && !f->has_lora_id)
 		return TAKEN;
 	if (!name.at && first_extra(f, &first) && first.kind == VALUE_STR &&
@@ -109,16 +106,27 @@ aibrix__lora_find(aibrix_event_decoder *d, const struct fields *f,
 		name = (struct span){first.bytes, first.n};
 	if (!name.at)
 		decimal_format(d->lora, f->lora_id);
-	else if (!aibrix__text_copy(d->lora, name))
+	else if (!text_copy(d->lora, name))
 		return MALFORMED;
-	*lora = d->lora;
+	f->lora_text = d->lora;
 	return TAKEN;
+}
+
+enum outcome
+aibrix__texts_find(aibrix_event_decoder *d, struct fields *f)
+{
+	if (f->salt.at) {
+		if (!text_copy(d->salt, f->salt))
+			return MALFORMED;
+		f->salt_text = d->salt;
+	}
+	return lora_find(d, f);
 }
 
 static int
 is_lora(const struct naming *x, const struct value *v)
 {
-	const char *lora = x->event->lora;
+	const char *lora = x->f->lora_text;
 
 	if (!lora)
 		return 0;
@@ -191,7 +199,7 @@ salt_take(struct naming *x, struct tuple *t, uint32_t bare)
 	aibrix_block_item *item = &d->items[bare];
 	const struct span text = {item->id, item->id_bytes};
 
-	if (!aibrix__text_copy(d->tuple_salt, text))
+	if (!text_copy(d->tuple_salt, text))
 		return MALFORMED;
 	t->salt = d->tuple_salt;
 	t->n_items--;
@@ -244,8 +252,8 @@ tuple_read(struct naming *x, struct tuple *t, int first)
 				return out;
 		}
 	}
-	if (first && x->event->salt)
-		t->salt = x->event->salt;
+	if (first && x->f->salt_text)
+		t->salt = x->f->salt_text;
 	return TAKEN;
 }
 
@@ -256,9 +264,9 @@ run_hash(struct naming *x, uint64_t end)
 	const uint64_t size = x->d->block_tokens;
 	const aibrix_prompt prompt = {
 		.size = sizeof(prompt),
-		.tokens = x->event->tokens + x->done * size,
+		.tokens = x->d->tokens + x->done * size,
 		.n_tokens = (end - x->done) * size,
-		.lora = x->event->lora,
+		.lora = x->f->lora_text,
 	};
 	uint64_t n;
 	int err;
@@ -296,10 +304,10 @@ block_hash(struct naming *x, const struct tuple *t, uint32_t j)
 	aibrix_event_decoder *d = x->d;
 	aibrix_block block = {.size = sizeof(block),
 			      .n_items = t->n_items,
-			      .tokens = x->event->tokens +
-					x->done * d->block_tokens,
+			      .tokens =
+				      x->d->tokens + x->done * d->block_tokens,
 			      .items = d->items,
-			      .lora = x->event->lora,
+			      .lora = x->f->lora_text,
 			      .salt = j ? NULL : t->salt};
 
 	if (d->split > 1 && t->n_items) {
@@ -342,16 +350,15 @@ extra_open(struct naming *x)
 }
 
 enum outcome
-aibrix__contents_make(aibrix_event_decoder *d, const struct fields *f,
-		      const aibrix_event *event)
+aibrix__contents_make(aibrix_event_decoder *d, const struct fields *f)
 {
-	struct naming x = {.d = d, .f = f, .event = event};
+	struct naming x = {.d = d, .f = f};
 	const uint64_t blocks = (uint64_t)f->n_names * d->split;
 	const int plain = !f->extra.at;
 	enum outcome out = TAKEN;
 
-	if (event->lora)
-		x.lora_bytes = strlen(event->lora);
+	if (f->lora_text)
+		x.lora_bytes = strlen(f->lora_text);
 	if (aibrix__grow(&d->alloc, &d->hashes, &d->hashes_cap, blocks,
 			 sizeof(*d->hashes)) != AIBRIX_OK)
 		return NO_MEMORY;

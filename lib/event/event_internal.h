@@ -44,6 +44,10 @@ struct fields {
 	size_t n_tokens;
 	uint32_t tier, group, kind;
 	struct span lora, salt, extra;
+
+	/* What is made of them, in the decoder's memory. */
+	const char *lora_text, *salt_text;
+	int has_contents;
 };
 
 struct aibrix_event_decoder {
@@ -82,17 +86,12 @@ enum outcome aibrix__tokens_read(aibrix_event_decoder *d, struct cursor *c,
 int aibrix__name_of(const aibrix_event_decoder *d, const struct value *v,
 		    uint64_t *name);
 
+/* LoRA and salt as texts with their NUL. */
+enum outcome aibrix__texts_find(aibrix_event_decoder *d, struct fields *f);
+
 /* Content hashes of an event with tokens into d->hashes. */
 enum outcome aibrix__contents_make(aibrix_event_decoder *d,
-				   const struct fields *f,
-				   const aibrix_event *event);
-
-/* The LoRA's name as text in d->lora; NULL: none. */
-enum outcome aibrix__lora_find(aibrix_event_decoder *d, const struct fields *f,
-			       const char **lora);
-
-/* A text of the batch with its NUL; 0: too long, or with a NUL inside. */
-int aibrix__text_copy(char text[TEXT_MAX + 1], struct span from);
+				   const struct fields *f);
 
 /* Each of n engine names at names becomes split names, the last its own. */
 void aibrix__names_split(uint64_t *names, uint32_t n, uint32_t split);

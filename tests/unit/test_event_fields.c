@@ -502,3 +502,55 @@ Test(event_fields, positions_behind_the_known_ones_are_skipped)
 	cr_expect_eq(one_event(decoder, &w).n, 1);
 	cr_expect_eq(stat_of(decoder).unknown_fields, 2);
 }
+
+/* The fields of a stored block, under another type. */
+static aibrix_event
+event_typed(const char *type)
+{
+	struct wire w;
+
+	wire_batch(&w, 1);
+	wire_map(&w, 10);
+	wire_text(&w, "block_hashes");
+	wire_range(&w, 1, 1);
+	wire_text(&w, "parent_block_hash");
+	wire_uint(&w, 9);
+	wire_text(&w, "token_ids");
+	wire_range(&w, 1, 4);
+	wire_text(&w, "block_size");
+	wire_uint(&w, 4);
+	wire_text(&w, "lora_name");
+	wire_text(&w, "adapter");
+	wire_text(&w, "extra_keys");
+	wire_array(&w, 0);
+	wire_text(&w, "medium");
+	wire_text(&w, "CPU");
+	wire_text(&w, "group_idx");
+	wire_uint(&w, 2);
+	wire_text(&w, "kv_cache_spec_kind");
+	wire_text(&w, "mamba");
+	wire_text(&w, "type");
+	wire_text(&w, type);
+	return one_event(decoder, &w);
+}
+
+Test(event_fields, what_the_type_does_not_have_is_zero)
+{
+	static const aibrix_event cleared = {.type = AIBRIX_EVENT_CLEARED};
+	aibrix_event e = event_typed("AllBlocksCleared");
+
+	cr_expect_eq(memcmp(&e, &cleared, sizeof(e)), 0);
+	e = event_typed("BlockRemoved");
+	cr_expect_eq(e.n, 1);
+	cr_expect_eq(e.tier, AIBRIX_TIER_HOST);
+	cr_expect_eq(e.group, 2);
+	cr_expect_eq(e.flags, 0);
+	cr_expect_eq(e.kind, 0);
+	cr_expect_eq(e.parent, 0);
+	cr_expect_null(e.tokens);
+	cr_expect_eq(e.n_tokens, 0);
+	cr_expect_eq(e.block_tokens, 0);
+	cr_expect_null(e.lora);
+	cr_expect_null(e.extra);
+	cr_expect_eq(e.extra_bytes, 0);
+}
