@@ -111,35 +111,57 @@ aliases_sort(struct dump *d, const struct run *run)
 	}
 }
 
-/* Owners that may hold something of the run, ascending; ends with NONE. */
-static uint32_t
-owner_after(const struct run *run, uint32_t owner)
-{
-	const struct parts *parts = run_parts(run);
-	uint32_t next = NONE;
+/* Owners that may hold something of a run, ascending. */
+struct owners {
+	const struct run *run;
+	const struct parts *parts;
+	uint32_t bit, part; /* where each goes on */
+};
 
-	for (uint32_t i = owner; i < INLINE_OWNERS && next == NONE; i++)
-		if (atomic_load_explicit(&run->cover[i / 64],
-					 memory_order_relaxed) >>
-			    i % 64 &
-		    1)
-			next = i;
-	for (uint32_t i = 0; parts && i < parts->n; i++)
-		if (parts->at[i].owner >= owner && parts->at[i].owner < next)
-			next = parts->at[i].owner;
-	return next;
+static struct owners
+owners_begin(const struct run *run)
+{
+	return (struct owners){run, run_parts(run), 0, 0};
+}
+
+/* NONE: no more. */
+static uint32_t
+owners_next(struct owners *o)
+{
+	uint32_t part = NONE;
+
+	while (o->bit < INLINE_OWNERS && !cover_bit(o->run, o->bit))
+		o->bit++;
+	if (o->parts && o->part < o->parts->n)
+		part = o->parts->at[o->part].owner;
+	if (o->bit == INLINE_OWNERS || part < o->bit) {
+		o->part++;
+		return part;
+	}
+	/* With a bit and an entry that is gone: once. */
+	o->part += part == o->bit;
+	return o->bit++;
 }
 
 static uint32_t
-holders_write(struct dump *d, const struct run *run, uint32_t off, int count)
+holders_count(const struct run *run, uint32_t off)
 {
-	uint32_t n = 0, owner = owner_after(run, 0);
+	struct owners owners = owners_begin(run);
+	uint32_t n = 0, owner;
 
-	for (; owner != NONE; owner = owner_after(run, owner + 1)) {
+	while ((owner = owners_next(&owners)) != NONE)
+		n += (uint32_t)aibrix__cover_has(run, owner, AIBRIX_TIERS, off);
+	return n;
+}
+
+static void
+holders_write(struct dump *d, const struct run *run, uint32_t off)
+{
+	struct owners owners = owners_begin(run);
+	uint32_t owner;
+
+	while ((owner = owners_next(&owners)) != NONE) {
 		if (!aibrix__cover_has(run, owner, AIBRIX_TIERS, off))
-			continue;
-		n++;
-		if (count)
 			continue;
 		write_u32(&d->w, owner);
 		for (uint32_t t = 0; t < AIBRIX_TIERS; t++) {
@@ -151,7 +173,6 @@ holders_write(struct dump *d, const struct run *run, uint32_t off, int count)
 			write_u32(&d->w, copies);
 		}
 	}
-	return n;
 }
 
 static void
@@ -165,10 +186,10 @@ run_write(struct dump *d, const struct run *run)
 	for (uint32_t off = 0; off < len; off++) {
 		write_u32(&d->w, parent);
 		write_u32(&d->w, names_count(d, run, off));
-		write_u32(&d->w, holders_write(d, run, off, 1));
+		write_u32(&d->w, holders_count(run, off));
 		write_u64(&d->w, run_content(run)[off]);
 		names_write(d, run, off);
-		holders_write(d, run, off, 0);
+		holders_write(d, run, off);
 		parent = d->base[run->id] + off + 1;
 	}
 }

@@ -22,9 +22,12 @@
  *
  * Entries are not taken out when a block is forgotten: that would be a
  * random line per removed block.  An entry is stale when its run is dead or
- * shorter than its offset, and a new one takes its place where there is no
- * room.  A segment splits when four buckets are full of others.  The number of
- * a dead run is given again when the last entry with it has gone.
+ * shorter than its offset.  A name that finds four full buckets has the whole
+ * segment swept when much is stale, or else takes the place of one stale
+ * entry, or of one that can move to another of its own four buckets.  Only a
+ * segment that is dense splits, so the map keeps its size when as many names
+ * come as go.  The number of a dead run is given again when the last entry
+ * with it has gone.
  */
 
 #include "index/index_internal.h"
