@@ -139,6 +139,10 @@ aibrix_index_apply_stored(aibrix_index *index, uint32_t owner,
  * Apply a "blocks removed" event of owner.  Names that mean nothing, or
  * blocks that owner does not hold in tier, are normal and counted.
  *
+ * A removal is not refused.  A hole in a chain takes memory; where there is
+ * none, the owner's further blocks of that stretch are forgotten (counted):
+ * a lookup then shows less than is held, never more.
+ *
  * Fails: E_INVAL (owner not registered, n, tier, group).  Since: 0.1.
  */
 AIBRIX_API AIBRIX_CHECK int
@@ -240,6 +244,8 @@ typedef struct aibrix_index_stat {
 	uint64_t runs;             /* gauge: arrays that the places are in */
 	uint64_t retries;          /* lookups that met a removal */
 	uint64_t locked;           /* lookups that took the lock in the end */
+	uint64_t forgotten;        /* held, but no memory for what a removal
+				      left of its chain */
 } aibrix_index_stat;
 
 /* Fails: E_INVAL (stat->size).  Since: 0.1. */

@@ -343,5 +343,5 @@ aibrix_index_stats(aibrix_index *index, aibrix_index_stat *stat)
 	}
 	pthread_mutex_unlock(&index->lock);
 	return aibrix__struct_store(stat, &now, sizeof(now),
-				    STRUCT_UPTO(aibrix_index_stat, locked));
+				    STRUCT_UPTO(aibrix_index_stat, forgotten));
 }

@@ -458,6 +458,7 @@ cover_cut(struct aibrix_index *index, struct run *run, uint32_t owner,
 	}
 	if (err) {
 		index->stat.held -= held;
+		index->stat.forgotten += n;
 		aibrix__extras_drop(index, run, owner);
 		cover_none(index, run, owner, NULL);
 		return;
@@ -482,6 +483,7 @@ cover_pierce(struct aibrix_index *index, struct run *run, uint32_t owner,
 	if (err) {
 		if (d)
 			detail_free(index, run, d);
+		index->stat.forgotten += held - to;
 		aibrix__extras_drop(index, run, owner);
 		if (from) {
 			cover_cut(index, run, owner, part, held, from);

@@ -469,6 +469,7 @@ AT(aibrix_index_stat, unknown_names, 104);
 AT(aibrix_index_stat, runs, 112);
 AT(aibrix_index_stat, retries, 120);
 AT(aibrix_index_stat, locked, 128);
+AT(aibrix_index_stat, forgotten, 136);
 VALUE(AIBRIX_TIER_DEVICE, 0);
 VALUE(AIBRIX_TIER_HOST, 1);
 VALUE(AIBRIX_TIER_DISK, 2);

@@ -149,3 +149,67 @@ Test(oom_index, a_dump_that_fails_changes_nothing)
 	aibrix_index_free(index);
 	cr_expect_eq(f.live, 0);
 }
+
+static aibrix_index_stat
+stat_of(aibrix_index *index)
+{
+	aibrix_index_stat stat = {.size = sizeof(stat)};
+
+	cr_assert_eq(aibrix_index_stats(index, &stat), AIBRIX_OK);
+	return stat;
+}
+
+/* How many leading blocks owner holds. */
+static uint32_t
+score_of(aibrix_index_reader *reader, uint32_t owner)
+{
+	double held[4];
+
+	cr_assert_eq(aibrix_index_match(reader, hashes, 100, 0, held, 4),
+		     AIBRIX_OK);
+	return (uint32_t)held[owner];
+}
+
+/* Owners 0 and 1 hold 100 blocks; owner 1 gives up some from 40 on. */
+static void
+remove_without_memory(uint32_t from, uint32_t n, uint32_t least)
+{
+	for (uint64_t i = 0; i < 4; i++) {
+		struct failing f = {.fail_at = AIBRIX_FOREVER};
+		aibrix_allocator a = failing_allocator(&f);
+		aibrix_index *index = new_index_failing(&f, &a, 0);
+		aibrix_index_reader *reader;
+		aibrix_index_stat stat;
+
+		f.fail_at = AIBRIX_FOREVER;
+		cr_assert_eq(store(index, 1, 100, names), AIBRIX_OK);
+		cr_assert_eq(aibrix_index_reader_new(index, &reader), 0);
+		f.fail_at = f.calls + i;
+		cr_expect_eq(aibrix_index_apply_removed(index, 1, names + from,
+							n, 0, 0),
+			     AIBRIX_OK);
+		f.fail_at = AIBRIX_FOREVER;
+
+		stat = stat_of(index);
+		cr_expect_eq(aibrix__index_check(index), AIBRIX_OK);
+		cr_expect_eq(stat.held, 200 - n - stat.forgotten);
+		cr_expect_leq(score_of(reader, 1), from);
+		cr_expect_eq(score_of(reader, 0), 100);
+		if (i == 0)
+			cr_expect_gt(stat.forgotten, 0);
+		if (i == 3) {
+			cr_expect_eq(stat.forgotten, 0);
+			cr_expect_geq(score_of(reader, 1), least);
+		}
+		aibrix_index_reader_free(reader);
+		aibrix_index_free(index);
+		cr_expect_eq(f.live, 0);
+	}
+}
+
+Test(oom_index, a_removal_without_memory_shows_less_never_more)
+{
+	remove_without_memory(40, 1, 40);  /* a hole */
+	remove_without_memory(40, 60, 40); /* the end */
+	remove_without_memory(0, 1, 0);    /* the beginning */
+}
