@@ -4,6 +4,10 @@
 
 #include <stdint.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 /* Start loading the cache line at ptr; any address is allowed. */
 static inline void
 prefetch(const void *ptr)
@@ -27,6 +31,38 @@ lowest_bit(uint64_t x)
 	for (; !(x & 1); x >>= 1)
 		n++;
 	return n;
+#endif
+}
+
+/*
+ * Bit i: the low halves of line[i] and want are equal where mask has a one.
+ * line: 8 numbers, a cache line.
+ */
+static inline uint32_t
+line_match(const uint64_t *line, uint64_t want, uint64_t mask)
+{
+#if defined(__SSE2__)
+	const __m128i *at = (const __m128i *)(const void *)line;
+	__m128i m = _mm_set1_epi32((int)(uint32_t)mask);
+	__m128i w = _mm_set1_epi32((int)(uint32_t)(want & mask)), half[2];
+
+	for (uint32_t i = 0; i < 2; i++) {
+		__m128 a = _mm_castsi128_ps(_mm_load_si128(at + 2 * i));
+		__m128 b = _mm_castsi128_ps(_mm_load_si128(at + 2 * i + 1));
+		__m128i low = _mm_castps_si128(
+			_mm_shuffle_ps(a, b, _MM_SHUFFLE(2, 0, 2, 0)));
+
+		half[i] = _mm_cmpeq_epi32(_mm_and_si128(low, m), w);
+	}
+	half[0] = _mm_packs_epi32(half[0], half[1]);
+	return (uint32_t)_mm_movemask_epi8(
+		_mm_packs_epi16(half[0], _mm_setzero_si128()));
+#else
+	uint32_t match = 0;
+
+	for (uint32_t i = 0; i < 8; i++)
+		match |= (uint32_t) !(uint32_t)((line[i] ^ want) & mask) << i;
+	return match;
 #endif
 }
 

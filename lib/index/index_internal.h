@@ -19,7 +19,6 @@
 enum {
 	CHUNK_SHIFT = 10,
 	CHUNK_ITEMS = 1 << CHUNK_SHIFT,
-	WINDOW = 16,         /* names whose memory is loaded at once */
 	INLINE_OWNERS = 128, /* have a bit in each run */
 	INDEX_OWNERS = 1024,
 	INDEX_OWNERS_MAX = 65536,
@@ -423,20 +422,16 @@ int aibrix__map_init(struct aibrix_index *index);
 void aibrix__map_free(struct aibrix_index *index);
 /* No name has a meaning; for an index without runs. */
 void aibrix__map_reset(struct aibrix_index *index);
-/*
- * In good time before aibrix__map_add, one after the other, for each name:
- * the hash that the others take, and its slot of the directory; the bucket;
- * what else is needed.
- */
-uint64_t aibrix__map_warm(const struct aibrix_index *index, uint64_t name);
-void aibrix__map_warm_bucket(const struct aibrix_index *index, uint64_t h);
 /* Position of name in *run, or NONE. */
 uint32_t aibrix__map_find(const struct aibrix_index *index, uint64_t name,
 			  struct run **run);
-/* E_STATE: the name has a meaning, nothing is entered. */
-int aibrix__map_add(struct aibrix_index *index, uint64_t name, uint64_t h,
-		    const struct run *run, uint32_t off);
-void aibrix__map_warm_more(const struct aibrix_index *index, uint64_t h);
+/*
+ * Enter names as those of the run's places from off on; how many were.  When
+ * it is less than n: E_STATE (the next one has a meaning), or no memory.
+ */
+uint32_t aibrix__map_add(struct aibrix_index *index, const uint64_t *names,
+			 uint32_t n, const struct run *run, uint32_t off,
+			 int *err);
 size_t aibrix__map_bytes(const struct aibrix_index *index);
 /* By number, for checks: every entry's run. */
 void aibrix__map_refs(const struct aibrix_index *index, uint32_t *refs);

@@ -214,10 +214,7 @@ names_read(struct load *l, uint32_t n, struct run *run, uint32_t off)
 	}
 	if (name_taken(l->index, SHARED, engine[off]))
 		return AIBRIX_E_PARSE;
-	err = aibrix__map_add(l->index, engine[off],
-			      aibrix__map_warm(l->index, engine[off]), run,
-			      off);
-	if (err)
+	if (!aibrix__map_add(l->index, &engine[off], 1, run, off, &err))
 		return err;
 	return aliases_read(l, begin + DUMP_NAME, n - 1, run, off);
 }

@@ -4,30 +4,33 @@
  * One entry of 8 bytes per block, without the name: the run has it in its
  * engine array, and whoever looks a name up goes to the run anyway.
  *
- *   63        38 37    30 29   28 27          0
- *   [ run number ][offset][ moved ][ hash bits ]
+ *   63        38 37    30   29    28  27 26          0
+ *   [ run number ][offset][spill][ moved ][ hash bits ]
  *
  * The low 8 bits of the offset are kept: in a run of at most 256 blocks they
- * say where, in a longer one they leave a few places to compare.  0 is an
- * empty entry; the root, which is run 0, has no names.
+ * say where, in a longer one they leave a few places to compare.  An entry
+ * of run 0, the root, which has no names, is empty.
  *
  *   name --mix--> h:  bits 0-7 the bucket of 8 entries (a cache line),
- *                     bits 8-35 the hash bits, of which the first ones
+ *                     bits 8-34 the hash bits, of which the first ones
  *                     choose the segment through the directory
  *
  * Extendible hashing (Fagin et al. 1979) in segments of 16 KB, as in CCEH
  * (Nam et al. 2019): the table grows by one segment at a time, so no event
  * waits for a table of millions to be copied, and a third of it at most is
- * idle.  A full bucket spills into the next three.
+ * idle.
+ *
+ * A name whose bucket is full lives in one of the next three.  The spill
+ * bits of a bucket are a number, bit i in entry i: how many of its names do.
+ * It is nearly always 0, and then one line tells all there is to know.
  *
  * Entries are not taken out when a block is forgotten: that would be a
  * random line per removed block.  An entry is stale when its run is dead or
- * shorter than its offset.  A name that finds four full buckets has the whole
- * segment swept when much is stale, or else takes the place of one stale
- * entry, or of one that can move to another of its own four buckets.  Only a
- * segment that is dense splits, so the map keeps its size when as many names
- * come as go.  The number of a dead run is given again when the last entry
- * with it has gone.
+ * shorter than its offset, and the next name of its bucket takes its place.
+ * Where nothing is stale, another entry may move to a bucket of its own four.
+ * Only a segment that is dense splits, so the map keeps its size when as many
+ * names come as go.  The number of a dead run is given again when the last
+ * entry with it has gone.
  */
 
 #include "index/index_internal.h"
@@ -37,17 +40,22 @@
 #include "base/arch.h"
 
 enum {
-	HASH_BITS = 28,
-	MOVED_SHIFT = 28,
+	HASH_BITS = 27,
+	MOVED_SHIFT = 27,
+	SPILL_SHIFT = 29,
 	OFF_SHIFT = 30,
 	OFF_STEP = 256,
 	RUN_SHIFT = 38,
 	BUCKETS_TRIED = 4,
 	DENSE = SEGMENT_ENTRIES * 5 / 9,
-	CHUNK_SEGMENTS = 128 /* 2 MiB */
+	CHUNK_SEGMENTS = 128, /* 2 MiB */
+	AHEAD = 16, /* names between the first touch of memory and its use */
+	NEAR = 10
 };
 
 #define HASH_MASK (((uint64_t)1 << HASH_BITS) - 1)
+#define TAG_MASK (((uint64_t)1 << SPILL_SHIFT) - 1)
+#define SPILL ((uint64_t)1 << SPILL_SHIFT)
 
 static uint64_t
 name_hash(const struct aibrix_index *index, uint64_t name)
@@ -81,14 +89,52 @@ bucket_of(uint64_t *entries, uint64_t h, uint32_t moved)
 	return entries + ((h + moved) & (SEGMENT_BUCKETS - 1)) * BUCKET_ENTRIES;
 }
 
-static uint32_t
-bucket_room(const uint64_t *bucket)
+static uint64_t
+entry_tag(uint64_t h, uint64_t moved)
 {
-	uint32_t room = 0;
+	return (h >> BUCKET_BITS & HASH_MASK) | moved << MOVED_SHIFT;
+}
 
+static uint64_t
+entry_moved(uint64_t entry)
+{
+	return entry >> MOVED_SHIFT & (BUCKETS_TRIED - 1);
+}
+
+static int
+entry_empty(uint64_t entry)
+{
+	return entry >> RUN_SHIFT == 0;
+}
+
+/* The spill bit belongs to the bucket. */
+static void
+entry_put(uint64_t *slot, uint64_t entry)
+{
+	*slot = (*slot & SPILL) | entry;
+}
+
+/* How many of the bucket's names live elsewhere. */
+static uint32_t
+spill_count(const uint64_t *bucket)
+{
+	return line_match(bucket, SPILL, SPILL);
+}
+
+static void
+spill_set(uint64_t *bucket, uint32_t n)
+{
 	for (uint32_t i = 0; i < BUCKET_ENTRIES; i++)
-		room |= (uint32_t)!bucket[i] << i;
-	return room;
+		bucket[i] = (bucket[i] & ~SPILL) | (uint64_t)(n >> i & 1)
+							   << SPILL_SHIFT;
+}
+
+static void
+spill_add(uint64_t *entries, uint64_t home, int more)
+{
+	uint64_t *bucket = bucket_of(entries, home, 0);
+
+	spill_set(bucket, spill_count(bucket) + (uint32_t)more);
 }
 
 /* An eighth of what there is, so that little of it is idle. */
@@ -207,35 +253,9 @@ aibrix__map_refs(const struct aibrix_index *index, uint32_t *refs)
 		if (i >> (map->dir[i] & DEPTH_MASK))
 			continue;
 		for (uint32_t k = 0; k < SEGMENT_ENTRIES; k++)
-			if (entries[k])
+			if (!entry_empty(entries[k]))
 				refs[entries[k] >> RUN_SHIFT]++;
 	}
-}
-
-uint64_t
-aibrix__map_warm(const struct aibrix_index *index, uint64_t name)
-{
-	uint64_t h = name_hash(index, name);
-
-	prefetch(&index->map.dir[dir_slot(&index->map, h)]);
-	return h;
-}
-
-void
-aibrix__map_warm_bucket(const struct aibrix_index *index, uint64_t h)
-{
-	prefetch(bucket_of(segment_of(&index->map, h), h, 0));
-}
-
-void
-aibrix__map_warm_more(const struct aibrix_index *index, uint64_t h)
-{
-	uint64_t *entries = segment_of(&index->map, h);
-
-	if (bucket_room(bucket_of(entries, h, 0)))
-		return;
-	for (uint32_t moved = 1; moved < BUCKETS_TRIED; moved++)
-		prefetch(bucket_of(entries, h, moved));
 }
 
 /* Is the entry's place the one of that name? */
@@ -257,63 +277,44 @@ entry_meets(const struct aibrix_index *index, uint64_t entry, uint64_t name,
 	return NONE;
 }
 
-/* Bit i: entry i has the bits of key below OFF_SHIFT.  Without branches:
- * where a bucket's entries end cannot be foretold. */
 static uint32_t
-bucket_match(const uint64_t *bucket, uint64_t key)
+bucket_find(const struct aibrix_index *index, const uint64_t *bucket,
+	    uint64_t tag, uint64_t name, struct run **run)
 {
-	uint32_t match = 0;
+	uint32_t match = line_match(bucket, tag, TAG_MASK);
 
-	for (uint32_t i = 0; i < BUCKET_ENTRIES; i++)
-		match |= (uint32_t) !((bucket[i] ^ key) << (64 - OFF_SHIFT))
-			 << i;
-	return match;
-}
+	for (; match; match &= match - 1) {
+		uint32_t off = entry_meets(index, bucket[lowest_bit(match)],
+					   name, run);
 
-/*
- * The place of name, or NONE; then *room is where it would be entered, NULL
- * when the four buckets are full.  A name is never behind a bucket with room.
- */
-static uint32_t
-name_find(const struct aibrix_index *index, uint64_t name, uint64_t h,
-	  struct run **run, uint64_t **room, uint32_t *moved)
-{
-	uint64_t want = h >> BUCKET_BITS & HASH_MASK;
-	uint64_t *entries = segment_of(&index->map, h);
-
-	*room = NULL;
-	for (*moved = 0; *moved < BUCKETS_TRIED; ++*moved) {
-		uint64_t *bucket = bucket_of(entries, h, *moved);
-		uint32_t match = bucket_match(
-			bucket, want | (uint64_t)*moved << MOVED_SHIFT);
-		uint32_t free = bucket_room(bucket);
-
-		for (; match; match &= match - 1) {
-			uint64_t entry = bucket[__builtin_ctz(match)];
-			uint32_t off = NONE;
-
-			if (entry)
-				off = entry_meets(index, entry, name, run);
-			if (off != NONE)
-				return off;
-		}
-		if (free) {
-			*room = bucket + __builtin_ctz(free);
-			break;
-		}
+		if (off != NONE)
+			return off;
 	}
 	return NONE;
+}
+
+static uint32_t
+name_find(const struct aibrix_index *index, uint64_t *entries, uint64_t name,
+	  uint64_t h, struct run **run)
+{
+	const uint64_t *home = bucket_of(entries, h, 0);
+	uint32_t off = bucket_find(index, home, entry_tag(h, 0), name, run);
+
+	if (off != NONE || !spill_count(home))
+		return off;
+	for (uint32_t m = 1; off == NONE && m < BUCKETS_TRIED; m++)
+		off = bucket_find(index, bucket_of(entries, h, m),
+				  entry_tag(h, m), name, run);
+	return off;
 }
 
 uint32_t
 aibrix__map_find(const struct aibrix_index *index, uint64_t name,
 		 struct run **run)
 {
-	uint32_t moved;
-	uint64_t *room;
+	uint64_t h = name_hash(index, name);
 
-	return name_find(index, name, name_hash(index, name), run, &room,
-			 &moved);
+	return name_find(index, segment_of(&index->map, h), name, h, run);
 }
 
 static int
@@ -325,6 +326,7 @@ entry_stale(const struct aibrix_index *index, uint64_t entry)
 	return slot->len <= ((uint32_t)(entry >> OFF_SHIFT) & (OFF_STEP - 1));
 }
 
+/* The number of a stale entry's run may be free now. */
 static void
 entry_forget(struct aibrix_index *index, uint64_t entry)
 {
@@ -351,21 +353,24 @@ segment_spread(const struct aibrix_index *index, const struct segment *from,
 
 	for (uint32_t i = 0; i < SEGMENT_ENTRIES; i++) {
 		uint64_t entry = from->entries[i], moved;
-		uint64_t home = i / BUCKET_ENTRIES -
-				(entry >> MOVED_SHIFT & (BUCKETS_TRIED - 1));
-		int up = high && entry >> depth & 1;
+		uint64_t home = i / BUCKET_ENTRIES - entry_moved(entry);
+		int up = entry >> depth & 1;
+		uint64_t *to = up ? high : low;
 
-		if (!entry || (index->map.stale && entry_stale(index, entry)))
+		if (entry_empty(entry) ||
+		    (index->map.stale && entry_stale(index, entry)))
 			continue;
-		entry &= ~((uint64_t)(BUCKETS_TRIED - 1) << MOVED_SHIFT);
+		entry &=
+			~(SPILL | (uint64_t)(BUCKETS_TRIED - 1) << MOVED_SHIFT);
 		for (moved = 0; moved < BUCKETS_TRIED; moved++) {
 			uint64_t b = (home + moved) & (SEGMENT_BUCKETS - 1);
 
 			if (filled[up][b] == BUCKET_ENTRIES)
 				continue;
-			(up ? high
-			    : low)[b * BUCKET_ENTRIES + filled[up][b]++] =
-				entry | moved << MOVED_SHIFT;
+			entry_put(&to[b * BUCKET_ENTRIES + filled[up][b]++],
+				  entry | moved << MOVED_SHIFT);
+			if (moved)
+				spill_add(to, home, 1);
 			break;
 		}
 		if (moved == BUCKETS_TRIED)
@@ -379,7 +384,8 @@ static void
 segment_forget(struct aibrix_index *index, const struct segment *from)
 {
 	for (uint32_t i = 0; i < SEGMENT_ENTRIES; i++)
-		if (from->entries[i] && entry_stale(index, from->entries[i]))
+		if (!entry_empty(from->entries[i]) &&
+		    entry_stale(index, from->entries[i]))
 			entry_forget(index, from->entries[i]);
 }
 
@@ -448,37 +454,40 @@ segment_split(struct aibrix_index *index, uint64_t h)
 	return AIBRIX_OK;
 }
 
-/* A free place in the bucket, or that of a stale entry, which is forgotten;
- * or NULL. */
+/* An empty entry of bucket at, or a stale one, which is forgotten; or NULL.
+ * Where to begin is of no account, but should differ. */
 static uint64_t *
-bucket_take(struct aibrix_index *index, uint64_t *bucket)
+bucket_take(struct aibrix_index *index, uint64_t *entries, uint64_t at,
+	    uint32_t begin)
 {
-	uint32_t room = bucket_room(bucket);
+	uint64_t *bucket = bucket_of(entries, at, 0);
 
-	if (room)
-		return bucket + __builtin_ctz(room);
-	for (uint32_t i = 0; index->map.stale && i < BUCKET_ENTRIES; i++) {
-		if (!entry_stale(index, bucket[i]))
+	for (uint32_t i = 0; i < BUCKET_ENTRIES; i++) {
+		uint64_t *slot = &bucket[(begin + i) % BUCKET_ENTRIES];
+
+		if (entry_empty(*slot))
+			return slot;
+		if (!entry_stale(index, *slot))
 			continue;
-		entry_forget(index, bucket[i]);
-		return &bucket[i];
+		entry_forget(index, *slot);
+		if (entry_moved(*slot))
+			spill_add(entries, at - entry_moved(*slot), -1);
+		return slot;
 	}
 	return NULL;
 }
 
 typedef uint64_t *(*room_fn)(struct aibrix_index *index, uint64_t *entries,
-			     uint64_t home);
+			     uint64_t at);
 
 /* Take the entry in slot, of bucket at, to another of its four buckets. */
 static int
 entry_move(struct aibrix_index *index, uint64_t *entries, uint64_t at,
 	   const uint64_t *slot, room_fn bucket_room_in)
 {
-	uint64_t entry = *slot, moved, home;
+	uint64_t entry = *slot, moved = entry_moved(entry), home = at - moved;
 
-	moved = entry >> MOVED_SHIFT & (BUCKETS_TRIED - 1);
-	home = at - moved;
-	entry &= ~((uint64_t)(BUCKETS_TRIED - 1) << MOVED_SHIFT);
+	entry &= ~(SPILL | (uint64_t)(BUCKETS_TRIED - 1) << MOVED_SHIFT);
 	for (uint64_t to = 0; to < BUCKETS_TRIED; to++) {
 		uint64_t *room = NULL;
 
@@ -486,7 +495,9 @@ entry_move(struct aibrix_index *index, uint64_t *entries, uint64_t at,
 			room = bucket_room_in(index, entries, home + to);
 		if (!room)
 			continue;
-		*room = entry | to << MOVED_SHIFT;
+		entry_put(room, entry | to << MOVED_SHIFT);
+		if (!to != !moved)
+			spill_add(entries, home, to ? 1 : -1);
 		return 1;
 	}
 	return 0;
@@ -495,7 +506,7 @@ entry_move(struct aibrix_index *index, uint64_t *entries, uint64_t at,
 static uint64_t *
 room_near(struct aibrix_index *index, uint64_t *entries, uint64_t at)
 {
-	return bucket_take(index, bucket_of(entries, at, 0));
+	return bucket_take(index, entries, at, 0);
 }
 
 /* The same, or the place of an entry of the bucket that moves. */
@@ -529,16 +540,18 @@ segment_dense(const struct aibrix_index *index, const uint64_t *entries)
 	uint32_t live = 0;
 
 	for (uint32_t i = 0; i < SEGMENT_ENTRIES; i++)
-		live += entries[i] && !entry_stale(index, entries[i]);
+		live += !entry_empty(entries[i]) &&
+			!entry_stale(index, entries[i]);
 	return live > DENSE;
 }
 
-/* A place for h where all four buckets are full; NULL: better split. */
+/* A place for h when its own bucket is full; NULL: better split. */
 static uint64_t *
-room_make(struct aibrix_index *index, uint64_t h, uint32_t *moved)
+room_make(struct aibrix_index *index, uint64_t *entries, uint64_t h,
+	  uint32_t *moved)
 {
 	static const room_fn ways[] = {room_near, room_moving, room_far};
-	uint64_t *entries = segment_of(&index->map, h), *room;
+	uint64_t *room;
 
 	for (uint32_t way = 0; way < 3; way++) {
 		if (way == 1 && segment_dense(index, entries))
@@ -552,61 +565,74 @@ room_make(struct aibrix_index *index, uint64_t h, uint32_t *moved)
 	return NULL;
 }
 
-/*
- * Room in the whole segment at once, when there is much to forget: cheaper
- * for each name than to look for stale entries one by one, and later names
- * find room in their first bucket.
- */
+/* E_STATE: the name has a meaning, nothing is entered. */
 static int
-segment_relieve(struct aibrix_index *index, uint64_t h)
+name_add(struct aibrix_index *index, uint64_t name, uint64_t h,
+	 const struct run *run, uint32_t off)
 {
-	uint64_t *entries = segment_of(&index->map, h);
-	struct segment old;
-
-	memcpy(&old, entries, sizeof(old));
-	memset(entries, 0, sizeof(old));
-	if (segment_spread(index, &old, entries, NULL, 0)) {
-		segment_forget(index, &old);
-		return 1;
-	}
-	memcpy(entries, &old, sizeof(old));
-	return 0;
-}
-
-/* More than a quarter of all entries, on the whole, are stale. */
-static int
-stale_many(const struct map *map)
-{
-	return map->stale * 4 > map->segments * (uint64_t)SEGMENT_ENTRIES;
-}
-
-int
-aibrix__map_add(struct aibrix_index *index, uint64_t name, uint64_t h,
-		const struct run *run, uint32_t off)
-{
-	uint64_t entry = (h >> BUCKET_BITS & HASH_MASK) |
-			 (uint64_t)(off % OFF_STEP) << OFF_SHIFT |
+	uint64_t place = (uint64_t)(off % OFF_STEP) << OFF_SHIFT |
 			 (uint64_t)run->id << RUN_SHIFT;
 	int err = AIBRIX_OK;
 
 	for (uint32_t i = 0; !err && i < HASH_BITS; i++) {
+		uint64_t *entries = segment_of(&index->map, h), *room;
+		uint32_t moved = 0;
 		struct run *other;
-		uint32_t moved;
-		uint64_t *room;
 
-		if (name_find(index, name, h, &other, &room, &moved) != NONE)
+		if (i == 0 &&
+		    name_find(index, entries, name, h, &other) != NONE)
 			return AIBRIX_E_STATE;
-		if (!room && i == 0 && stale_many(&index->map) &&
-		    segment_relieve(index, h))
-			continue;
+		room = bucket_take(index, entries, h, (uint32_t)(h >> 60));
 		if (!room)
-			room = room_make(index, h, &moved);
+			room = room_make(index, entries, h, &moved);
 		if (room) {
-			*room = entry | (uint64_t)moved << MOVED_SHIFT;
+			entry_put(room, place | entry_tag(h, moved));
+			if (moved)
+				spill_add(entries, h, 1);
 			slot_at(index, run->id)->refs++;
 			return AIBRIX_OK;
 		}
 		err = segment_split(index, h);
 	}
 	return err ? err : AIBRIX_E_FULL;
+}
+
+static uint64_t
+name_warm(const struct aibrix_index *index, uint64_t name)
+{
+	uint64_t h = name_hash(index, name);
+
+	prefetch(&index->map.dir[dir_slot(&index->map, h)]);
+	return h;
+}
+
+static void
+bucket_warm(const struct aibrix_index *index, uint64_t h)
+{
+	prefetch(bucket_of(segment_of(&index->map, h), h, 0));
+}
+
+uint32_t
+aibrix__map_add(struct aibrix_index *index, const uint64_t *names, uint32_t n,
+		const struct run *run, uint32_t off, int *err)
+{
+	uint64_t hashes[AHEAD];
+
+	for (uint32_t i = 0; i < n && i < AHEAD; i++)
+		hashes[i] = name_warm(index, names[i]);
+	for (uint32_t i = 0; i < n && i < NEAR; i++)
+		bucket_warm(index, hashes[i]);
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t h = hashes[i % AHEAD];
+
+		if (i + NEAR < n)
+			bucket_warm(index, hashes[(i + NEAR) % AHEAD]);
+		if (i + AHEAD < n)
+			hashes[i % AHEAD] = name_warm(index, names[i + AHEAD]);
+		*err = name_add(index, names[i], h, run, off + i);
+		if (*err)
+			return i;
+	}
+	*err = AIBRIX_OK;
+	return n;
 }

@@ -234,34 +234,30 @@ unfiled_note(struct store *s, uint32_t block)
 	return err;
 }
 
+/* How many leading ones of n names no second name stands in the way of. */
+static uint32_t
+names_plain(const struct aibrix_index *index, const uint64_t *names, uint32_t n)
+{
+	uint32_t i = 0;
+
+	if (!index->aliases.n_heads)
+		return n;
+	while (i < n && aibrix__alias_find(index, SHARED, names[i]) == NONE)
+		i++;
+	return i;
+}
+
 static int
 names_file(struct store *s, uint32_t n)
 {
 	const uint64_t *names = s->event->names + s->known;
-	uint64_t hashes[WINDOW];
 	int err = AIBRIX_OK;
 
-	for (uint32_t i = 0; i < n && i < WINDOW; i++)
-		hashes[i] = aibrix__map_warm(s->index, names[i]);
-	for (uint32_t i = 0; i < n && i < WINDOW / 2; i++)
-		aibrix__map_warm_bucket(s->index, hashes[i]);
 	for (uint32_t i = 0; !err && i < n; i++) {
-		uint64_t h = hashes[i % WINDOW];
-
-		if (i + WINDOW / 4 < n)
-			aibrix__map_warm_more(
-				s->index, hashes[(i + WINDOW / 4) % WINDOW]);
-		if (i + WINDOW / 2 < n)
-			aibrix__map_warm_bucket(
-				s->index, hashes[(i + WINDOW / 2) % WINDOW]);
-		if (i + WINDOW < n)
-			hashes[i % WINDOW] =
-				aibrix__map_warm(s->index, names[i + WINDOW]);
-		err = AIBRIX_E_STATE;
-		if (aibrix__alias_find(s->index, SHARED, names[i]) == NONE)
-			err = aibrix__map_add(s->index, names[i], h, s->run,
-					      s->begin + i);
-		if (err == AIBRIX_E_STATE)
+		i += aibrix__map_add(s->index, names + i,
+				     names_plain(s->index, names + i, n - i),
+				     s->run, s->begin + i, &err);
+		if (err == AIBRIX_E_STATE || (!err && i < n))
 			err = unfiled_note(s, s->known + i);
 	}
 	return err;
