@@ -98,7 +98,7 @@ aibrix_index_new(const aibrix_index_opts *opts, aibrix_index **out)
 	index->salt = mix64((uintptr_t)index + 1);
 	index->limbo_end = &index->limbo;
 	index->asymmetric = aibrix__fence_asymmetric();
-	index->slots = (struct slab){.item = sizeof(struct slot), .free = NONE};
+	index->slots = (struct slab){.item = SLOT_BYTES, .free = NONE};
 	index->aliases.items =
 		(struct slab){.item = sizeof(struct alias), .free = NONE};
 	atomic_store_explicit(&index->epoch, 1, memory_order_relaxed);

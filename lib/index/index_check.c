@@ -153,7 +153,7 @@ run_fits(const struct aibrix_index *index, struct run *run, struct tally *tally)
 	for (uint32_t i = 0; i < index->max_owners; i++)
 		tally->held += aibrix__cover_held(run, i);
 	return len && len <= run->filled && run->filled <= run->cap &&
-	       slot_at(index, run->id)->len == len &&
+	       slot_len(index, run->id) == len &&
 	       len == (end > kids ? end : kids) &&
 	       place_in_tree_fits(index, run, tally) &&
 	       cover_fits(index, run) && names_fit(index, run, tally);
@@ -230,15 +230,14 @@ slots_fit(const struct aibrix_index *index, const struct tally *tally)
 	uint32_t live = 1;
 
 	for (uint32_t id = 1; id < index->slots.used; id++) {
-		const struct slot *slot = slot_at(index, id);
+		const struct run *run = run_at(index, id);
 
-		if (slot->run && (slot->refs != tally->refs[id] ||
-				  slot->run->n_kids != tally->kids[id]))
+		if (run && run->n_kids != tally->kids[id])
 			return 0;
-		if (!slot->run && tally->refs[id] &&
-		    slot->refs != tally->refs[id])
+		if ((run || tally->refs[id]) &&
+		    *slot_refs(index, id) != tally->refs[id])
 			return 0;
-		live += slot->run || tally->refs[id];
+		live += run || tally->refs[id];
 	}
 	return live == index->slots.live &&
 	       index->root->n_kids == tally->kids[0];

@@ -23,6 +23,7 @@ enum {
 	INDEX_OWNERS = 1024,
 	INDEX_OWNERS_MAX = 65536,
 	RUNS_MAX = 1 << 26, /* as many numbers as a map entry can hold */
+	OFF_STEP = 255,     /* a map entry knows its offset modulo this */
 	HOPS = 256,         /* runs on the path of one lookup */
 	BATCH = 16,         /* prompts that wait for memory together */
 	BATCH_HOPS = 16
@@ -136,12 +137,18 @@ struct run {
 	uint32_t extras;    /* positions with further copies */
 };
 
-/* What the name map may ask about a run, by number. */
-struct slot {
-	struct run *run; /* NULL: dead */
-	uint32_t len;    /* 0: dead */
-	uint32_t refs;   /* map entries that carry the number; next free */
+/*
+ * Runs by number.  The name map asks for little, of many: how far the places
+ * of its entries are known, in one byte.
+ */
+struct slots {
+	struct run *run[CHUNK_ITEMS]; /* NULL: dead */
+	uint32_t len[CHUNK_ITEMS];    /* 0: dead */
+	uint32_t refs[CHUNK_ITEMS];   /* map entries with it; next free */
+	uint8_t known[CHUNK_ITEMS];   /* of len, OFF_STEP at most */
 };
+
+enum { SLOT_BYTES = sizeof(struct slots) / CHUNK_ITEMS };
 
 enum {
 	BUCKET_BITS = 8,
@@ -271,18 +278,39 @@ struct aibrix_index_reader {
 	struct hop batch_hops[BATCH][BATCH_HOPS];
 };
 
-static inline struct slot *
-slot_at(const struct aibrix_index *index, uint32_t id)
+static inline struct slots *
+slots_of(const struct aibrix_index *index, uint32_t id)
 {
-	struct slot *chunk = index->slots.chunks[id >> CHUNK_SHIFT];
-
-	return chunk + (id & (CHUNK_ITEMS - 1));
+	return index->slots.chunks[id >> CHUNK_SHIFT];
 }
 
 static inline struct run *
 run_at(const struct aibrix_index *index, uint32_t id)
 {
-	return slot_at(index, id)->run;
+	return slots_of(index, id)->run[id % CHUNK_ITEMS];
+}
+
+/* Blocks of the run that are known; 0: dead. */
+static inline uint32_t
+slot_len(const struct aibrix_index *index, uint32_t id)
+{
+	return slots_of(index, id)->len[id % CHUNK_ITEMS];
+}
+
+static inline void
+slot_len_set(struct aibrix_index *index, uint32_t id, uint32_t len)
+{
+	struct slots *slots = slots_of(index, id);
+
+	slots->len[id % CHUNK_ITEMS] = len;
+	slots->known[id % CHUNK_ITEMS] =
+		(uint8_t)(len < OFF_STEP ? len : OFF_STEP);
+}
+
+static inline uint32_t *
+slot_refs(const struct aibrix_index *index, uint32_t id)
+{
+	return &slots_of(index, id)->refs[id % CHUNK_ITEMS];
 }
 
 static inline struct alias *

@@ -319,7 +319,7 @@ chain_new(struct load *l, uint32_t n, struct run *parent, uint32_t at,
 	run->at = at;
 	run->parent = parent;
 	run->filled = n;
-	slot_at(index, run->id)->len = n;
+	slot_len_set(index, run->id, n);
 	atomic_store_explicit(&run->len, n, memory_order_relaxed);
 	l->bases[run->id] = l->n;
 	*out = run;

@@ -7,9 +7,9 @@
  *   63        38 37    30   29    28  27 26          0
  *   [ run number ][offset][spill][ moved ][ hash bits ]
  *
- * The low 8 bits of the offset are kept: in a run of at most 256 blocks they
- * say where, in a longer one they leave a few places to compare.  An entry
- * of run 0, the root, which has no names, is empty.
+ * The offset is kept modulo 255: in a run of at most 255 blocks that says
+ * where, in a longer one it leaves a few places to compare.  An entry of run
+ * 0, the root, which has no names, is empty.
  *
  *   name --mix--> h:  bits 0-7 the bucket of 8 entries (a cache line),
  *                     bits 8-34 the hash bits, of which the first ones
@@ -44,7 +44,6 @@ enum {
 	MOVED_SHIFT = 27,
 	SPILL_SHIFT = 29,
 	OFF_SHIFT = 30,
-	OFF_STEP = 256,
 	RUN_SHIFT = 38,
 	BUCKETS_TRIED = 4,
 	DENSE = SEGMENT_ENTRIES * 5 / 9,
@@ -99,6 +98,12 @@ static uint64_t
 entry_moved(uint64_t entry)
 {
 	return entry >> MOVED_SHIFT & (BUCKETS_TRIED - 1);
+}
+
+static uint32_t
+entry_off(uint64_t entry)
+{
+	return (uint32_t)(entry >> OFF_SHIFT) & 0xff;
 }
 
 static int
@@ -263,15 +268,16 @@ static uint32_t
 entry_meets(const struct aibrix_index *index, uint64_t entry, uint64_t name,
 	    struct run **run)
 {
-	const struct slot *slot =
-		slot_at(index, (uint32_t)(entry >> RUN_SHIFT));
-	uint32_t off = (uint32_t)(entry >> OFF_SHIFT) & (OFF_STEP - 1);
+	uint32_t id = (uint32_t)(entry >> RUN_SHIFT);
+	uint32_t len = slot_len(index, id), off = entry_off(entry);
 
-	for (; off < slot->len; off += OFF_STEP) {
-		if (run_engine(slot->run)[off] != name ||
-		    (slot->run->unfiled && bit_get(slot->run->unfiled, off)))
+	for (; off < len; off += OFF_STEP) {
+		const struct run *at = run_at(index, id);
+
+		if (run_engine(at)[off] != name ||
+		    (at->unfiled && bit_get(at->unfiled, off)))
 			continue;
-		*run = slot->run;
+		*run = run_at(index, id);
 		return off;
 	}
 	return NONE;
@@ -279,10 +285,8 @@ entry_meets(const struct aibrix_index *index, uint64_t entry, uint64_t name,
 
 static uint32_t
 bucket_find(const struct aibrix_index *index, const uint64_t *bucket,
-	    uint64_t tag, uint64_t name, struct run **run)
+	    uint32_t match, uint64_t name, struct run **run)
 {
-	uint32_t match = line_match(bucket, tag, TAG_MASK);
-
 	for (; match; match &= match - 1) {
 		uint32_t off = entry_meets(index, bucket[lowest_bit(match)],
 					   name, run);
@@ -297,14 +301,17 @@ static uint32_t
 name_find(const struct aibrix_index *index, uint64_t *entries, uint64_t name,
 	  uint64_t h, struct run **run)
 {
-	const uint64_t *home = bucket_of(entries, h, 0);
-	uint32_t off = bucket_find(index, home, entry_tag(h, 0), name, run);
+	const uint64_t *bucket = bucket_of(entries, h, 0);
+	uint32_t match = line_match(bucket, entry_tag(h, 0), TAG_MASK);
+	uint32_t spilled = spill_count(bucket), off = NONE;
 
-	if (off != NONE || !spill_count(home))
-		return off;
-	for (uint32_t m = 1; off == NONE && m < BUCKETS_TRIED; m++)
-		off = bucket_find(index, bucket_of(entries, h, m),
-				  entry_tag(h, m), name, run);
+	if (match)
+		off = bucket_find(index, bucket, match, name, run);
+	for (uint32_t m = 1; spilled && off == NONE && m < BUCKETS_TRIED; m++) {
+		bucket = bucket_of(entries, h, m);
+		match = line_match(bucket, entry_tag(h, m), TAG_MASK);
+		off = bucket_find(index, bucket, match, name, run);
+	}
 	return off;
 }
 
@@ -320,10 +327,9 @@ aibrix__map_find(const struct aibrix_index *index, uint64_t name,
 static int
 entry_stale(const struct aibrix_index *index, uint64_t entry)
 {
-	const struct slot *slot =
-		slot_at(index, (uint32_t)(entry >> RUN_SHIFT));
+	uint32_t id = (uint32_t)(entry >> RUN_SHIFT);
 
-	return slot->len <= ((uint32_t)(entry >> OFF_SHIFT) & (OFF_STEP - 1));
+	return slots_of(index, id)->known[id % CHUNK_ITEMS] <= entry_off(entry);
 }
 
 /* The number of a stale entry's run may be free now. */
@@ -331,12 +337,12 @@ static void
 entry_forget(struct aibrix_index *index, uint64_t entry)
 {
 	uint32_t id = (uint32_t)(entry >> RUN_SHIFT);
-	struct slot *slot = slot_at(index, id);
+	uint32_t *refs = slot_refs(index, id);
 
 	index->map.stale -= index->map.stale > 0;
-	if (--slot->refs || slot->run)
+	if (--*refs || run_at(index, id))
 		return;
-	slot->refs = index->slots.free;
+	*refs = index->slots.free;
 	index->slots.free = id;
 	index->slots.live--;
 }
@@ -589,7 +595,7 @@ name_add(struct aibrix_index *index, uint64_t name, uint64_t h,
 			entry_put(room, place | entry_tag(h, moved));
 			if (moved)
 				spill_add(entries, h, 1);
-			slot_at(index, run->id)->refs++;
+			++*slot_refs(index, run->id);
 			return AIBRIX_OK;
 		}
 		err = segment_split(index, h);

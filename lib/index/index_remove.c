@@ -79,7 +79,7 @@ removal_begin(struct removal *r, uint64_t name)
 	uint32_t id = before ? before->id : 0, off = before ? r->run->at : 0;
 
 	pending_take(r);
-	if (before && slot_at(r->index, id)->len >= off) {
+	if (before && slot_len(r->index, id) >= off) {
 		r->run = before;
 		r->from = off - 1;
 		r->to = off;

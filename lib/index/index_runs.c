@@ -41,10 +41,12 @@ aibrix__run_new(struct aibrix_index *index, uint32_t cap, int *err)
 	if (id == NONE) {
 		id = slots->used++;
 	} else {
-		slots->free = slot_at(index, id)->refs;
+		slots->free = *slot_refs(index, id);
 	}
 	slots->live++;
-	*slot_at(index, id) = (struct slot){run, 0, 0};
+	slots_of(index, id)->run[id % CHUNK_ITEMS] = run;
+	slot_len_set(index, id, 0);
+	*slot_refs(index, id) = 0;
 	run->id = id;
 	run->cap = cap;
 	run->aliases = NONE;
@@ -55,12 +57,12 @@ aibrix__run_new(struct aibrix_index *index, uint32_t cap, int *err)
 static void
 slot_release(struct aibrix_index *index, uint32_t id)
 {
-	struct slot *slot = slot_at(index, id);
+	uint32_t *refs = slot_refs(index, id);
 
-	slot->run = NULL;
-	slot->len = 0;
-	if (slot->refs == 0) {
-		slot->refs = index->slots.free;
+	slots_of(index, id)->run[id % CHUNK_ITEMS] = NULL;
+	slot_len_set(index, id, 0);
+	if (*refs == 0) {
+		*refs = index->slots.free;
 		index->slots.free = id;
 		index->slots.live--;
 	}
@@ -308,7 +310,7 @@ run_cut(struct aibrix_index *index, struct run *run, uint32_t len)
 	}
 	index->places -= old - len;
 	index->map.stale += old - len;
-	slot_at(index, run->id)->len = len;
+	slot_len_set(index, run->id, len);
 	atomic_store_explicit(&run->len, len, memory_order_release);
 	aibrix__run_shrunk(run);
 }

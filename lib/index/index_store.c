@@ -319,7 +319,7 @@ new_reserve(struct store *s)
 	memcpy(content + s->run->cap + s->begin, e->names + s->known,
 	       n * sizeof(*content));
 	s->run->filled = s->begin + n;
-	slot_at(s->index, s->run->id)->len = s->begin + n;
+	slot_len_set(s->index, s->run->id, s->begin + n);
 	err = names_file(s, n);
 	if (!err && n_odd)
 		err = names_precede(s, n_odd);
@@ -342,7 +342,7 @@ store_undo(struct store *s)
 	if (run->unfiled && !s->fresh)
 		for (uint32_t i = s->begin; i < run->filled; i++)
 			run->unfiled[i / 64] &= ~((uint64_t)1 << i % 64);
-	slot_at(index, run->id)->len = s->begin;
+	slot_len_set(index, run->id, s->begin);
 	index->map.stale += run->filled - s->begin;
 	if (!s->fresh)
 		return;
