@@ -34,6 +34,16 @@ lowest_bit(uint64_t x)
 #endif
 }
 
+/* How many bits are set (SWAR: processors that count are not assumed). */
+static inline uint32_t
+bits_set(uint64_t x)
+{
+	x -= x >> 1 & 0x5555555555555555u;
+	x = (x & 0x3333333333333333u) + (x >> 2 & 0x3333333333333333u);
+	x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+	return (uint32_t)(x * 0x0101010101010101u >> 56);
+}
+
 /*
  * Bit i: the low halves of line[i] and want are equal where mask has a one.
  * line: 8 numbers, a cache line.

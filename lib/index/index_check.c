@@ -259,9 +259,9 @@ index_fits(const struct aibrix_index *index, struct tally *tally)
 		if (!owner_fits(index, i, tally))
 			return 0;
 	}
-	aibrix__map_refs(index, tally->refs);
 	tally->bytes += fixed_bytes(index);
-	return slots_fit(index, tally) && extras_fit(index) &&
+	return aibrix__map_tally(index, tally->refs) &&
+	       slots_fit(index, tally) && extras_fit(index) &&
 	       owners == index->stat.owners && tally->runs == index->runs &&
 	       tally->places == index->places &&
 	       tally->held == index->stat.held &&

@@ -312,7 +312,10 @@ bit_clear(struct run *run, uint32_t owner)
 					  memory_order_release);
 }
 
-/* Shown to lookups as all of the run. */
+/*
+ * Shown to lookups as all of the run.  Who has read the bits before and the
+ * entry afterwards has seen neither; the version tells, so it changes first.
+ */
 static void
 cover_whole(struct aibrix_index *index, struct run *run, uint32_t owner,
 	    struct part *part)
@@ -322,8 +325,10 @@ cover_whole(struct aibrix_index *index, struct run *run, uint32_t owner,
 		return;
 	}
 	bit_set(run, owner);
-	if (part && !part_gone(part))
-		part_drop(index, run, part);
+	if (!part || part_gone(part))
+		return;
+	aibrix__run_shrunk(run);
+	part_drop(index, run, part);
 }
 
 /* The detail has changed: show it, or do without it. */

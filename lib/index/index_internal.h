@@ -108,7 +108,7 @@ struct kids {
  */
 struct run {
 	/* Read by lookups. */
-	_Atomic uint32_t version; /* counts the times something went */
+	_Atomic uint32_t version; /* counts what went or moved */
 	_Atomic uint32_t len;     /* blocks known */
 	uint32_t at;              /* blocks of the parent before it */
 	uint32_t cap;
@@ -461,8 +461,8 @@ uint32_t aibrix__map_add(struct aibrix_index *index, const uint64_t *names,
 			 uint32_t n, const struct run *run, uint32_t off,
 			 int *err);
 size_t aibrix__map_bytes(const struct aibrix_index *index);
-/* By number, for checks: every entry's run. */
-void aibrix__map_refs(const struct aibrix_index *index, uint32_t *refs);
+/* For checks: every entry counted by its run's number; 0: the map is wrong. */
+int aibrix__map_tally(const struct aibrix_index *index, uint32_t *refs);
 
 /* index_names.c: names besides the map */
 uint32_t aibrix__alias_find(const struct aibrix_index *index, uint32_t scope,

@@ -40,7 +40,8 @@ struct score {
 	uint32_t first_depth; /* what rows say that nobody has changed */
 	uint64_t held[INLINE_OWNERS / 64];   /* still hold everything */
 	uint64_t device[INLINE_OWNERS / 64]; /* the same on the device */
-	uint8_t row[INLINE_OWNERS];          /* of owners with a bit */
+	uint64_t rowed[INLINE_OWNERS / 64];  /* have a row, */
+	uint32_t before[INLINE_OWNERS / 64]; /* after so many others */
 };
 
 /* rows: room for max_owners of them. */

@@ -247,20 +247,38 @@ aibrix__map_reset(struct aibrix_index *index)
 	index->slots.free = NONE;
 }
 
-void
-aibrix__map_refs(const struct aibrix_index *index, uint32_t *refs)
+/* Its entries counted in refs; do the buckets know what they have spilt? */
+static int
+segment_tally(const uint64_t *entries, uint32_t *refs)
+{
+	uint32_t spilt[SEGMENT_BUCKETS] = {0};
+
+	for (uint32_t i = 0; i < SEGMENT_ENTRIES; i++) {
+		uint64_t moved = entry_moved(entries[i]);
+		uint64_t home = i / BUCKET_ENTRIES - moved;
+
+		if (entry_empty(entries[i]))
+			continue;
+		refs[entries[i] >> RUN_SHIFT]++;
+		spilt[home & (SEGMENT_BUCKETS - 1)] += moved != 0;
+	}
+	for (uint32_t b = 0; b < SEGMENT_BUCKETS; b++)
+		if (spill_count(entries + b * BUCKET_ENTRIES) != spilt[b])
+			return 0;
+	return 1;
+}
+
+int
+aibrix__map_tally(const struct aibrix_index *index, uint32_t *refs)
 {
 	const struct map *map = &index->map;
+	int fits = 1;
 
 	for (size_t i = 0; i >> map->depth == 0; i++) {
-		const uint64_t *entries = dir_entries(map->dir[i]);
-
-		if (i >> (map->dir[i] & DEPTH_MASK))
-			continue;
-		for (uint32_t k = 0; k < SEGMENT_ENTRIES; k++)
-			if (!entry_empty(entries[k]))
-				refs[entries[k] >> RUN_SHIFT]++;
+		if (i >> (map->dir[i] & DEPTH_MASK) == 0)
+			fits &= segment_tally(dir_entries(map->dir[i]), refs);
 	}
+	return fits;
 }
 
 /* Is the entry's place the one of that name? */

@@ -21,7 +21,7 @@
 
 #include "base/arch.h"
 
-enum { LINE_BLOCKS = 8, LINES_AHEAD = 8 };
+enum { LINE_BLOCKS = 8, LINES_AHEAD = 40 };
 
 /* What a walk waits for. */
 enum {
@@ -172,26 +172,21 @@ aibrix__walk_holds(const struct walk *walk)
 
 /* What a hop says about the owners with bits and, in order, the others. */
 struct holders {
-	const struct run *run;
 	uint64_t bits[INLINE_OWNERS / 64];
 	const struct part *part, *end;
 };
 
-/* An owner that moves between bits and parts meanwhile is seen in one of
- * them: the bits are read on both sides, and again by part_read. */
+/* Bits first: an owner that loses its bit has its part by then. */
 static struct holders
 hop_holders(const struct hop *hop)
 {
-	struct holders h = {.run = hop->run};
+	struct holders h = {.part = NULL};
 	const struct parts *parts;
 
 	for (uint32_t i = 0; i < INLINE_OWNERS / 64; i++)
 		h.bits[i] = atomic_load_explicit(&hop->run->cover[i],
 						 memory_order_acquire);
 	parts = run_parts(hop->run);
-	for (uint32_t i = 0; i < INLINE_OWNERS / 64; i++)
-		h.bits[i] |= atomic_load_explicit(&hop->run->cover[i],
-						  memory_order_acquire);
 	if (parts) {
 		h.part = parts->at;
 		h.end = parts->at + parts->n;
@@ -205,20 +200,12 @@ struct cut {
 };
 
 static struct cut
-part_read(const struct run *run, const struct part *part, uint32_t n)
+part_read(const struct part *part, uint32_t n)
 {
 	struct cut cut = {
 		atomic_load_explicit(&part->held, memory_order_acquire),
 		atomic_load_explicit(&part->device, memory_order_acquire)};
-	uint32_t owner = part->owner;
 
-	/* Emptied: it may have got its bit since the bits were read. */
-	if ((!cut.held || !cut.device) && owner < INLINE_OWNERS &&
-	    atomic_load_explicit(&run->cover[owner / 64],
-				 memory_order_acquire) >>
-			    owner % 64 &
-		    1)
-		return (struct cut){n, n};
 	cut.held = cut.held < n ? cut.held : n;
 	cut.device = cut.device < cut.held ? cut.device : cut.held;
 	return cut;
@@ -251,10 +238,10 @@ rows_of_parts(struct score *s, struct holders *h, uint32_t owner,
 	aibrix_match *rows = s->rows;
 
 	for (; part < end && part->owner < owner; part++) {
-		struct cut cut = part_read(h->run, part, depth);
+		struct cut cut = part_read(part, depth);
 		uint64_t bit = (uint64_t)1 << part->owner % 64;
 
-		s->row[part->owner] = (uint8_t)n;
+		s->rowed[part->owner / 64] |= cut.held ? bit : 0;
 		word.held |= cut.held == depth ? bit : 0;
 		word.device |= cut.device == depth ? bit : 0;
 		rows[n] = (aibrix_match){part->owner, cut.held, cut.device, 0};
@@ -265,20 +252,38 @@ rows_of_parts(struct score *s, struct holders *h, uint32_t owner,
 	return word;
 }
 
+/* Only bits: nearly always, and of a beginning that all share all of them. */
+static inline void
+rows_of_bits(struct score *s, uint32_t first, uint64_t bits)
+{
+	uint32_t depth = s->first_depth;
+	aibrix_match *row = s->rows + s->n;
+
+	for (; bits; bits &= bits - 1, row++)
+		*row = (aibrix_match){first + lowest_bit(bits), depth, depth,
+				      0};
+	s->n = (uint32_t)(row - s->rows);
+}
+
 static inline struct word
 rows_of_word(struct score *s, struct holders *h, uint32_t i)
 {
 	struct word word = {h->bits[i], h->bits[i]};
 	uint32_t depth = s->first_depth, end = (i + 1) * 64;
 
+	s->rowed[i] = h->bits[i];
+	s->before[i] = s->n;
+	if (h->part == h->end || h->part->owner >= end) {
+		rows_of_bits(s, i * 64, h->bits[i]);
+		return word;
+	}
 	for (uint64_t bits = h->bits[i]; bits; bits &= bits - 1) {
-		uint32_t owner = i * 64 + (uint32_t)__builtin_ctzll(bits);
+		uint32_t owner = i * 64 + lowest_bit(bits);
 
 		if (h->part < h->end && h->part->owner <= owner) {
 			word = rows_of_parts(s, h, owner, word);
 			h->part += h->part < h->end && h->part->owner == owner;
 		}
-		s->row[owner] = (uint8_t)s->n;
 		s->rows[s->n++] = (aibrix_match){owner, depth, depth, 0};
 	}
 	return rows_of_parts(s, h, end, word);
@@ -298,7 +303,7 @@ score_first(struct score *s, const struct hop *hop)
 		s->device[i] = word.device;
 	}
 	for (; h.part < h.end; h.part++) {
-		struct cut cut = part_read(h.run, h.part, hop->n);
+		struct cut cut = part_read(h.part, hop->n);
 
 		if (cut.held == hop->n)
 			s->in_play[s->n_in_play++] = s->n;
@@ -311,7 +316,9 @@ score_first(struct score *s, const struct hop *hop)
 static aibrix_match *
 row_of(const struct score *s, uint32_t word, uint64_t bits)
 {
-	return &s->rows[s->row[word * 64 + (uint32_t)__builtin_ctzll(bits)]];
+	uint64_t below = (bits & -bits) - 1;
+
+	return &s->rows[s->before[word] + bits_set(s->rowed[word] & below)];
 }
 
 static struct cut
@@ -321,10 +328,10 @@ part_of(struct holders *h, uint32_t owner, uint32_t n)
 		h->part++;
 	if (h->part == h->end || h->part->owner != owner)
 		return (struct cut){0, 0};
-	return part_read(h->run, h->part, n);
+	return part_read(h->part, n);
 }
 
-/* Those without their bit in the run end here: nobody has a part. */
+/* These end here: they have neither their bit in the run nor a part. */
 static void
 score_drop(struct score *s, uint32_t word, uint64_t drop)
 {
@@ -340,32 +347,38 @@ score_drop(struct score *s, uint32_t word, uint64_t drop)
 		row_of(s, word, device)->device = s->depth;
 }
 
+/* An owner without its bit in the run, which has a part. */
+static void
+score_part(struct score *s, uint32_t word, uint64_t bit, struct cut cut,
+	   uint32_t n)
+{
+	if (s->device[word] & bit && cut.device < n) {
+		row_of(s, word, bit)->device = s->depth + cut.device;
+		s->device[word] &= ~bit;
+	}
+	if (cut.held < n) {
+		row_of(s, word, bit)->held = s->depth + cut.held;
+		s->held[word] &= ~bit;
+	}
+}
+
 /* Owners with bits; those without their bit in this run may have a part. */
 static void
 score_bits(struct score *s, struct holders *h, uint32_t n)
 {
 	for (uint32_t i = 0; i < INLINE_OWNERS / 64; i++) {
-		uint64_t drop = s->held[i] & ~h->bits[i];
+		uint64_t drop = s->held[i] & ~h->bits[i], without = drop;
 
-		if (h->part == h->end) {
-			score_drop(s, i, drop);
-			continue;
-		}
-		for (; drop; drop &= drop - 1) {
-			uint64_t bit = drop & -drop;
-			struct cut cut = part_of(
-				h, i * 64 + (uint32_t)__builtin_ctzll(drop), n);
+		for (; h->part < h->end && h->part->owner / 64 == i;
+		     h->part++) {
+			uint64_t bit = (uint64_t)1 << h->part->owner % 64;
 
-			if (s->device[i] & bit && cut.device < n) {
-				row_of(s, i, bit)->device =
-					s->depth + cut.device;
-				s->device[i] &= ~bit;
-			}
-			if (cut.held < n) {
-				row_of(s, i, bit)->held = s->depth + cut.held;
-				s->held[i] &= ~bit;
-			}
+			if (!(drop & bit))
+				continue;
+			without &= ~bit;
+			score_part(s, i, bit, part_read(h->part, n), n);
 		}
+		score_drop(s, i, without);
 	}
 }
 
