@@ -53,6 +53,8 @@ static const struct design designs[] = {
 	 "Dynamo positional",
 	 {42, 2904, 4594, 13030, 274},
 	 "the peer jumps"},
+	/* Theirs is of a mean event block of a trace, on many cores. */
+	{&baseline_owner_maps, "SMG ChainIndex", {0, 0, 0, 0, 29}, NULL},
 };
 
 struct prompt {

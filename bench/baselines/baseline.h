@@ -67,4 +67,7 @@ extern const struct baseline baseline_positional_64;
 /* The same table, read at every position. */
 extern const struct baseline baseline_positional_each;
 
+/* Our own design with a map of names per owner; in a shared object. */
+AIBRIX_API extern const struct baseline baseline_owner_maps;
+
 #endif

@@ -3,12 +3,13 @@
 #include "baselines_program.h"
 #include "failing.h"
 
-enum { PROGRAMS = 150, PROMPT = 300, N_DESIGNS = 3 };
+enum { PROGRAMS = 150, PROMPT = 300, N_DESIGNS = 4 };
 
 static const struct baseline *const designs[N_DESIGNS] = {
 	&baseline_nested_map,
 	&baseline_radix_locks,
 	&baseline_positional_32,
+	&baseline_owner_maps,
 };
 
 /* What the first program that differs says; NULL: none does. */
@@ -42,6 +43,12 @@ Test(baselines, a_radix_tree_answers_as_the_index)
 {
 	expect_exact(&baseline_radix_locks, 0);
 	expect_exact(&baseline_radix_locks, 1);
+}
+
+Test(baselines, a_map_of_names_per_owner_answers_as_the_index)
+{
+	expect_exact(&baseline_owner_maps, 0);
+	expect_exact(&baseline_owner_maps, 1);
 }
 
 Test(baselines, a_positional_table_answers_as_the_index)

@@ -152,5 +152,6 @@ main(void)
 	failed |= design_run(&baseline_radix_locks);
 	failed |= design_run(&baseline_positional_32);
 	failed |= design_run(&baseline_positional_each);
+	failed |= design_run(&baseline_owner_maps);
 	return failed != 0;
 }
