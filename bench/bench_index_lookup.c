@@ -1,0 +1,154 @@
+/* Lookups: one by one, in batches, and as columns of a fleet. */
+#include "bench_index.h"
+
+#include "index/index_internal.h"
+
+static double
+clock_cost(void)
+{
+	double best = 1e9;
+
+	for (int i = 0; i < 1000; i++) {
+		uint64_t start = bench_now();
+		double ns = (double)(bench_now() - start);
+
+		best = ns < best ? ns : best;
+	}
+	return best;
+}
+
+void
+lookup_random(struct setup *s)
+{
+	static uint64_t hashes[DEPTH];
+	static aibrix_match out[OWNERS];
+	static double all[ROUNDS * PER_ROUND];
+	struct rounds r = {.n = 0};
+	double clock = clock_cost(), lines = 0, in_order = 0;
+	uint32_t n_all = 0;
+	char note[160];
+
+	for (uint32_t round = 0; round < rounds_wanted(s->b); round++) {
+		double ours = 0, chase, stream;
+		uint64_t waits = 0, reads = 0;
+
+		for (uint32_t i = 0; i < PER_ROUND; i++) {
+			uint64_t dependent, sequential, start;
+			uint32_t n;
+			double ns;
+
+			query_load(s, hashes);
+			start = bench_now();
+			bench_check(!aibrix_index_lookup(s->reader, hashes,
+							 DEPTH, out, OWNERS,
+							 &n),
+				    "lookup");
+			ns = (double)(bench_now() - start) - clock;
+			ours += ns;
+			all[n_all++] = ns;
+			aibrix__index_lines(s->reader, hashes, DEPTH,
+					    &dependent, &sequential);
+			waits += dependent;
+			reads += sequential;
+		}
+		chase = floor_chase(&s->floors, 4000);
+		stream = floor_stream(&s->floors, 40000);
+		lines = (double)waits / PER_ROUND;
+		in_order = (double)reads / PER_ROUND;
+		round_add(&r, ours / PER_ROUND,
+			  lines * chase + in_order * stream);
+	}
+	qsort(all, n_all, sizeof(double), bench_order);
+	snprintf(note, sizeof(note),
+		 "%s; p50 %.0f p99 %.0f ns; %.1f lines waited for, %.1f in "
+		 "order",
+		 s->note, bench_share(all, n_all, 0.5),
+		 bench_share(all, n_all, 0.99), lines, in_order);
+	rounds_print(s->b, &r, "lookup_random_268", "lines x chase + stream",
+		     note);
+}
+
+void
+lookup_batch(struct setup *s)
+{
+	enum { BATCHES = 32 };
+	static uint64_t hashes[BATCH * DEPTH], ends[BATCH];
+	static aibrix_match out[BATCH * OWNERS];
+	static uint32_t out_ends[BATCH];
+	struct rounds r = {.n = 0};
+	uint32_t n;
+
+	for (uint32_t i = 0; i < BATCH; i++)
+		ends[i] = (i + 1) * DEPTH;
+	for (uint32_t round = 0; round < rounds_wanted(s->b); round++) {
+		double single = 0, batch = 0;
+
+		for (uint32_t k = 0; k < 2 * BATCHES; k++) {
+			uint64_t start;
+
+			for (uint32_t i = 0; i < BATCH; i++)
+				query_load(s, hashes + i * DEPTH);
+			start = bench_now();
+			if (k % 2) {
+				bench_check(!aibrix_index_lookup_batch(
+						    s->reader, hashes, ends,
+						    BATCH, out, BATCH * OWNERS,
+						    out_ends, &n),
+					    "lookup_batch");
+				batch += (double)(bench_now() - start);
+				continue;
+			}
+			for (uint32_t i = 0; i < BATCH; i++)
+				bench_check(!aibrix_index_lookup(
+						    s->reader,
+						    hashes + i * DEPTH, DEPTH,
+						    out, OWNERS, &n),
+					    "lookup");
+			single += (double)(bench_now() - start);
+		}
+		round_add(&r, batch / (BATCHES * BATCH),
+			  single / (BATCHES * BATCH));
+	}
+	rounds_print(s->b, &r, "lookup_batch16", "one by one", s->note);
+}
+
+void
+match_512x1000(const struct bench *b)
+{
+	enum { MANY = 1000, PROMPT = 512 };
+	static uint64_t hashes[PROMPT], names[PROMPT];
+	static double blocks[MANY];
+	aibrix_index *index = index_new(aibrix_allocator_jemalloc(), MANY);
+	aibrix_index_stored e = {.size = sizeof(e),
+				 .n = PROMPT,
+				 .hashes = hashes,
+				 .names = names};
+	struct bench_row row = {.name = "match_512x1000", .unit = "ns"};
+	struct rounds r = {.n = 0};
+	aibrix_index_reader *reader;
+
+	for (uint32_t i = 0; i < PROMPT; i++) {
+		hashes[i] = mix64(i + 1);
+		names[i] = mix64(i + 1001);
+	}
+	for (uint32_t i = 0; i < MANY; i++) {
+		e.n = PROMPT - i * (PROMPT - 1) / (MANY - 1);
+		bench_check(!aibrix_index_apply_stored(index, i, &e),
+			    "apply_stored");
+	}
+	bench_check(!aibrix_index_reader_new(index, &reader), "reader");
+	for (uint32_t i = 0; i < rounds_wanted(b); i++) {
+		uint64_t start = bench_now();
+
+		for (uint32_t k = 0; k < 100; k++)
+			bench_check(!aibrix_index_match(reader, hashes, PROMPT,
+							0, blocks, MANY),
+				    "match");
+		round_add(&r, (double)(bench_now() - start) / 100, NAN);
+	}
+	qsort(r.ours, r.n, sizeof(double), bench_order);
+	row.note = "each owner holds another number of the blocks";
+	bench_counted(b, &row, bench_share(r.ours, r.n, 0.5));
+	aibrix_index_reader_free(reader);
+	aibrix_index_free(index);
+}
