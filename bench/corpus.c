@@ -13,7 +13,13 @@ enum {
 	LINE_MAX_BYTES = 1 << 16
 };
 /* Of the public conversation trace (Mooncake, FAST'25). */
-enum { REQUESTS = 12031, STARTS = 7373, IDS_MAX = 247 };
+enum {
+	REQUESTS = 12031,
+	STARTS = 7373,
+	IDS_MAX = 247,
+	GRID_MS = 3000, /* of its times */
+	TOGETHER = 10   /* requests at the same */
+};
 
 static void *
 must_grow(void *ptr, uint64_t *cap, uint64_t want, size_t bytes)
@@ -132,11 +138,16 @@ cache_evict(struct cache *c)
 }
 
 static struct corpus_event *
-event_add(struct corpus *c)
+event_add(struct corpus *c, enum corpus_kind kind, uint32_t owner, uint32_t n,
+	  uint64_t first)
 {
 	c->events = must_grow(c->events, &c->cap_events, c->n_events + 1,
 			      sizeof(*c->events));
-	memset(&c->events[c->n_events], 0, sizeof(*c->events));
+	c->events[c->n_events] = (struct corpus_event){.kind = kind,
+						       .owner = owner,
+						       .n = n,
+						       .first = first,
+						       .at_ms = c->end_ms};
 	return &c->events[c->n_events++];
 }
 
@@ -226,24 +237,16 @@ prompt_run(struct corpus *c, struct cache *cache, uint32_t owner, uint32_t n)
 
 		c->gone = must_grow(c->gone, &c->cap_gone, c->n_gone + more,
 				    sizeof(*c->gone));
-		e = event_add(c);
-		*e = (struct corpus_event){.kind = CORPUS_REMOVED,
-					   .owner = owner,
-					   .n = more,
-					   .first = c->n_gone};
+		event_add(c, CORPUS_REMOVED, owner, more, c->n_gone);
+		c->removed += more;
 		while (more--)
 			c->gone[c->n_gone++] = cache_evict(cache);
-		c->removed += e->n;
 	}
 	if (held == fits)
 		return;
-	e = event_add(c);
-	*e = (struct corpus_event){.kind = CORPUS_STORED,
-				   .owner = owner,
-				   .n = fits - held,
-				   .first = c->n_blocks + held,
-				   .has_parent = held > 0,
-				   .parent = held ? names[held - 1] : 0};
+	e = event_add(c, CORPUS_STORED, owner, fits - held, c->n_blocks + held);
+	e->has_parent = held > 0;
+	e->parent = held ? names[held - 1] : 0;
 	c->stored += e->n;
 	for (uint32_t i = fits; i > held; i--)
 		cache_add(cache, names[i - 1]);
@@ -260,12 +263,11 @@ static void
 request_run(struct corpus *c, const struct corpus_opts *o, struct cache *caches,
 	    const uint64_t *ids, uint32_t n_ids, uint64_t copy, uint64_t *state)
 {
-	uint32_t n = prompt_add(c, o, ids, n_ids, copy), owner;
+	uint32_t n = prompt_add(c, o, ids, n_ids, copy);
+	uint32_t owner = owner_choose(c, o, caches, n, state);
 
-	*event_add(c) = (struct corpus_event){
-		.kind = CORPUS_LOOKUP, .n = n, .first = c->n_blocks};
+	event_add(c, CORPUS_LOOKUP, owner, n, c->n_blocks);
 	c->lookups += n;
-	owner = owner_choose(c, o, caches, n, state);
 	prompt_run(c, &caches[owner], owner, n);
 	c->n_blocks += n;
 }
@@ -307,13 +309,21 @@ synthetic_ids(uint64_t i, uint64_t ids[IDS_MAX])
 	return n;
 }
 
+/* When the request of a line comes, in ms from the first. */
+static uint64_t
+line_ms(const char *line)
+{
+	const char *at = strstr(line, "\"timestamp\":");
+
+	return at ? strtoull(strchr(at, ':') + 1, NULL, 10) : 0;
+}
+
 static void
-copy_run(struct corpus *c, const struct corpus_opts *o, struct cache *caches,
-	 uint64_t copy, uint64_t *state)
+trace_run(struct corpus *c, const struct corpus_opts *o, struct cache *caches)
 {
 	FILE *file = o->trace ? fopen(o->trace, "r") : NULL;
 	static char line[LINE_MAX_BYTES];
-	uint64_t ids[IDS_MAX];
+	uint64_t ids[IDS_MAX], state = 42;
 
 	c->synthetic = !file;
 	for (uint32_t i = 0; !o->requests || i < o->requests; i++) {
@@ -322,8 +332,9 @@ copy_run(struct corpus *c, const struct corpus_opts *o, struct cache *caches,
 		if (file ? !fgets(line, sizeof(line), file) : i == REQUESTS)
 			break;
 		n = file ? line_ids(line, ids) : synthetic_ids(i, ids);
-		if (n)
-			request_run(c, o, caches, ids, n, copy, state);
+		c->end_ms = file ? line_ms(line) : i / TOGETHER * GRID_MS;
+		for (uint64_t copy = 0; n && copy < o->copies; copy++)
+			request_run(c, o, caches, ids, n, copy, &state);
 	}
 	if (file)
 		fclose(file);
@@ -332,7 +343,7 @@ copy_run(struct corpus *c, const struct corpus_opts *o, struct cache *caches,
 void
 corpus_make(struct corpus *c, const struct corpus_opts *o)
 {
-	uint64_t cap = 0, state = 42;
+	uint64_t cap = 0;
 	struct cache *caches =
 		must_grow(NULL, &cap, o->owners, sizeof(*caches));
 
@@ -340,8 +351,7 @@ corpus_make(struct corpus *c, const struct corpus_opts *o)
 	memset(caches, 0, o->owners * sizeof(*caches));
 	for (uint32_t i = 0; i < o->owners; i++)
 		cache_init(&caches[i], o->capacity);
-	for (uint64_t copy = 0; copy < o->copies; copy++)
-		copy_run(c, o, caches, copy, &state);
+	trace_run(c, o, caches);
 	for (uint32_t i = 0; i < o->owners; i++) {
 		c->resident += caches[i].n;
 		free(caches[i].blocks);

@@ -28,11 +28,12 @@ struct corpus_opts {
 enum corpus_kind { CORPUS_LOOKUP, CORPUS_STORED, CORPUS_REMOVED };
 
 struct corpus_event {
-	uint32_t kind, owner;
-	uint32_t n;          /* blocks */
-	uint32_t has_parent; /* STORED */
-	uint64_t first;      /* in hashes and names; REMOVED: in gone */
-	uint64_t parent;     /* name */
+	uint32_t kind, owner; /* LOOKUP: to whom the request will go */
+	uint32_t n;           /* blocks */
+	uint32_t has_parent;  /* STORED */
+	uint64_t first;       /* in hashes and names; REMOVED: in gone */
+	uint64_t parent;      /* name */
+	uint64_t at_ms;       /* from the first request */
 };
 
 struct corpus {
@@ -45,6 +46,7 @@ struct corpus {
 	uint64_t lookups, stored, removed; /* blocks */
 	uint64_t hits;                     /* blocks that the owner had */
 	uint64_t resident;                 /* (owner, block) pairs at the end */
+	uint64_t end_ms;                   /* time of the last event */
 	int synthetic;                     /* the trace could not be read */
 };
 
