@@ -238,9 +238,10 @@ bench_run(const struct bench *b, const struct bench_row *row,
 	bench_print(b, row, peer ? peer->name : NULL, &r);
 }
 
-/* 0: go on; otherwise the exit status of main is it - 1. */
+/* 0: go on; otherwise the exit status of main is it - 1.  more: lines about
+ * options that the caller has taken out of argv. */
 static inline int
-bench_start(struct bench *b, int argc, char **argv)
+bench_start_with(struct bench *b, int argc, char **argv, const char *more)
 {
 	memset(b, 0, sizeof(*b));
 	for (int i = 1; i < argc; i++) {
@@ -255,14 +256,20 @@ bench_start(struct bench *b, int argc, char **argv)
 				"usage: %s [--json] [--quick]\n"
 				"  --json   one JSON object per line\n"
 				"  --quick  a few short batches: does it "
-				"run?\n",
-				argv[0]);
+				"run?\n%s",
+				argv[0], more);
 			return help ? 1 : 3;
 		}
 	}
 	b->batch_ns = b->quick ? 100000 : 400000;
 	b->row_ns = 2000000000;
 	return 0;
+}
+
+static inline int
+bench_start(struct bench *b, int argc, char **argv)
+{
+	return bench_start_with(b, argc, argv, "");
 }
 
 /* For set-up that cannot fail unless the machine is out of memory. */

@@ -13,8 +13,10 @@
 
 enum {
 	OWNERS = 128,
+	OWNERS_MOST = 1000,
 	ROUNDS = 15,
 	DEPTH = 268, /* blocks of a mean lookup */
+	DEPTH_MOST = 1000,
 	PER_ROUND = 256
 };
 
@@ -27,9 +29,19 @@ struct setup {
 	aibrix_index_reader *reader;
 	struct floors floors;
 	const char *note;
+	uint32_t owners;
 	uint64_t *queries; /* first blocks of prompts of DEPTH and more */
 	uint64_t n_queries;
 	uint64_t state;
+};
+
+/* Prompts: n of the timeline, of which the first known blocks are asked for,
+ * and new ones up to depth. */
+struct asked {
+	const uint64_t *at; /* first blocks */
+	uint64_t n;
+	uint32_t known, depth;
+	int again; /* each once more, warm */
 };
 
 /* Rows whose pairs are measured here: ours and the peer in each round. */
@@ -37,6 +49,16 @@ struct rounds {
 	double ours[64], peer[64], ratio[64];
 	uint32_t n;
 };
+
+/* CPU time of the thread, ns. */
+static inline double
+cpu_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
 
 /* bench_index_setup.c */
 aibrix_index *index_new(const aibrix_allocator *alloc, uint32_t owners);
@@ -46,21 +68,35 @@ void event_apply(aibrix_index *index, const struct corpus *c,
 		 const struct corpus_event *e);
 struct corpus_opts corpus_options(const struct bench *b,
 				  enum corpus_route route);
-void setup_init(struct setup *s, const struct bench *b,
-		enum corpus_route route);
+void setup_init(struct setup *s, const struct bench *b, enum corpus_route route,
+		uint32_t owners);
 void setup_free(struct setup *s);
 void round_add(struct rounds *r, double ours, double peer);
 void rounds_print(const struct bench *b, struct rounds *r, const char *name,
 		  const char *peer, const char *note);
 uint32_t rounds_wanted(const struct bench *b);
-/* A prompt's hashes, copied to where a caller that has just computed them
+/* One of them, copied to where a caller that has just computed the hashes
  * would have them: near. */
+void asked_load(struct setup *s, const struct asked *a, uint64_t *hashes);
+/* The same of the prompts of DEPTH blocks. */
 void query_load(struct setup *s, uint64_t *hashes);
 
 /* bench_index_lookup.c */
+void lookup_row(struct setup *s, const char *name, const struct asked *a);
 void lookup_random(struct setup *s);
 void lookup_batch(struct setup *s);
 void match_512x1000(const struct bench *b);
+
+/* bench_index_open.c: window_ms 0 means several. */
+void open_rows(const struct bench *b, enum corpus_route route,
+	       uint32_t window_ms);
+
+/* bench_index_export.c */
+void timeline_export(const struct bench *b, enum corpus_route route,
+		     const char *file);
+
+/* bench_index_micro.c */
+void micro_rows(const struct bench *b);
 
 /* bench_index_write.c */
 void write_rows(struct setup *s);

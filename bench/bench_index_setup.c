@@ -63,7 +63,8 @@ corpus_options(const struct bench *b, enum corpus_route route)
 }
 
 void
-setup_init(struct setup *s, const struct bench *b, enum corpus_route route)
+setup_init(struct setup *s, const struct bench *b, enum corpus_route route,
+	   uint32_t owners)
 {
 	struct corpus_opts o = corpus_options(b, route);
 	aibrix_index_stat stat = {.size = sizeof(stat)};
@@ -72,11 +73,12 @@ setup_init(struct setup *s, const struct bench *b, enum corpus_route route)
 	s->b = b;
 	s->alloc = aibrix_allocator_jemalloc();
 	s->state = 3;
+	s->owners = o.owners = owners;
 	corpus_make(&s->corpus, &o);
 	s->note = s->corpus.synthetic     ? "synthetic"
 		  : route == ROUTE_PREFIX ? "prefix"
 					  : "random";
-	s->index = index_new(s->alloc, OWNERS);
+	s->index = index_new(s->alloc, owners);
 	bench_check(!aibrix_index_reader_new(s->index, &s->reader), "reader");
 	s->queries = malloc(s->corpus.n_events * sizeof(*s->queries));
 	bench_check(s->queries != NULL, "memory");
@@ -136,9 +138,22 @@ rounds_wanted(const struct bench *b)
 }
 
 void
+asked_load(struct setup *s, const struct asked *a, uint64_t *hashes)
+{
+	uint64_t at = a->at[rand_below(&s->state, (uint32_t)a->n)];
+
+	memcpy(hashes, s->corpus.hashes + at, a->known * sizeof(*hashes));
+	for (uint32_t i = a->known; i < a->depth; i++)
+		hashes[i] = rand_next(&s->state);
+}
+
+void
 query_load(struct setup *s, uint64_t *hashes)
 {
-	uint64_t at = s->queries[rand_below(&s->state, (uint32_t)s->n_queries)];
+	const struct asked a = {.at = s->queries,
+				.n = s->n_queries,
+				.known = DEPTH,
+				.depth = DEPTH};
 
-	memcpy(hashes, s->corpus.hashes + at, DEPTH * sizeof(*hashes));
+	asked_load(s, &a, hashes);
 }

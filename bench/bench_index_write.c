@@ -116,15 +116,6 @@ write_rows(struct setup *s)
 		     "3 chase / blocks + stream", s->note);
 }
 
-static double
-cpu_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
 static void
 baseline_apply(const struct baseline *p, void *self, const struct corpus *c,
 	       const struct corpus_event *e)
