@@ -202,9 +202,9 @@ window_run(struct setup *s, uint32_t window_ms)
 	lane_init(&writer, s, index, window);
 	bench_check(!aibrix_index_reader_new(index, &reader.reader), "reader");
 	reader.start = writer.start = bench_now() + LEAD_NS;
-	bench_check(!pthread_create(&reads, NULL, lane_run, &reader) &&
-			    !pthread_create(&writes, NULL, lane_run, &writer),
-		    "threads");
+	bench_check(!pthread_create(&reads, NULL, lane_run, &reader), "thread");
+	bench_check(!pthread_create(&writes, NULL, lane_run, &writer),
+		    "thread");
 	pthread_join(reads, NULL);
 	pthread_join(writes, NULL);
 	window_print(s, &reader, &writer, window_ms);
