@@ -39,6 +39,7 @@ rows_all(const struct bench *b)
 {
 	rows_run(b, ROUTE_RANDOM);
 	rows_run(b, ROUTE_PREFIX);
+	owner_maps_two(b);
 	churn_growth(b);
 	match_512x1000(b);
 }

@@ -101,6 +101,7 @@ void micro_rows(const struct bench *b);
 /* bench_index_write.c */
 void write_rows(struct setup *s);
 void writer_row(struct setup *s, const struct baseline *p, const char *name);
+void owner_maps_two(const struct bench *b);
 void reader_beside_writer(struct setup *s);
 
 /* bench_index_memory.c */

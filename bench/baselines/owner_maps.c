@@ -298,7 +298,8 @@ maps_bytes(void *self)
 {
 	const struct maps *m = self;
 
-	return sizeof(*m) + memory_bytes(&m->memory);
+	return sizeof(*m) + memory_bytes(&m->memory) -
+	       owner_names_idle(m->names);
 }
 
 static void

@@ -55,6 +55,12 @@ owner_names_free(struct owner_names *all)
 	aibrix__free(all->alloc, all, 1, names_bytes(all->owners));
 }
 
+uint64_t
+owner_names_idle(const struct owner_names *all)
+{
+	return all->pages.idle;
+}
+
 int
 owner_names_reserve(struct owner_names *all, uint32_t owner, uint32_t more)
 {

@@ -34,6 +34,9 @@ void owner_names_take(struct owner_names *all, uint32_t owner,
 		      const uint64_t *names, uint32_t n,
 		      struct owner_place *places);
 
+/* Bytes that were taken for tables and that no table has. */
+uint64_t owner_names_idle(const struct owner_names *all);
+
 /* All names of owner; the memory goes too. */
 void owner_names_clear(struct owner_names *all, uint32_t owner);
 

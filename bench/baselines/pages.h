@@ -13,8 +13,9 @@ struct pages {
 	aibrix_allocator allocator; /* hand out this one */
 	const aibrix_allocator *inner;
 	struct piece *free[PAGES_SIZES];
-	struct piece *taken; /* all large pages */
-	size_t left;         /* bytes of the last one */
+	struct page *taken;
+	size_t left; /* bytes of the first of them */
+	size_t idle; /* bytes of pages that nobody has */
 };
 
 /* p must not move. */
