@@ -24,7 +24,7 @@ rows_run(const struct bench *b, enum corpus_route route)
 	setup_init(&s, b, route, OWNERS);
 	bytes_per_block(&s);
 	lookup_random(&s);
-	lookup_batch(&s);
+	lookup_batch(&s, 16);
 	write_rows(&s);
 	writer_row(&s, &baseline_positional_64, "writer_vs_positional");
 	writer_row(&s, &baseline_radix_locks, "writer_vs_radix_locks");

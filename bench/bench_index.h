@@ -84,7 +84,8 @@ void query_load(struct setup *s, uint64_t *hashes);
 /* bench_index_lookup.c */
 void lookup_row(struct setup *s, const char *name, const struct asked *a);
 void lookup_random(struct setup *s);
-void lookup_batch(struct setup *s);
+/* Batches of n, 16 at most. */
+void lookup_batch(struct setup *s, uint32_t n);
 void match_512x1000(const struct bench *b);
 
 /* bench_index_open.c: window_ms 0 means several. */
@@ -100,6 +101,8 @@ void micro_rows(const struct bench *b);
 
 /* bench_index_write.c */
 void write_rows(struct setup *s);
+void single_rows(struct setup *s);
+void clear_row(struct setup *s);
 void writer_row(struct setup *s, const struct baseline *p, const char *name);
 void owner_maps_two(const struct bench *b);
 void reader_beside_writer(struct setup *s);

@@ -112,16 +112,17 @@ lookup_random(struct setup *s)
 }
 
 void
-lookup_batch(struct setup *s)
+lookup_batch(struct setup *s, uint32_t n)
 {
 	enum { BATCHES = 32 };
 	static uint64_t hashes[BATCH * DEPTH], ends[BATCH];
 	static aibrix_match out[BATCH * OWNERS];
 	static uint32_t out_ends[BATCH];
 	struct rounds r = {.n = 0};
-	uint32_t n;
+	char name[32];
+	uint32_t found;
 
-	for (uint32_t i = 0; i < BATCH; i++)
+	for (uint32_t i = 0; i < n; i++)
 		ends[i] = (i + 1) * DEPTH;
 	for (uint32_t round = 0; round < rounds_wanted(s->b); round++) {
 		double single = 0, batch = 0;
@@ -129,30 +130,30 @@ lookup_batch(struct setup *s)
 		for (uint32_t k = 0; k < 2 * BATCHES; k++) {
 			uint64_t start;
 
-			for (uint32_t i = 0; i < BATCH; i++)
+			for (uint32_t i = 0; i < n; i++)
 				query_load(s, hashes + i * DEPTH);
 			start = bench_now();
 			if (k % 2) {
 				bench_check(!aibrix_index_lookup_batch(
-						    s->reader, hashes, ends,
-						    BATCH, out, BATCH * OWNERS,
-						    out_ends, &n),
+						    s->reader, hashes, ends, n,
+						    out, n * OWNERS, out_ends,
+						    &found),
 					    "lookup_batch");
 				batch += (double)(bench_now() - start);
 				continue;
 			}
-			for (uint32_t i = 0; i < BATCH; i++)
+			for (uint32_t i = 0; i < n; i++)
 				bench_check(!aibrix_index_lookup(
 						    s->reader,
 						    hashes + i * DEPTH, DEPTH,
-						    out, OWNERS, &n),
+						    out, OWNERS, &found),
 					    "lookup");
 			single += (double)(bench_now() - start);
 		}
-		round_add(&r, batch / (BATCHES * BATCH),
-			  single / (BATCHES * BATCH));
+		round_add(&r, batch / (BATCHES * n), single / (BATCHES * n));
 	}
-	rounds_print(s->b, &r, "lookup_batch16", "one by one", s->note);
+	snprintf(name, sizeof(name), "lookup_batch%u", n);
+	rounds_print(s->b, &r, name, "one by one", s->note);
 }
 
 void

@@ -3,7 +3,8 @@
  * owner at least, in fleets of several sizes.
  *
  * A row is of prompts in no order, most of them out of the caches; "again" in
- * its note is the same prompt at once after it.
+ * its note is the same prompt at once after it.  The fleet of 128 also has
+ * smaller batches, events of one block, and clears.
  */
 #include "bench_index.h"
 
@@ -73,6 +74,12 @@ micro_rows(const struct bench *b)
 		bench_check(at != NULL, "memory");
 		for (uint32_t k = 0; k < sizeof(depths) / sizeof(*depths); k++)
 			depth_rows(&s, depths[k], at);
+		if (owners[i] == OWNERS) {
+			lookup_batch(&s, 4);
+			lookup_batch(&s, 8);
+			single_rows(&s);
+			clear_row(&s);
+		}
 		free(at);
 		setup_free(&s);
 	}

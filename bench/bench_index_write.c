@@ -116,6 +116,95 @@ write_rows(struct setup *s)
 		     "3 chase / blocks + stream", s->note);
 }
 
+/* The event in pieces of each blocks; ns to store and to remove it, the end
+ * first, are added. */
+static void
+pieces_run(struct setup *s, const struct writes *w, uint32_t each,
+	   double *stored, double *removed)
+{
+	aibrix_index_stored piece = w->event;
+	uint64_t start = bench_now(), middle;
+
+	for (uint32_t i = 0; i < EVENT; i += each) {
+		piece.n = EVENT - i < each ? EVENT - i : each;
+		piece.hashes = w->hashes + i;
+		piece.names = w->names + i;
+		bench_check(
+			!aibrix_index_apply_stored(s->index, w->owner, &piece),
+			"apply_stored");
+		piece.parent = w->names[i + piece.n - 1];
+	}
+	middle = bench_now();
+	for (uint32_t i = 0; i < EVENT; i += each)
+		bench_check(!aibrix_index_apply_removed(
+				    s->index, w->owner, w->back + i,
+				    EVENT - i < each ? EVENT - i : each, 0, 0),
+			    "apply_removed");
+	*stored += (double)(middle - start);
+	*removed += (double)(bench_now() - middle);
+}
+
+/* As engines that decode announce blocks, and as some remove them. */
+void
+single_rows(struct setup *s)
+{
+	enum { EVENTS = 64 };
+	struct rounds store = {.n = 0}, removal = {.n = 0};
+	struct writes w;
+
+	for (uint32_t round = 0; round < rounds_wanted(s->b); round++) {
+		double stored[2] = {0}, removed[2] = {0};
+
+		for (uint32_t i = 0; i < EVENTS; i++) {
+			do
+				write_load(s, &w, 1);
+			while (!write_useful(s, &w));
+			/* Whoever is second finds warm memory. */
+			for (uint32_t k = i % 2, n = 0; n < 2; k ^= 1, n++)
+				pieces_run(s, &w, k ? EVENT : 1, &stored[k],
+					   &removed[k]);
+		}
+		round_add(&store, stored[0] / (EVENTS * EVENT),
+			  stored[1] / (EVENTS * EVENT));
+		round_add(&removal, removed[0] / (EVENTS * EVENT),
+			  removed[1] / (EVENTS * EVENT));
+	}
+	rounds_print(s->b, &store, "store_single", "98 blocks an event",
+		     s->note);
+	rounds_print(s->b, &removal, "remove_single", "98 blocks an event",
+		     s->note);
+}
+
+/* Of owners that have what the timeline has left them: they lose it. */
+void
+clear_row(struct setup *s)
+{
+	struct bench_row row = {.name = "clear", .unit = "ns"};
+	struct rounds r = {.n = 0};
+	aibrix_index_stat stat = {.size = sizeof(stat)};
+	char note[120];
+
+	for (uint32_t i = 0; i < rounds_wanted(s->b); i++) {
+		uint64_t start, held;
+
+		bench_check(!aibrix_index_stats(s->index, &stat), "stats");
+		held = stat.held;
+		start = bench_now();
+		bench_check(!aibrix_index_apply_cleared(s->index, i),
+			    "apply_cleared");
+		start = bench_now() - start;
+		bench_check(!aibrix_index_stats(s->index, &stat), "stats");
+		if (held > stat.held)
+			round_add(&r,
+				  (double)start / (double)(held - stat.held),
+				  NAN);
+	}
+	row.note = note;
+	snprintf(note, sizeof(note), "%s; a block of the owner's", s->note);
+	qsort(r.ours, r.n, sizeof(double), bench_order);
+	bench_counted(s->b, &row, bench_share(r.ours, r.n, 0.5));
+}
+
 static void
 baseline_apply(const struct baseline *p, void *self, const struct corpus *c,
 	       const struct corpus_event *e)
