@@ -557,16 +557,19 @@ room_far(struct aibrix_index *index, uint64_t *entries, uint64_t at)
 	return NULL;
 }
 
-/* Is the segment so full that names will not find room near their home? */
+/*
+ * Do so many names share the segment that some will not find room near their
+ * home?  Told by all names, not by those of the segment, which are now more,
+ * now fewer: else, sooner or later, each segment would have split on its day
+ * with the most.
+ */
 static int
-segment_dense(const struct aibrix_index *index, const uint64_t *entries)
+segment_dense(const struct aibrix_index *index, uint64_t h)
 {
-	uint32_t live = 0;
+	const struct map *map = &index->map;
+	uint32_t depth = map->dir[dir_slot(map, h)] & DEPTH_MASK;
 
-	for (uint32_t i = 0; i < SEGMENT_ENTRIES; i++)
-		live += !entry_empty(entries[i]) &&
-			!entry_stale(index, entries[i]);
-	return live > DENSE;
+	return (index->places - index->unfiled) >> depth > DENSE;
 }
 
 /* A place for h when its own bucket is full; NULL: better split. */
@@ -574,19 +577,19 @@ static uint64_t *
 room_make(struct aibrix_index *index, uint64_t *entries, uint64_t h,
 	  uint32_t *moved)
 {
-	static const room_fn ways[] = {room_near, room_moving, room_far};
-	uint64_t *room;
+	static const room_fn ways[] = {room_moving, room_far};
+	uint64_t *room = NULL;
 
-	for (uint32_t way = 0; way < 3; way++) {
-		if (way == 1 && segment_dense(index, entries))
+	for (*moved = 1; !room && *moved < BUCKETS_TRIED; ++*moved) {
+		if (*moved == BUCKETS_TRIED - 1 && segment_dense(index, h))
 			return NULL;
-		for (*moved = 0; *moved < BUCKETS_TRIED; ++*moved) {
-			room = ways[way](index, entries, h + *moved);
-			if (room)
-				return room;
-		}
+		room = room_near(index, entries, h + *moved);
 	}
-	return NULL;
+	for (uint32_t way = 0; !room && way < 2; way++)
+		for (*moved = 0; !room && *moved < BUCKETS_TRIED; ++*moved)
+			room = ways[way](index, entries, h + *moved);
+	--*moved; /* where there was room */
+	return room;
 }
 
 /* E_STATE: the name has a meaning, nothing is entered. */
