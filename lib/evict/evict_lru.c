@@ -1,15 +1,15 @@
 /*
- * Least recently used: one list, the victim is its tail.
+ * One list: least recently used, and first in, first out.
  *
  * Callers walk chains last block first, so a parent is always more recent
- * than its children: this list is then leaf-first LRU without a tree and
- * without counting children.
+ * than its children: least recently used is then leaf-first without a tree
+ * and without counting children.
  */
 
 #include "evict/evict_internal.h"
 
 struct lru {
-	struct list list;
+	struct evict_queue list;
 };
 
 static int
@@ -31,8 +31,7 @@ lru_push(aibrix_evict *evict, uint32_t slot)
 {
 	struct lru *lru = evict->state;
 
-	list_prepend(&lru->list, evict->links, slot);
-	evict->slots[slot].where = IN_QUEUE;
+	queue_push(evict, &lru->list, slot, IN_QUEUE);
 }
 
 static void
@@ -40,13 +39,13 @@ lru_remove(aibrix_evict *evict, uint32_t slot)
 {
 	struct lru *lru = evict->state;
 
-	list_remove(&lru->list, evict->links, slot);
+	queue_remove(evict, &lru->list, slot);
 }
 
 static uint32_t
-lru_insert(aibrix_evict *evict, uint32_t slot, uint64_t fingerprint)
+lru_insert(aibrix_evict *evict, uint32_t slot, const aibrix_evict_block *block)
 {
-	(void)fingerprint;
+	(void)block;
 	lru_push(evict, slot);
 	return 0;
 }
@@ -54,27 +53,42 @@ lru_insert(aibrix_evict *evict, uint32_t slot, uint64_t fingerprint)
 static void
 lru_hit(aibrix_evict *evict, uint32_t slot)
 {
+	struct lru *lru = evict->state;
+
+	if (slot == lru->list.newest)
+		return;
 	lru_remove(evict, slot);
 	lru_push(evict, slot);
 }
 
-static int
-lru_pop(aibrix_evict *evict, uint32_t *slot)
+static void
+lru_rewrite(aibrix_evict *evict, uint32_t slot)
+{
+	lru_hit(evict, slot);
+	evict->slots[slot].uses = 0;
+}
+
+static uint32_t
+lru_pop(aibrix_evict *evict, const uint64_t *next)
 {
 	struct lru *lru = evict->state;
-	uint32_t tail;
+	uint32_t oldest, turns = EVICT_SPARES_MAX;
 
+	(void)next;
 	while (lru->list.count) {
-		tail = lru->list.tail;
-		lru_remove(evict, tail);
-		if (evict->slots[tail].pins) {
-			evict->slots[tail].where = ASIDE;
+		oldest = lru->list.oldest;
+		lru_remove(evict, oldest);
+		if (evict->slots[oldest].pins) {
+			evict->slots[oldest].where = ASIDE;
 			continue;
 		}
-		*slot = tail;
-		return 1;
+		if (slot_spared(evict, oldest, &turns)) {
+			lru_push(evict, oldest);
+			continue;
+		}
+		return oldest;
 	}
-	return 0;
+	return NONE;
 }
 
 const struct evict_policy aibrix__evict_lru = {
@@ -82,6 +96,31 @@ const struct evict_policy aibrix__evict_lru = {
 	.close = lru_close,
 	.insert = lru_insert,
 	.hit = lru_hit,
+	.rewrite = lru_rewrite,
+	.remove = lru_remove,
+	.pop = lru_pop,
+	.back = lru_push,
+};
+
+static void
+fifo_hit(aibrix_evict *evict, uint32_t slot)
+{
+	(void)evict;
+	(void)slot;
+}
+
+static void
+fifo_rewrite(aibrix_evict *evict, uint32_t slot)
+{
+	evict->slots[slot].uses = 0;
+}
+
+const struct evict_policy aibrix__evict_fifo = {
+	.open = lru_open,
+	.close = lru_close,
+	.insert = lru_insert,
+	.hit = fifo_hit,
+	.rewrite = fifo_rewrite,
 	.remove = lru_remove,
 	.pop = lru_pop,
 	.back = lru_push,

@@ -27,11 +27,10 @@ enum { PROMOTE_HITS = 1 };
 enum { IN_SMALL = IN_QUEUE, IN_MAIN };
 
 struct s3fifo {
-	struct list small, main;
+	struct evict_queue small, main;
 	struct evict_ghost ghost;
 	uint32_t small_share;
 	uint32_t promote_hits;
-	uint64_t *fingerprints; /* by slot, for the ghost list */
 };
 
 static int
@@ -47,12 +46,10 @@ s3fifo_open(aibrix_evict *evict, const aibrix_evict_opts *opts)
 	s3->small_share = share ? share : 1;
 	s3->promote_hits =
 		opts->promote_hits ? opts->promote_hits : PROMOTE_HITS;
-	s3->fingerprints = aibrix__alloc(&evict->alloc, evict->capacity,
-					 sizeof(*s3->fingerprints));
-	if (!s3->fingerprints)
-		return AIBRIX_E_NOMEM;
 	return aibrix__ghost_open(&s3->ghost, &evict->alloc,
-				  evict->capacity - s3->small_share);
+				  opts->ghosts
+					  ? opts->ghosts
+					  : evict->capacity - s3->small_share);
 }
 
 static void
@@ -63,8 +60,6 @@ s3fifo_close(aibrix_evict *evict)
 	if (!s3)
 		return;
 	aibrix__ghost_close(&s3->ghost, &evict->alloc);
-	aibrix__free(&evict->alloc, s3->fingerprints, evict->capacity,
-		     sizeof(*s3->fingerprints));
 	aibrix__free(&evict->alloc, s3, 1, sizeof(*s3));
 }
 
@@ -73,23 +68,29 @@ main_push(aibrix_evict *evict, uint32_t slot)
 {
 	struct s3fifo *s3 = evict->state;
 
-	list_prepend(&s3->main, evict->links, slot);
-	evict->slots[slot].where = IN_MAIN;
+	queue_push(evict, &s3->main, slot, IN_MAIN);
 }
 
-static uint32_t
-s3fifo_insert(aibrix_evict *evict, uint32_t slot, uint64_t fingerprint)
+static void
+small_push(aibrix_evict *evict, uint32_t slot)
 {
 	struct s3fifo *s3 = evict->state;
 
-	s3->fingerprints[slot] = fingerprint;
+	queue_push(evict, &s3->small, slot, IN_SMALL);
+}
+
+static uint32_t
+s3fifo_insert(aibrix_evict *evict, uint32_t slot,
+	      const aibrix_evict_block *block)
+{
+	struct s3fifo *s3 = evict->state;
+
 	evict->slots[slot].hits = 0;
-	if (aibrix__ghost_take(&s3->ghost, fingerprint)) {
+	if (aibrix__ghost_take(&s3->ghost, block->fingerprint)) {
 		main_push(evict, slot);
 		return 1;
 	}
-	list_prepend(&s3->small, evict->links, slot);
-	evict->slots[slot].where = IN_SMALL;
+	small_push(evict, slot);
 	return 0;
 }
 
@@ -108,12 +109,25 @@ s3fifo_remove(aibrix_evict *evict, uint32_t slot)
 	struct s3fifo *s3 = evict->state;
 	int small = evict->slots[slot].where == IN_SMALL;
 
-	list_remove(small ? &s3->small : &s3->main, evict->links, slot);
+	queue_remove(evict, small ? &s3->small : &s3->main, slot);
 }
 
-/* The tail of small: 1 when it is the victim. */
+/* To the head of its own queue. */
+static void
+s3fifo_requeue(aibrix_evict *evict, uint32_t slot)
+{
+	int small = evict->slots[slot].where == IN_SMALL;
+
+	s3fifo_remove(evict, slot);
+	if (small)
+		small_push(evict, slot);
+	else
+		main_push(evict, slot);
+}
+
+/* The oldest of small is looked at: 1 when it is the victim. */
 static int
-small_give(aibrix_evict *evict, uint32_t slot)
+small_give(aibrix_evict *evict, uint32_t slot, uint32_t *turns)
 {
 	struct s3fifo *s3 = evict->state;
 
@@ -122,53 +136,60 @@ small_give(aibrix_evict *evict, uint32_t slot)
 		main_push(evict, slot);
 		return 0;
 	}
-	aibrix__ghost_push(&s3->ghost, s3->fingerprints[slot]);
+	if (slot_spared(evict, slot, turns)) {
+		small_push(evict, slot);
+		return 0;
+	}
+	aibrix__ghost_push(&s3->ghost, 0, evict->slots[slot].fingerprint);
 	return 1;
 }
 
-/* The tail of main: 1 when it is the victim. */
+/* The oldest of main: 1 when it is the victim. */
 static int
-main_give(aibrix_evict *evict, uint32_t slot)
+main_give(aibrix_evict *evict, uint32_t slot, uint32_t *turns)
 {
-	if (evict->slots[slot].hits == 0)
+	if (evict->slots[slot].hits)
+		evict->slots[slot].hits--;
+	else if (!slot_spared(evict, slot, turns))
 		return 1;
-	evict->slots[slot].hits--;
 	main_push(evict, slot);
 	return 0;
 }
 
-/* Each turn ends the search, or uses up a hit or a pin: the cost of a pop
- * is paid by the calls that made those. */
-static int
-s3fifo_pop(aibrix_evict *evict, uint32_t *slot)
+/* Each turn ends the search, or uses up a hit, a pin or a turn: the cost of
+ * a pop is paid by the calls that made those. */
+static uint32_t
+s3fifo_pop(aibrix_evict *evict, const uint64_t *next)
 {
 	struct s3fifo *s3 = evict->state;
-	uint32_t tail;
+	uint32_t oldest, turns = EVICT_SPARES_MAX;
 	int small;
 
+	(void)next;
 	while (s3->small.count || s3->main.count) {
 		small = s3->small.count > s3->small_share ||
 			s3->main.count == 0;
-		tail = small ? s3->small.tail : s3->main.tail;
-		s3fifo_remove(evict, tail);
-		if (evict->slots[tail].pins) {
-			evict->slots[tail].where = ASIDE;
+		oldest = small ? s3->small.oldest : s3->main.oldest;
+		s3fifo_remove(evict, oldest);
+		if (evict->slots[oldest].pins) {
+			evict->slots[oldest].where = ASIDE;
 			continue;
 		}
-		if (small ? small_give(evict, tail) : main_give(evict, tail)) {
-			*slot = tail;
-			return 1;
+		if (small ? small_give(evict, oldest, &turns)
+			  : main_give(evict, oldest, &turns)) {
+			return oldest;
 		}
 	}
-	return 0;
+	return NONE;
 }
 
-static uint32_t
-s3fifo_ghosts(const aibrix_evict *evict)
+static void
+s3fifo_stats(const aibrix_evict *evict, aibrix_evict_stat *stat)
 {
 	const struct s3fifo *s3 = evict->state;
 
-	return s3->ghost.fifo.count;
+	stat->ghosts = ghost_count(&s3->ghost);
+	stat->small_share = s3->small_share;
 }
 
 const struct evict_policy aibrix__evict_s3fifo = {
@@ -176,8 +197,9 @@ const struct evict_policy aibrix__evict_s3fifo = {
 	.close = s3fifo_close,
 	.insert = s3fifo_insert,
 	.hit = s3fifo_hit,
+	.rewrite = s3fifo_requeue,
 	.remove = s3fifo_remove,
 	.pop = s3fifo_pop,
 	.back = main_push,
-	.ghosts = s3fifo_ghosts,
+	.stats = s3fifo_stats,
 };

@@ -8,8 +8,13 @@
 static int
 evict_use(const aibrix_allocator *a, uint32_t policy, struct failing *f)
 {
-	aibrix_evict_opts o = {
-		.size = sizeof(o), .policy = policy, .capacity = 4, .alloc = a};
+	aibrix_evict_opts o = {.size = sizeof(o),
+			       .policy = policy,
+			       .capacity = 4,
+			       .flags = AIBRIX_EVICT_CHILD_GUARD |
+					AIBRIX_EVICT_WEIGH_COST,
+			       .signals = 2,
+			       .alloc = a};
 	aibrix_evict *evict = NULL;
 	uint64_t calls;
 	uint32_t slot = 0;
@@ -52,12 +57,8 @@ fail_each(uint32_t policy)
 	}
 }
 
-Test(evict, lru_survives_every_allocation_failure)
+Test(evict, every_policy_survives_every_allocation_failure)
 {
-	fail_each(AIBRIX_EVICT_LRU);
-}
-
-Test(evict, s3fifo_survives_every_allocation_failure)
-{
-	fail_each(AIBRIX_EVICT_S3FIFO);
+	for (uint32_t policy = 0; policy <= AIBRIX_EVICT_AUTO; policy++)
+		fail_each(policy);
 }

@@ -1,0 +1,199 @@
+/*
+ * ARC (Megiddo and Modha, FAST 2003): once seen, seen again, and a target
+ * between them that ghosts move.
+ *
+ *       new --> once ---> victim, remembered as once: its return says that
+ *                | hit        once should have been larger
+ *                v
+ *   remembered -> again -> victim, remembered as again: its return says that
+ *                 | ^        again should have been larger
+ *                 '-' hit
+ *
+ * The paper's replacement knows which block makes it necessary.  Here room
+ * is made first (aibrix_evict_reserve says for what, aibrix_evict_pop does
+ * not) and the block comes later, so the target may have moved already when
+ * it comes: the remembered are marked by their absence from the lists, and
+ * an insert corrects the lengths of both.  With one block at a time that is
+ * the paper's order of events, to the block.
+ */
+
+#include "evict/evict_ghost.h"
+
+enum { IN_ONCE = IN_QUEUE, IN_AGAIN };
+enum { ONCE = 0, AGAIN = 1 }; /* lists of ghosts */
+
+/* A step is a quotient of two lengths, and its fraction counts. */
+#define ONE ((uint64_t)1 << 32)
+
+struct arc {
+	struct evict_queue once, again;
+	struct evict_ghost ghost;
+	uint64_t target;   /* of once, in ONEths of a slot */
+	uint32_t has_next; /* the target has moved for next already */
+	uint64_t next;
+};
+
+static int
+arc_open(aibrix_evict *evict, const aibrix_evict_opts *opts)
+{
+	struct arc *arc = aibrix__alloc(&evict->alloc, 1, sizeof(*arc));
+
+	if (!arc)
+		return AIBRIX_E_NOMEM;
+	evict->state = arc;
+	/* One more than slots: between the pop and the insert. */
+	return aibrix__ghost_open(&arc->ghost, &evict->alloc,
+				  opts->ghosts ? opts->ghosts
+					       : evict->capacity + 1);
+}
+
+static void
+arc_close(aibrix_evict *evict)
+{
+	struct arc *arc = evict->state;
+
+	if (!arc)
+		return;
+	aibrix__ghost_close(&arc->ghost, &evict->alloc);
+	aibrix__free(&evict->alloc, arc, 1, sizeof(*arc));
+}
+
+static void
+again_push(aibrix_evict *evict, uint32_t slot)
+{
+	struct arc *arc = evict->state;
+
+	queue_push(evict, &arc->again, slot, IN_AGAIN);
+}
+
+static void
+arc_remove(aibrix_evict *evict, uint32_t slot)
+{
+	struct arc *arc = evict->state;
+	int once = evict->slots[slot].where == IN_ONCE;
+
+	queue_remove(evict, once ? &arc->once : &arc->again, slot);
+}
+
+static void
+arc_hit(aibrix_evict *evict, uint32_t slot)
+{
+	arc_remove(evict, slot);
+	again_push(evict, slot);
+}
+
+/* A remembered block returns: the list that lost it should be larger. */
+static void
+target_move(aibrix_evict *evict, uint32_t list)
+{
+	struct arc *arc = evict->state;
+	uint32_t mine = arc->ghost.fifo[list].count;
+	uint64_t step = arc->ghost.fifo[!list].count * ONE / mine;
+	uint64_t most = evict->capacity * ONE;
+
+	if (step < ONE)
+		step = ONE;
+	if (list == AGAIN)
+		arc->target -= step < arc->target ? step : arc->target;
+	else
+		arc->target +=
+			step < most - arc->target ? step : most - arc->target;
+}
+
+/* No more than a capacity of blocks seen once, resident or remembered, and
+ * two of all. */
+static void
+ghosts_trim(aibrix_evict *evict)
+{
+	struct arc *arc = evict->state;
+	struct ghost_fifo *fifo = arc->ghost.fifo;
+
+	while (fifo[ONCE].count &&
+	       arc->once.count + fifo[ONCE].count > evict->capacity)
+		aibrix__ghost_drop(&arc->ghost, ONCE);
+	while (fifo[AGAIN].count &&
+	       evict->count + 1 + ghost_count(&arc->ghost) >
+		       2 * evict->capacity)
+		aibrix__ghost_drop(&arc->ghost, AGAIN);
+}
+
+static uint32_t
+arc_insert(aibrix_evict *evict, uint32_t slot, const aibrix_evict_block *block)
+{
+	struct arc *arc = evict->state;
+	uint32_t found = aibrix__ghost_find(&arc->ghost, block->fingerprint);
+	int moved = arc->has_next && arc->next == block->fingerprint;
+
+	arc->has_next = 0;
+	if (found) {
+		if (!moved)
+			target_move(evict, found - 1);
+		aibrix__ghost_take(&arc->ghost, block->fingerprint);
+		again_push(evict, slot);
+	} else {
+		queue_push(evict, &arc->once, slot, IN_ONCE);
+	}
+	ghosts_trim(evict);
+	return found != 0;
+}
+
+/* Whether the next victim is one of once; the other list may be empty. */
+static int
+once_gives(const struct arc *arc, uint32_t found)
+{
+	if (arc->once.count == 0 || arc->again.count == 0)
+		return arc->once.count > 0;
+	return arc->once.count * ONE > arc->target ||
+	       (found == AGAIN + 1 && arc->once.count * ONE == arc->target);
+}
+
+static uint32_t
+arc_pop(aibrix_evict *evict, const uint64_t *next)
+{
+	struct arc *arc = evict->state;
+	uint32_t found = next ? aibrix__ghost_find(&arc->ghost, *next) : 0;
+	uint32_t oldest, turns = EVICT_SPARES_MAX;
+	int once;
+
+	if (found && !(arc->has_next && arc->next == *next)) {
+		target_move(evict, found - 1);
+		arc->has_next = 1;
+		arc->next = *next;
+	}
+	while (arc->once.count || arc->again.count) {
+		once = once_gives(arc, found);
+		oldest = once ? arc->once.oldest : arc->again.oldest;
+		arc_remove(evict, oldest);
+		if (evict->slots[oldest].pins) {
+			evict->slots[oldest].where = ASIDE;
+		} else if (slot_spared(evict, oldest, &turns)) {
+			queue_push(evict, once ? &arc->once : &arc->again,
+				   oldest, once ? IN_ONCE : IN_AGAIN);
+		} else {
+			aibrix__ghost_push(&arc->ghost, once ? ONCE : AGAIN,
+					   evict->slots[oldest].fingerprint);
+			return oldest;
+		}
+	}
+	return NONE;
+}
+
+static void
+arc_stats(const aibrix_evict *evict, aibrix_evict_stat *stat)
+{
+	const struct arc *arc = evict->state;
+
+	stat->ghosts = ghost_count(&arc->ghost);
+	stat->small_share = (uint32_t)(arc->target / ONE);
+}
+
+const struct evict_policy aibrix__evict_arc = {
+	.open = arc_open,
+	.close = arc_close,
+	.insert = arc_insert,
+	.hit = arc_hit,
+	.remove = arc_remove,
+	.pop = arc_pop,
+	.back = again_push,
+	.stats = arc_stats,
+};
