@@ -112,10 +112,14 @@ static int
 policies_run(const replay_input *input)
 {
 	const replay_options *options = input->options;
-	replay_result results[REPLAY_POLICIES_MAX];
+	replay_result results[REPLAY_POLICIES_MAX * REPLAY_EVICTS_MAX];
+	uint32_t n = options->n_policies * options->n_evicts;
 
-	for (uint32_t i = 0; i < options->n_policies; i++) {
-		if (replay_run(input, options->policies[i], &results[i]) != 0)
+	for (uint32_t i = 0; i < n; i++) {
+		const char *policy = options->policies[i / options->n_evicts];
+		const char *evict = options->evicts[i % options->n_evicts];
+
+		if (replay_run(input, policy, evict, &results[i]) != 0)
 			return -1;
 		if (!options->json)
 			continue;
@@ -124,7 +128,7 @@ policies_run(const replay_input *input)
 			return -1;
 	}
 	if (!options->json)
-		replay_report_table(input, results, options->n_policies);
+		replay_report_table(input, results, n);
 	return replay_output_end();
 }
 

@@ -33,6 +33,7 @@ enum {
 	OPT_SEED,
 	OPT_PODS,
 	OPT_POLICY,
+	OPT_EVICT,
 	OPT_PROFILE,
 	OPT_BLOCK_TOKENS,
 	OPT_BLOCK_BYTES,
@@ -55,6 +56,7 @@ static const struct option long_options[] = {
 	{"seed", required_argument, NULL, OPT_SEED},
 	{"pods", required_argument, NULL, OPT_PODS},
 	{"policy", required_argument, NULL, OPT_POLICY},
+	{"evict", required_argument, NULL, OPT_EVICT},
 	{"profile", required_argument, NULL, OPT_PROFILE},
 	{"block-tokens", required_argument, NULL, OPT_BLOCK_TOKENS},
 	{"block-bytes", required_argument, NULL, OPT_BLOCK_BYTES},
@@ -102,6 +104,9 @@ static const char help_text[] =
 	"  --gpu-blocks N       blocks in a pod's GPU memory [as the preset]\n"
 	"  --block-bytes N      real bytes per block; 0: no L1, no L2 [4K]\n"
 	"  --l1-bytes N         of a pod's memory cache [8192 blocks]\n"
+	"  --evict A,B,...      eviction orders of L1 to compare: lru, "
+	"s3fifo,\n"
+	"                       fifo, arc, sieve, auto [lru]\n"
 	"  --l2 WHAT            store that all pods share: none, mem or\n"
 	"                       file:DIR [mem]\n"
 	"  --l2-bytes N         of that store [131072 blocks]\n"
@@ -244,6 +249,50 @@ policies_parse(replay_options *options, const char *text)
 	}
 }
 
+/* By AIBRIX_EVICT_*. */
+static const char *const evict_names[] = {
+	[AIBRIX_EVICT_LRU] = "lru",     [AIBRIX_EVICT_S3FIFO] = "s3fifo",
+	[AIBRIX_EVICT_FIFO] = "fifo",   [AIBRIX_EVICT_ARC] = "arc",
+	[AIBRIX_EVICT_SIEVE] = "sieve", [AIBRIX_EVICT_AUTO] = "auto",
+};
+enum { EVICT_NAMES = sizeof(evict_names) / sizeof(evict_names[0]) };
+
+int
+replay_evict_number(const char *name)
+{
+	for (int i = 0; i < EVICT_NAMES; i++)
+		if (strcmp(evict_names[i], name) == 0)
+			return i;
+	return -1;
+}
+
+static int
+evicts_parse(replay_options *options, const char *text)
+{
+	const char *at = text;
+
+	options->n_evicts = 0;
+	for (;;) {
+		size_t len = strcspn(at, ",");
+		int i = 0;
+
+		while (i < EVICT_NAMES &&
+		       (strlen(evict_names[i]) != len ||
+			strncmp(evict_names[i], at, len) != 0))
+			i++;
+		if (i == EVICT_NAMES)
+			return option_fail("evict", text,
+					   "not of lru, s3fifo, fifo, arc, "
+					   "sieve, auto");
+		if (options->n_evicts == REPLAY_EVICTS_MAX)
+			return option_fail("evict", text, "too many");
+		options->evicts[options->n_evicts++] = evict_names[i];
+		if (!at[len])
+			return 0;
+		at += len + 1;
+	}
+}
+
 static int
 l2_parse(replay_options *options, const char *text)
 {
@@ -301,6 +350,7 @@ option_take(replay_options *options, int option, const char *text)
 		options->pods = (uint32_t)value;
 		break;
 	case OPT_POLICY: return policies_parse(options, text);
+	case OPT_EVICT: return evicts_parse(options, text);
 	case OPT_PROFILE: return profile_parse(options, text);
 	case OPT_BLOCK_TOKENS:
 		failed = number_parse("block-tokens", text, 0, 1,
@@ -391,7 +441,8 @@ replay_options_parse(int argc, char **argv, replay_options *options)
 		.l2 = REPLAY_L2_MEM,
 		.preset = "h100-llama3-8b",
 	};
-	if (policies_parse(options, "random,least-request,prefix-cache") != 0)
+	if (policies_parse(options, "random,least-request,prefix-cache") != 0 ||
+	    evicts_parse(options, "lru") != 0)
 		return -1;
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) !=
 	       -1) {

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { REPLAY_POLICIES_MAX = 16 };
+enum { REPLAY_POLICIES_MAX = 16, REPLAY_EVICTS_MAX = 8 };
 
 enum { REPLAY_L2_NONE = 0, REPLAY_L2_MEM = 1, REPLAY_L2_FILE = 2 };
 
@@ -29,13 +29,17 @@ typedef struct replay_options {
 	uint32_t n_policies;
 	uint32_t measure;
 	uint32_t json;
-	uint32_t spare;
+	uint32_t n_evicts;
+	const char *evicts[REPLAY_EVICTS_MAX]; /* names of orders of L1 */
 	char *policies[REPLAY_POLICIES_MAX];
 	char *policy_text; /* owned; policies point into it */
 } replay_options;
 
 /* 0: run; 1: help was printed; -1: a message was printed. */
 int replay_options_parse(int argc, char **argv, replay_options *options);
+
+/* AIBRIX_EVICT_* by name; -1: no such order. */
+int replay_evict_number(const char *name);
 
 /* Flush stdout.  -1: what was printed is not all there; a message was
  * printed. */

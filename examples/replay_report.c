@@ -2,12 +2,15 @@
 #include "replay_run.h"
 
 #include <stdio.h>
+#include <string.h>
 
 void
 replay_report_json(const replay_result *r)
 {
-	printf("{\"policy\":\"%s\",\"requests\":%llu,\"pods\":%llu,", r->policy,
-	       (unsigned long long)r->requests, (unsigned long long)r->pods);
+	printf("{\"policy\":\"%s\",\"evict\":\"%s\",\"requests\":%llu,"
+	       "\"pods\":%llu,",
+	       r->policy, r->evict, (unsigned long long)r->requests,
+	       (unsigned long long)r->pods);
 	printf("\"hit_ceiling\":%.6f,\"hit_ratio\":%.6f,\"hit_gpu\":%.6f,"
 	       "\"hit_l1\":%.6f,\"hit_l2\":%.6f,",
 	       r->hit_ceiling, r->hit_ratio, r->hit_gpu, r->hit_l1, r->hit_l2);
@@ -23,6 +26,35 @@ replay_report_json(const replay_result *r)
 	       "\"cache_ns_per_block\":%.1f}\n",
 	       r->hash_ns_per_block, r->match_ns, r->pick_ns,
 	       r->cache_ns_per_block);
+}
+
+enum { NAME_BYTES = 64 };
+
+/* A row's name: the policy, and L1's order where several are compared. */
+static const char *
+name_of(const replay_result *results, uint32_t n, const replay_result *r,
+	char name[NAME_BYTES])
+{
+	int several = 0;
+
+	for (uint32_t i = 1; i < n; i++)
+		several |= strcmp(results[i].evict, results[0].evict) != 0;
+	snprintf(name, NAME_BYTES, "%s%s%s", r->policy, several ? " " : "",
+		 several ? r->evict : "");
+	return name;
+}
+
+static int
+name_width(const replay_result *results, uint32_t n)
+{
+	char name[NAME_BYTES];
+	size_t width = 15, len;
+
+	for (uint32_t i = 0; i < n; i++) {
+		len = strlen(name_of(results, n, &results[i], name));
+		width = len > width ? len : width;
+	}
+	return (int)width;
 }
 
 static void
@@ -46,19 +78,22 @@ header_print(const replay_input *input)
 static void
 fleet_print(const replay_result *results, uint32_t n)
 {
-	printf("%-15s %23s %26s %8s %6s\n", "", "input tokens reused, %",
+	char name[NAME_BYTES];
+	int width = name_width(results, n);
+
+	printf("%-*s %23s %26s %8s %6s\n", width, "", "input tokens reused, %",
 	       "time to first token, ms", "tokens", "load");
-	printf("%-15s %5s %5s %5s %5s %9s %8s %8s %8s %6s\n", "policy", "all",
-	       "GPU", "L1", "L2", "mean", "p50", "p99", "per s", "skew");
+	printf("%-*s %5s %5s %5s %5s %9s %8s %8s %8s %6s\n", width, "policy",
+	       "all", "GPU", "L1", "L2", "mean", "p50", "p99", "per s", "skew");
 	for (uint32_t i = 0; i < n; i++) {
 		const replay_result *r = &results[i];
 
-		printf("%-15s %5.1f %5.1f %5.1f %5.1f %9.0f %8.0f %8.0f %8.0f "
+		printf("%-*s %5.1f %5.1f %5.1f %5.1f %9.0f %8.0f %8.0f %8.0f "
 		       "%6.2f\n",
-		       r->policy, 100 * r->hit_ratio, 100 * r->hit_gpu,
-		       100 * r->hit_l1, 100 * r->hit_l2, r->ttft_ms_mean,
-		       r->ttft_ms_p50, r->ttft_ms_p99, r->tokens_per_s,
-		       r->load_max_over_mean);
+		       width, name_of(results, n, r, name), 100 * r->hit_ratio,
+		       100 * r->hit_gpu, 100 * r->hit_l1, 100 * r->hit_l2,
+		       r->ttft_ms_mean, r->ttft_ms_p50, r->ttft_ms_p99,
+		       r->tokens_per_s, r->load_max_over_mean);
 	}
 	puts("\nreused: found in a cache instead of computed; GPU at once, L1 "
 	     "(the pod's memory)\n"
@@ -70,6 +105,7 @@ fleet_print(const replay_result *results, uint32_t n)
 static void
 best_print(const replay_result *results, uint32_t n)
 {
+	char name[NAME_BYTES];
 	const replay_result *best = results;
 
 	if (n < 2)
@@ -78,30 +114,34 @@ best_print(const replay_result *results, uint32_t n)
 		if (results[i].ttft_ms_mean < best->ttft_ms_mean)
 			best = &results[i];
 	}
-	printf("\nBest is %s: its mean time to first token is\n", best->policy);
+	printf("\nBest is %s: its mean time to first token is\n",
+	       name_of(results, n, best, name));
 	for (uint32_t i = 0; i < n; i++) {
 		const replay_result *r = &results[i];
 
 		if (r != best)
 			printf("  %3.0f %% below %s\n",
 			       100 * (1 - best->ttft_ms_mean / r->ttft_ms_mean),
-			       r->policy);
+			       name_of(results, n, r, name));
 	}
 }
 
 static void
 library_print(const replay_result *results, uint32_t n)
 {
-	printf("\n%-15s %9s %9s %9s %9s %11s %9s\n", "library, here", "hash",
-	       "match", "pick", "cache", "blocks", "corrupt");
-	printf("%-15s %9s %9s %9s %9s %11s %9s\n", "policy", "ns/block", "ns",
-	       "ns", "ns/block", "verified", "blocks");
+	char name[NAME_BYTES];
+	int width = name_width(results, n);
+
+	printf("\n%-*s %9s %9s %9s %9s %11s %9s\n", width, "library, here",
+	       "hash", "match", "pick", "cache", "blocks", "corrupt");
+	printf("%-*s %9s %9s %9s %9s %11s %9s\n", width, "policy", "ns/block",
+	       "ns", "ns", "ns/block", "verified", "blocks");
 	for (uint32_t i = 0; i < n; i++) {
 		const replay_result *r = &results[i];
 
-		printf("%-15s %9.0f %9.0f %9.0f %9.0f %11llu %9llu\n",
-		       r->policy, r->hash_ns_per_block, r->match_ns, r->pick_ns,
-		       r->cache_ns_per_block,
+		printf("%-*s %9.0f %9.0f %9.0f %9.0f %11llu %9llu\n", width,
+		       name_of(results, n, r, name), r->hash_ns_per_block,
+		       r->match_ns, r->pick_ns, r->cache_ns_per_block,
 		       (unsigned long long)r->verified_blocks,
 		       (unsigned long long)r->corrupt_blocks);
 	}

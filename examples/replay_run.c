@@ -335,7 +335,7 @@ pods_new(replay_state *replay)
 }
 
 static int
-replay_open(replay_state *replay, const char *policy)
+replay_open(replay_state *replay, const char *policy, const char *evict)
 {
 	const replay_options *options = replay->input->options;
 	aibrix_hash_opts hash = {
@@ -374,7 +374,8 @@ replay_open(replay_state *replay, const char *policy)
 		return -1;
 	}
 	/* It says itself what is wrong. */
-	return replay_tiers_open(&replay->tiers, options) == AIBRIX_OK ? 0 : -1;
+	status = replay_tiers_open(&replay->tiers, options, evict);
+	return status == AIBRIX_OK ? 0 : -1;
 }
 
 static void
@@ -463,10 +464,11 @@ result_fill(replay_state *replay, const char *policy, replay_result *result)
 }
 
 int
-replay_run(const replay_input *input, const char *policy, replay_result *result)
+replay_run(const replay_input *input, const char *policy, const char *evict,
+	   replay_result *result)
 {
 	replay_state replay = {.input = input};
-	int failed = replay_open(&replay, policy);
+	int failed = replay_open(&replay, policy, evict);
 
 	if (!failed) {
 		replay_loop(&replay, policy);
@@ -474,6 +476,7 @@ replay_run(const replay_input *input, const char *policy, replay_result *result)
 	}
 	if (!failed) {
 		result_fill(&replay, policy, result);
+		result->evict = evict;
 		replay_tiers_warn(&replay.tiers);
 	}
 	replay_close(&replay);

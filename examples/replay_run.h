@@ -10,6 +10,7 @@
 
 typedef struct replay_result {
 	const char *policy;
+	const char *evict; /* order of L1 */
 	uint64_t requests;
 	uint64_t pods;
 	double hit_ceiling; /* of input tokens, as the four below */
@@ -44,7 +45,7 @@ double replay_ceiling(const replay_options *options,
 		      const sim_workload *workload);
 
 /* 0, or -1: a message was printed. */
-int replay_run(const replay_input *input, const char *policy,
+int replay_run(const replay_input *input, const char *policy, const char *evict,
 	       replay_result *result);
 
 /* Replace the load times in spec by what this machine does.  0 or -1. */

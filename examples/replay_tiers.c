@@ -106,11 +106,12 @@ replay_store_open(const replay_options *options, uint64_t value_bytes,
 }
 
 int
-replay_tiers_open(replay_tiers *tiers, const replay_options *options)
+replay_tiers_open(replay_tiers *tiers, const replay_options *options,
+		  const char *evict)
 {
 	aibrix_cache_opts opts = {
 		.size = sizeof(opts),
-		.evict = AIBRIX_EVICT_LRU,
+		.evict = (uint32_t)replay_evict_number(evict),
 		.block_bytes = options->block_bytes,
 		.l1_bytes = options->l1_bytes,
 		.layout = "replay",

@@ -30,7 +30,8 @@ typedef struct replay_hits {
 } replay_hits;
 
 /* Statuses of the library; a message was printed. */
-int replay_tiers_open(replay_tiers *tiers, const replay_options *options);
+int replay_tiers_open(replay_tiers *tiers, const replay_options *options,
+		      const char *evict);
 
 void replay_tiers_close(replay_tiers *tiers);
 

@@ -14,7 +14,7 @@ REPLAY = sys.argv[1]
 TRACES = sys.argv[2] == "traces"
 
 FIELDS = [
-    "policy", "requests", "pods", "hit_ceiling", "hit_ratio", "hit_gpu",
+    "policy", "evict", "requests", "pods", "hit_ceiling", "hit_ratio", "hit_gpu",
     "hit_l1", "hit_l2", "ttft_ms_mean", "ttft_ms_p50", "ttft_ms_p99",
     "tokens_per_s", "load_max_over_mean", "verified_blocks", "corrupt_blocks",
     "hash_ns_per_block", "match_ns", "pick_ns", "cache_ns_per_block",
@@ -99,6 +99,28 @@ class Output(unittest.TestCase):
         for policy in set(POLICIES) - {best}:
             share = 100 * (1 - rows[best] / rows[policy])
             self.assertIn(f"{share:3.0f} % below {policy}\n", table)
+
+    def test_orders_of_l1_are_compared(self):
+        orders = ["lru", "s3fifo", "fifo", "arc", "sieve", "auto"]
+        args = [*SMALL, "--l1-bytes", "1M", "--policy", "prefix-cache",
+                "--l2", "none"]
+        rows = results(*args, "--evict", ",".join(orders))
+        self.assertEqual([r["evict"] for r in rows], orders)
+        for row in rows:
+            self.assertGreater(row["hit_l1"], 0)
+            self.assertEqual(row["corrupt_blocks"], 0)
+        self.assertGreater(len({r["hit_l1"] for r in rows}), 2)
+        self.assertEqual(rows[5]["hit_l1"],
+                         results(*args, "--evict", "auto")[0]["hit_l1"])
+        table = good(*args, "--evict", "lru,auto")
+        for order in ["lru", "auto"]:
+            self.assertIn("\nprefix-cache " + order + " ", table)
+
+    def test_an_unknown_order_is_refused(self):
+        for order in ["", "mru", "lru,", "lru,lr", ",".join(["lru"] * 9)]:
+            done = run(*SMALL, "--evict", order)
+            self.assertEqual(done.returncode, 2, order)
+            self.assertIn("--evict", done.stderr)
 
     def test_one_policy_is_compared_with_nothing(self):
         self.assertNotIn("Best is", good(*SMALL, "--policy", "random"))
