@@ -162,8 +162,7 @@ arc_pop(aibrix_evict *evict, const uint64_t *next)
 	}
 	while (arc->once.count || arc->again.count) {
 		once = once_gives(arc, found);
-		oldest = once ? arc->once.oldest : arc->again.oldest;
-		arc_remove(evict, oldest);
+		oldest = queue_take(evict, once ? &arc->once : &arc->again);
 		if (evict->slots[oldest].pins) {
 			evict->slots[oldest].where = ASIDE;
 		} else if (slot_spared(evict, oldest, &turns)) {

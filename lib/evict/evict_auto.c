@@ -266,8 +266,7 @@ auto_pop(aibrix_evict *evict, const uint64_t *next)
 		from = queue_next(a);
 		if (a->queues[from - IN_QUEUE].count == 0)
 			return NONE;
-		oldest = a->queues[from - IN_QUEUE].oldest;
-		auto_remove(evict, oldest);
+		oldest = queue_take(evict, &a->queues[from - IN_QUEUE]);
 		to = slot_goes(evict, oldest, from, &turns);
 		if (to == OUT)
 			break;

@@ -169,4 +169,19 @@ queue_remove(aibrix_evict *evict, struct evict_queue *q, uint32_t slot)
 	q->count--;
 }
 
+/* The oldest, taken out; the queue is not empty. */
+static inline uint32_t
+queue_take(aibrix_evict *evict, struct evict_queue *q)
+{
+	uint32_t slot = q->oldest, newer = evict->slots[slot].newer;
+
+	q->oldest = newer;
+	q->count--;
+	if (newer == NONE)
+		q->newest = NONE;
+	else
+		evict->slots[newer].older = NONE;
+	return slot;
+}
+
 #endif

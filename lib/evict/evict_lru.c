@@ -76,8 +76,7 @@ lru_pop(aibrix_evict *evict, const uint64_t *next)
 
 	(void)next;
 	while (lru->list.count) {
-		oldest = lru->list.oldest;
-		lru_remove(evict, oldest);
+		oldest = queue_take(evict, &lru->list);
 		if (evict->slots[oldest].pins) {
 			evict->slots[oldest].where = ASIDE;
 			continue;

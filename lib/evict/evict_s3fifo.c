@@ -169,8 +169,7 @@ s3fifo_pop(aibrix_evict *evict, const uint64_t *next)
 	while (s3->small.count || s3->main.count) {
 		small = s3->small.count > s3->small_share ||
 			s3->main.count == 0;
-		oldest = small ? s3->small.oldest : s3->main.oldest;
-		s3fifo_remove(evict, oldest);
+		oldest = queue_take(evict, small ? &s3->small : &s3->main);
 		if (evict->slots[oldest].pins) {
 			evict->slots[oldest].where = ASIDE;
 			continue;
