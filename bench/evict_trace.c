@@ -88,7 +88,7 @@ trace_open(struct trace *t, const char *path, uint32_t max)
 		failed = sim_trace_read(path, max, &w, error, sizeof(error));
 #endif
 	if (!failed && w.n_ids >= ABSENT) {
-		snprintf(error, sizeof(error), "%s: too long", path);
+		snprintf(error, sizeof(error), "too many blocks");
 		failed = -1;
 	}
 	if (failed) {
