@@ -24,8 +24,10 @@ enum {
 	AIBRIX_EVICT_FIFO = 2,
 	AIBRIX_EVICT_ARC = 3,
 	AIBRIX_EVICT_SIEVE = 4, /* to compare with; unfit for KV chains */
-	AIBRIX_EVICT_AUTO = 5   /* s3fifo that adapts, and admits on second
+	AIBRIX_EVICT_AUTO = 5,  /* s3fifo that adapts, and admits on second
 	                           sight when the cache is too small */
+	AIBRIX_EVICT_DENSITY = 6 /* learns which blocks come back; wants
+	                            their depth (aibrix_evict_block) */
 };
 
 enum {

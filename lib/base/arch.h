@@ -76,4 +76,19 @@ line_match(const uint64_t *line, uint64_t want, uint64_t mask)
 #endif
 }
 
+/* The number of the highest bit that is set; x is not 0. */
+static inline uint32_t
+highest_bit(uint64_t x)
+{
+#if defined(__GNUC__)
+	return 63 - (uint32_t)__builtin_clzll(x);
+#else
+	uint32_t n = 0;
+
+	while (x >>= 1)
+		n++;
+	return n;
+#endif
+}
+
 #endif

@@ -36,6 +36,7 @@ static const struct evict_policy *const policies[] = {
 	[AIBRIX_EVICT_ARC] = &aibrix__evict_arc,
 	[AIBRIX_EVICT_SIEVE] = &aibrix__evict_sieve,
 	[AIBRIX_EVICT_AUTO] = &aibrix__evict_auto,
+	[AIBRIX_EVICT_DENSITY] = &aibrix__evict_density,
 };
 
 enum { POLICIES = sizeof(policies) / sizeof(policies[0]) };

@@ -91,6 +91,7 @@ extern const struct evict_policy aibrix__evict_s3fifo;
 extern const struct evict_policy aibrix__evict_arc;
 extern const struct evict_policy aibrix__evict_sieve;
 extern const struct evict_policy aibrix__evict_auto;
+extern const struct evict_policy aibrix__evict_density;
 
 /* evict_spare.c */
 

@@ -44,7 +44,7 @@ Test(evict, options_out_of_range_are_refused)
 {
 	enum { COMPAT = AIBRIX_EVICT_COMPAT };
 	static const aibrix_evict_opts bad[] = {
-		{.policy = AIBRIX_EVICT_AUTO + 1},
+		{.policy = AIBRIX_EVICT_DENSITY + 1},
 		{.capacity = (1 << 30) + 1},
 		{.ghosts = (1 << 30) + 1},
 		{.signals = (1 << 30) + 1},
