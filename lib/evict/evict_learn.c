@@ -19,8 +19,8 @@
  * together.  Tables of 64 classes of their own would be noise.  So all share
  * one curve over the age, times a weight that is a product of one number for
  * each of the three parts of a class (a Poisson regression, fitted by
- * scaling each part in turn), times what the class itself shows beyond that,
- * worth PRIOR reuses of doubt.
+ * scaling each part in turn), times what the class itself shows beyond that.
+ * Each weight starts as if it had been seen to be 1 over some reuses.
  *
  * Density: keeping a block for some more time costs a slot for that time and
  * brings a hit with some chance; the best ratio over all such times is what
@@ -45,8 +45,7 @@ enum {
 	SWEEPS = 2         /* of the fit; more change nothing */
 };
 
-static const double weight_prior = 1; /* reuses */
-static const double class_prior = 64; /* reuses */
+static const double prior = 32; /* reuses that a weight of 1 is worth */
 static const double chance_max = 0.98;
 
 /* Parts of a class. */
@@ -329,8 +328,8 @@ fit_part(struct fit *fit, uint32_t part)
 		expected[v] += fit->expected[c] * fit_weight(fit, c, part);
 	}
 	for (uint32_t v = 0; v < PART_VALUES; v++)
-		fit->weight[part][v] = (reuses[v] + weight_prior) /
-				       (expected[v] + weight_prior);
+		fit->weight[part][v] =
+			(reuses[v] + prior) / (expected[v] + prior);
 }
 
 static void
@@ -388,8 +387,8 @@ densities_renew(struct evict_learn *learn, uint64_t now)
 		width[a] = age_width(learn, a);
 	for (uint32_t c = 0; c < LEARN_CLASSES; c++) {
 		weight = fit_weight(&fit, c, PARTS);
-		weight *= (fit.reuses[c] + class_prior) /
-			  (fit.expected[c] * weight + class_prior);
+		weight *= (fit.reuses[c] + prior) /
+			  (fit.expected[c] * weight + prior);
 		class_densities(fit.chance, width, weight,
 				learn->tables->density[c]);
 	}

@@ -118,7 +118,7 @@ naive_weights(const double *reuses, const double *expected, double w[3][8])
 			due[part_of(c, p)] += expected[c] * other;
 		}
 		for (int v = 0; v < 8; v++)
-			w[p][v] = (seen[v] + 1) / (due[v] + 1);
+			w[p][v] = (seen[v] + 32) / (due[v] + 32);
 	}
 }
 
@@ -183,7 +183,7 @@ naive_conclude(struct naive *m)
 		double weight = w[0][part_of(c, 0)] * w[1][part_of(c, 1)] *
 				w[2][part_of(c, 2)];
 
-		weight *= (reuses[c] + 64) / (expected[c] * weight + 64);
+		weight *= (reuses[c] + 32) / (expected[c] * weight + 32);
 		for (uint32_t a = 0; a < AGES; a++)
 			m->density[c][a] = naive_worth(chance, weight, a);
 	}
