@@ -345,29 +345,40 @@ fit_weights(struct fit *fit)
 	}
 }
 
-/* The best ratio of hits to time from each age on. */
+/* From one age to another: per block that reached the first, its chance of
+ * a hit, its expected time, its chance to be left. */
+struct stretch {
+	double hits, time, left;
+};
+
+/*
+ * The best ratio of hits to time from each age on.  Backwards, later
+ * stretches lie on a stack in falling order of their ratio: a stretch takes
+ * up what follows it as long as that is denser than itself.
+ */
 static void
 class_densities(const double *chance, const double *width, double weight,
 		double *density)
 {
-	double p[LEARN_AGES];
+	struct stretch later[LEARN_AGES];
+	uint32_t n = 0;
 
-	for (uint32_t a = 0; a < LEARN_AGES; a++) {
-		p[a] = chance[a] * weight;
-		if (p[a] > chance_max)
-			p[a] = chance_max;
-	}
-	for (uint32_t a = 0; a < LEARN_AGES; a++) {
-		double alive = 1, hits = 0, time = 0, best = 0;
+	for (uint32_t a = LEARN_AGES; a-- > 0;) {
+		double p = chance[a] * weight;
+		struct stretch s;
 
-		for (uint32_t b = a; b < LEARN_AGES; b++) {
-			hits += alive * p[b];
-			time += alive * width[b] * (1 - p[b] / 2);
-			alive *= 1 - p[b];
-			if (hits > best * time)
-				best = hits / time;
+		if (p > chance_max)
+			p = chance_max;
+		s = (struct stretch){p, width[a] * (1 - p / 2), 1 - p};
+		while (n && later[n - 1].hits * s.time >
+				    s.hits * later[n - 1].time) {
+			n--;
+			s.hits += s.left * later[n].hits;
+			s.time += s.left * later[n].time;
+			s.left *= later[n].left;
 		}
-		density[a] = best;
+		density[a] = s.hits / s.time;
+		later[n++] = s;
 	}
 }
 
