@@ -280,13 +280,13 @@ class_choose(const struct density *d)
 {
 	uint64_t left = d->filled;
 	uint32_t best = lowest_bit(left);
-	double least = aibrix__learn_density(&d->learn, best,
-					     d->now - d->oldest_at[best]);
+	double least =
+		learn_density(&d->learn, best, d->now - d->oldest_at[best]);
 
 	for (left &= left - 1; left; left &= left - 1) {
 		uint32_t c = lowest_bit(left);
-		double density = aibrix__learn_density(
-			&d->learn, c, d->now - d->oldest_at[c]);
+		double density =
+			learn_density(&d->learn, c, d->now - d->oldest_at[c]);
 
 		if (density > least)
 			continue;

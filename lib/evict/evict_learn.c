@@ -33,7 +33,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/arch.h"
 #include "base/rand.h"
 
 enum {
@@ -58,20 +57,6 @@ static uint32_t
 class_part(uint32_t class, uint32_t part)
 {
 	return class >> parts[part].shift & parts[part].mask;
-}
-
-/* Ages: 0 to 1 units, then two for each doubling, the last without end. */
-static uint32_t
-age_index(const struct evict_learn *learn, uint64_t age)
-{
-	uint64_t halves = age >> (learn->age_shift - 1);
-	uint32_t octave, index;
-
-	if (halves < 2)
-		return 0;
-	octave = highest_bit(halves);
-	index = 2 * octave - 1 + (uint32_t)(halves >> (octave - 1) & 1);
-	return index < LEARN_AGES ? index : LEARN_AGES - 1;
 }
 
 static double
@@ -135,13 +120,6 @@ aibrix__learn_close(struct evict_learn *learn, const aibrix_allocator *a)
 	aibrix__free(a, learn->tables, 1, sizeof(*learn->tables));
 }
 
-double
-aibrix__learn_density(const struct evict_learn *learn, uint32_t class,
-		      uint64_t age)
-{
-	return learn->tables->density[class][age_index(learn, age)];
-}
-
 /* What is watched */
 
 static void
@@ -181,7 +159,7 @@ entry_end(struct evict_learn *learn, uint32_t i, learn_table table,
 	struct learn_entry *e = &learn->entries[i];
 	uint32_t *link = entry_head(learn, e->hash);
 
-	table[e->class][age_index(learn, now - e->used_at)]++;
+	table[e->class][learn_age(learn, now - e->used_at)]++;
 	learn->ended++;
 	while (*link != i + 1)
 		link = &learn->entries[*link - 1].next;
@@ -257,7 +235,7 @@ tables_run(struct evict_learn *learn, uint64_t now)
 	for (uint32_t i = learn->newest; i != NONE;) {
 		const struct learn_entry *e = &learn->entries[i];
 
-		t->running[e->class][age_index(learn, now - e->used_at)]++;
+		t->running[e->class][learn_age(learn, now - e->used_at)]++;
 		i = e->older;
 	}
 }

@@ -2,6 +2,7 @@
 #ifndef EVICT_LEARN_H
 #define EVICT_LEARN_H
 
+#include "base/arch.h"
 #include "evict/evict_internal.h"
 
 /*
@@ -56,9 +57,26 @@ void aibrix__learn_reuse(struct evict_learn *learn, uint64_t hash,
 int aibrix__learn_use(struct evict_learn *learn, uint64_t hash, uint32_t class,
 		      uint64_t now);
 
+/* Ages: 0 to 1 units, then two for each doubling, the last without end. */
+static inline uint32_t
+learn_age(const struct evict_learn *learn, uint64_t uses)
+{
+	uint64_t halves = uses >> (learn->age_shift - 1);
+	uint32_t octave, age;
+
+	if (halves < 2)
+		return 0;
+	octave = highest_bit(halves);
+	age = 2 * octave - 1 + (uint32_t)(halves >> (octave - 1) & 1);
+	return age < LEARN_AGES ? age : LEARN_AGES - 1;
+}
+
 /* Expected reuses per unit of time in the cache, of a block not used for
- * age uses; at the best time to give it up. */
-double aibrix__learn_density(const struct evict_learn *learn, uint32_t class,
-			     uint64_t age);
+ * that many uses of others; at the best time to give it up. */
+static inline double
+learn_density(const struct evict_learn *learn, uint32_t class, uint64_t uses)
+{
+	return learn->tables->density[class][learn_age(learn, uses)];
+}
 
 #endif
