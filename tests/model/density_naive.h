@@ -38,16 +38,17 @@ struct naive {
 	int fault; /* blocks of a chain do not share their uses */
 };
 
+/* 0, then two to a doubling. */
 static double
 age_start(uint32_t age)
 {
-	double start = UNIT;
+	double start = age % 2 ? UNIT : UNIT * 1.5;
 
 	if (age == 0)
 		return 0;
-	for (uint32_t a = 1; a < age; a++)
-		start *= a % 2 ? 1.5 : 4.0 / 3;
-	return (double)(uint64_t)(start + 0.5);
+	for (uint32_t a = 3; a <= age; a += 2)
+		start *= 2;
+	return start;
 }
 
 static uint32_t
@@ -279,20 +280,20 @@ naive_hit(struct naive *m, uint32_t slot)
 	naive_use(m, s);
 }
 
-/* The oldest of a class; SLOTS: there is none. */
-static uint32_t
-class_oldest(const struct naive *m, uint32_t class)
+/* The oldest of each class; SLOTS: there is none. */
+static void
+classes_oldest(const struct naive *m, uint32_t *oldest)
 {
-	uint32_t oldest = SLOTS;
-
+	for (uint32_t c = 0; c < CLASSES; c++)
+		oldest[c] = SLOTS;
 	for (uint32_t i = 0; i < m->capacity; i++) {
 		const struct naive_slot *s = &m->slots[i];
+		uint32_t *best = &oldest[s->class];
 
-		if (s->state == QUEUED && s->class == class &&
-		    (oldest == SLOTS || s->order < m->slots[oldest].order))
-			oldest = i;
+		if (s->state == QUEUED &&
+		    (*best == SLOTS || s->order < m->slots[*best].order))
+			*best = i;
 	}
-	return oldest;
 }
 
 static int
@@ -300,11 +301,12 @@ naive_pop(struct naive *m, uint32_t *slot)
 {
 	for (;;) {
 		double least = 0;
-		uint32_t best = SLOTS;
+		uint32_t best = SLOTS, oldest[CLASSES];
 		struct naive_slot *s;
 
+		classes_oldest(m, oldest);
 		for (uint32_t c = 0; c < CLASSES; c++) {
-			uint32_t i = class_oldest(m, c);
+			uint32_t i = oldest[c];
 			double d;
 
 			if (i == SLOTS)
