@@ -10,8 +10,8 @@
  *
  * Uses are drawn, not blocks: a system prompt that every request begins with
  * would otherwise be either half of what is seen or nothing of it.  What is
- * watched is apart from the cache and goes on after the eviction, over four
- * times the capacity and at least 65 536 uses, so what is learnt does not
+ * watched is apart from the cache and goes on after the eviction, over two to
+ * four times the capacity and at least 65 536 uses, so what is learnt does not
  * depend on what was kept.  Those not seen again yet count as survivors of
  * their present age (Kaplan and Meier 1958).
  *
