@@ -40,6 +40,7 @@ static const struct policy {
 	{"fifo", AIBRIX_EVICT_FIFO},
 	{"sieve", AIBRIX_EVICT_SIEVE},
 	{"auto", AIBRIX_EVICT_AUTO},
+	{"density", AIBRIX_EVICT_DENSITY},
 };
 enum { POLICIES = sizeof(policies) / sizeof(policies[0]) };
 

@@ -113,10 +113,14 @@ struct cache {
 	uint32_t *block_in; /* by slot */
 };
 
+/* depth: of the block in its chain; 0: not known. */
 static void
-block_use(struct cache *c, uint32_t block)
+block_use(struct cache *c, uint32_t block, uint32_t depth)
 {
-	uint64_t fingerprint = block;
+	const aibrix_evict_block detail = {.fingerprint = block,
+					   .parent_slot =
+						   AIBRIX_EVICT_NO_PARENT,
+					   .depth = depth};
 	uint32_t slot = c->slot_of[block], n;
 
 	if (slot != ABSENT) {
@@ -127,13 +131,12 @@ block_use(struct cache *c, uint32_t block)
 	if (c->count < c->capacity) {
 		c->count++;
 	} else {
-		bench_check(!aibrix_evict_reserve(c->evict, &fingerprint, 1, 0,
-						  &slot, &n),
+		bench_check(!aibrix_evict_reserve(c->evict, &detail.fingerprint,
+						  1, 0, &slot, &n),
 			    "reserve");
 		c->slot_of[c->block_in[slot]] = ABSENT;
 	}
-	bench_check(!aibrix_evict_insert(c->evict, slot, fingerprint,
-					 AIBRIX_EVICT_NO_PARENT),
+	bench_check(!aibrix_evict_insert_block(c->evict, slot, &detail),
 		    "insert");
 	c->slot_of[block] = slot;
 	c->block_in[slot] = block;
@@ -171,7 +174,7 @@ prefix_run(const struct trace *t, struct cache *c)
 			i++;
 		hits += i - first;
 		for (i = end; i > first; i--)
-			block_use(c, t->blocks[i - 1]);
+			block_use(c, t->blocks[i - 1], i - first);
 		first = end;
 	}
 	return (double)hits / trace_blocks(t);
@@ -184,7 +187,7 @@ object_run(const struct trace *t, struct cache *c)
 
 	for (uint32_t i = 0; i < trace_blocks(t); i++) {
 		hits += c->slot_of[t->blocks[i]] != ABSENT;
-		block_use(c, t->blocks[i]);
+		block_use(c, t->blocks[i], 0);
 	}
 	return (double)hits / trace_blocks(t);
 }
