@@ -88,7 +88,8 @@ enum {
 	AIBRIX_FEATURE_LOGGING = 1,     /* log calls are compiled in */
 	AIBRIX_FEATURE_SHA256_HW = 2,   /* this CPU has SHA-256 instructions */
 	AIBRIX_FEATURE_CRC32C_HW = 3,   /* this CPU has CRC32C instructions */
-	AIBRIX_FEATURE_WIDE_VECTORS = 4 /* hashing uses AVX2 or AVX-512 */
+	AIBRIX_FEATURE_WIDE_VECTORS = 4, /* AVX2 or AVX-512 are used */
+	AIBRIX_FEATURE_NUMA = 5         /* pools can be bound to nodes */
 };
 
 /*

@@ -18,7 +18,8 @@ enum {
 	LOG_STORE_FULL = 103,
 	LOG_STORE_REFUSED = 104,
 	LOG_CACHE_CORRUPT = 200,
-	LOG_CACHE_STORE_FAILED = 201
+	LOG_CACHE_STORE_FAILED = 201,
+	LOG_POOL_MAP = 300
 };
 
 /* The caller's log, checked and copied; NULL: silent. */

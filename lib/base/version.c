@@ -31,6 +31,7 @@ aibrix_has(uint32_t feature)
 	case AIBRIX_FEATURE_CRC32C_HW: return (cpu & CPU_CRC32C) != 0;
 	case AIBRIX_FEATURE_WIDE_VECTORS:
 		return (cpu & (CPU_AVX2 | CPU_AVX512)) != 0;
+	case AIBRIX_FEATURE_NUMA: return AIBRIX__NUMA;
 	}
 	return 0;
 }

@@ -27,15 +27,18 @@
 #include <aibrix/pool.h>
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/checked.h"
 #include "base/versioned.h"
 #include "pool/pool_internal.h"
 
-enum { OPTS_V1 = STRUCT_UPTO(aibrix_pool_opts, alloc) };
-enum { REGION_V1 = STRUCT_UPTO(aibrix_pool_region_info, stride) };
+enum { OPTS_V1 = STRUCT_UPTO(aibrix_pool_opts, numa_nodes) };
+enum { REGION_V1 = STRUCT_UPTO(aibrix_pool_region_info, spare) };
 enum { STAT_V1 = STRUCT_UPTO(aibrix_pool_stat, stale_gives) };
 enum { ALIGN_DEFAULT = 4096, ALIGN_MAX = 2 << 20, REGION_DEFAULT = 1 << 30 };
+
+enum { FLAGS = AIBRIX_POOL_MEMFD | AIBRIX_POOL_SCRUB };
 
 #define NONE UINT32_MAX
 
@@ -71,9 +74,28 @@ shape_set(struct pool_shape *shape, const aibrix_pool_opts *o)
 }
 
 static int
-regions_map(aibrix_pool *pool)
+source_set(struct pool_source *from, const aibrix_pool_opts *o, size_t align)
+{
+	if (o->flags & ~(uint32_t)FLAGS)
+		return AIBRIX_E_ABI;
+	if (o->pages > AIBRIX_POOL_PAGES_PLAIN ||
+	    o->numa > AIBRIX_POOL_NUMA_INTERLEAVE)
+		return AIBRIX_E_INVAL;
+	*from = (struct pool_source){
+		.nodes = o->numa_nodes,
+		.align = align,
+		.pages = o->pages,
+		.numa = o->numa,
+		.memfd = (o->flags & AIBRIX_POOL_MEMFD) != 0,
+	};
+	return o->log ? aibrix__log_load(&from->log, o->log) : AIBRIX_OK;
+}
+
+static int
+regions_map(aibrix_pool *pool, const struct pool_source *from)
 {
 	uint32_t first = 0;
+	int err;
 
 	for (uint32_t i = 0; i < pool->shape.regions; i++) {
 		struct pool_region *r = &pool->regions[i];
@@ -82,10 +104,11 @@ regions_map(aibrix_pool *pool)
 		r->slots = pool->shape.slots - first;
 		if (r->slots > pool->shape.region_slots)
 			r->slots = pool->shape.region_slots;
-		r->bytes = r->slots * pool->shape.stride;
-		if (!aibrix__pool_map(pool->shape.align, &r->bytes, &r->base))
-			return AIBRIX_E_NOMEM;
+		err = aibrix__pool_map(from, r->slots * pool->shape.stride, r);
+		if (err)
+			return err;
 		first += r->slots;
+		pool->touch.total += r->bytes;
 	}
 	return AIBRIX_OK;
 }
@@ -107,7 +130,7 @@ slots_chain(aibrix_pool *pool)
 }
 
 static int
-pool_open(aibrix_pool *pool)
+pool_open(aibrix_pool *pool, const struct pool_source *from)
 {
 	pool->slots = aibrix__alloc(&pool->alloc, pool->shape.slots,
 				    sizeof(*pool->slots));
@@ -116,7 +139,7 @@ pool_open(aibrix_pool *pool)
 	if (!pool->slots || !pool->regions)
 		return AIBRIX_E_NOMEM;
 	slots_chain(pool);
-	return regions_map(pool);
+	return regions_map(pool, from);
 }
 
 int
@@ -124,6 +147,7 @@ aibrix_pool_new(const aibrix_pool_opts *opts, aibrix_pool **out)
 {
 	aibrix_pool_opts o;
 	aibrix_allocator a;
+	struct pool_source from;
 	struct pool_shape shape;
 	aibrix_pool *pool;
 	int err;
@@ -133,9 +157,9 @@ aibrix_pool_new(const aibrix_pool_opts *opts, aibrix_pool **out)
 	err = aibrix__struct_load(&o, sizeof(o), opts, OPTS_V1);
 	if (err)
 		return err;
-	if (o.flags)
-		return AIBRIX_E_ABI;
 	err = shape_set(&shape, &o);
+	if (!err)
+		err = source_set(&from, &o, shape.align);
 	if (err)
 		return err;
 	err = aibrix__allocator_load(&a, o.alloc);
@@ -147,7 +171,8 @@ aibrix_pool_new(const aibrix_pool_opts *opts, aibrix_pool **out)
 		return AIBRIX_E_NOMEM;
 	pool->alloc = a;
 	pool->shape = shape;
-	err = pool_open(pool);
+	pool->scrub = (o.flags & AIBRIX_POOL_SCRUB) != 0;
+	err = pool_open(pool, &from);
 	if (err) {
 		aibrix_pool_free(pool);
 		return err;
@@ -164,10 +189,10 @@ aibrix_pool_free(aibrix_pool *pool)
 	if (!pool)
 		return;
 	a = pool->alloc; /* pool itself came from it */
+	aibrix__pool_detach_all(pool);
 	for (uint32_t i = 0; pool->regions && i < pool->shape.regions; i++)
-		if (pool->regions[i].base)
-			aibrix__pool_unmap(pool->regions[i].base,
-					   pool->regions[i].bytes);
+		if (pool->regions[i].base) /* the last one mapped is the last */
+			aibrix__pool_unmap(&pool->regions[i]);
 	aibrix__free(&a, pool->regions, pool->shape.regions,
 		     sizeof(*pool->regions));
 	aibrix__free(&a, pool->slots, pool->shape.slots, sizeof(*pool->slots));
@@ -270,6 +295,8 @@ aibrix_pool_give(aibrix_pool *pool, const aibrix_lease *lease)
 	}
 	/* Release: with the acquire in aibrix_pool_stats. */
 	atomic_fetch_add_explicit(&pool->gives, 1, memory_order_release);
+	if (pool->scrub)
+		memset(lease->data, 0, pool->shape.slot_bytes);
 	slot_push(pool, lease->slot);
 	return AIBRIX_OK;
 }
@@ -304,6 +331,9 @@ aibrix_pool_region(const aibrix_pool *pool, uint32_t i,
 	r.slots = pool->regions[i].slots;
 	r.base = pool->regions[i].base;
 	r.bytes = pool->regions[i].bytes;
+	r.pages = pool->regions[i].pages;
+	r.page_bytes = pool->regions[i].page;
+	r.fd = pool->regions[i].fd;
 	r.stride = pool->shape.stride;
 	return aibrix__struct_store(info, &r, sizeof(r), REGION_V1);
 }
@@ -328,8 +358,17 @@ aibrix_pool_stats(const aibrix_pool *pool, aibrix_pool_stat *stat)
 		atomic_load_explicit(&pool->stale_gives, memory_order_relaxed);
 	s.regions = pool->shape.regions;
 	s.slots = pool->shape.slots;
-	for (uint32_t i = 0; i < pool->shape.regions; i++)
-		s.mapped_bytes += pool->regions[i].bytes;
+	for (uint32_t i = 0; i < pool->shape.regions; i++) {
+		const struct pool_region *r = &pool->regions[i];
+
+		s.mapped_bytes += r->bytes;
+		if (r->pages == AIBRIX_POOL_PAGES_HUGE)
+			s.huge_bytes += r->bytes;
+		if (r->pages == AIBRIX_POOL_PAGES_THP)
+			s.thp_bytes += r->bytes;
+	}
+	s.touched_bytes =
+		atomic_load_explicit(&pool->touch.done, memory_order_relaxed);
 	return aibrix__struct_store(stat, &s, sizeof(s), STAT_V1);
 }
 

@@ -93,7 +93,7 @@ Test(pool, options_out_of_range_are_refused)
 Test(pool, unknown_flags_ask_for_a_newer_library)
 {
 	cr_expect_eq(new_fails((aibrix_pool_opts){
-			     .slots = 1, .slot_bytes = 1, .flags = 1}),
+			     .slots = 1, .slot_bytes = 1, .flags = 1u << 31}),
 		     AIBRIX_E_ABI);
 }
 
