@@ -1,9 +1,10 @@
 /*
- * Pool: fixed-size slots for KV blocks in large mapped regions.
+ * Pool: slots for KV blocks in large mapped regions.
  *
+ * A pool has slots of one size, or of a few (classes) that share its memory.
  * A slot is taken as a lease: its number, its address and a generation that
  * makes a second release, or the use of a lease that has ended, an error
- * rather than a corruption.
+ * rather than a corruption.  A lease may have a holder and a deadline.
  */
 #ifndef AIBRIX_POOL_H
 #define AIBRIX_POOL_H
@@ -38,8 +39,8 @@ enum {
 typedef struct aibrix_pool_opts {
 	uint32_t size;
 	uint32_t flags;      /* AIBRIX_POOL_MEMFD, ... */
-	uint64_t slot_bytes; /* payload of a slot; not 0 */
-	uint64_t slots;      /* how many; not 0, below 2^32 - 1 */
+	uint64_t slot_bytes; /* payload of a slot; not 0 without classes */
+	uint64_t slots;      /* how many; not 0 without classes; < 2^32 - 1 */
 	uint64_t align;      /* of a slot; 0: 4096; a power of two, <= 2 MiB */
 	uint64_t region_bytes; /* a mapping's size; 0: 1 GiB; rounded to whole
 	                          slots, at least one */
@@ -48,9 +49,22 @@ typedef struct aibrix_pool_opts {
 	uint32_t pages;      /* AIBRIX_POOL_PAGES_* */
 	uint32_t numa;       /* AIBRIX_POOL_NUMA_*; without nodes unused */
 	uint64_t numa_nodes; /* bit i: node i; 0: where threads first touch */
+	uint32_t magazines;  /* stocks for threads of their own; <= 1024 */
+	uint32_t magazine_slots; /* in each, about; 0: 16; <= 1024 */
+	/* Instead of slot_bytes and slots: sizes that share the memory. */
+	const uint64_t *class_bytes; /* ascending; copied */
+	uint32_t classes;        /* of them; <= 64 */
+	uint32_t spare;
+	uint64_t capacity_bytes; /* of all classes: whole spans */
+	uint64_t span_bytes; /* what passes from one class to another; holds
+	                        the largest slot, a multiple of align; 0: 16
+	                        of the largest, and capacity rounded down */
 } aibrix_pool_opts;
 
 /*
+ * Taking and giving are lock-free; with classes, a take that finds no slot
+ * of its class enters a lock to look for a span.
+ *
  * Thread: shared.
  */
 typedef struct aibrix_pool aibrix_pool;
@@ -65,7 +79,8 @@ typedef struct aibrix_pool aibrix_pool;
  * also touched here, since the system reserves them for no node.
  *
  * Fails: E_INVAL (slot_bytes or slots 0, align, a product that overflows, an
- * unknown kind, a node that the system does not have), E_ABI, E_NOMEM
+ * unknown kind, classes not ascending, a capacity that is 0 or not whole
+ * spans, a node that the system does not have), E_ABI, E_NOMEM
  * (tables, mappings, or the reserve is too small), E_UNSUPPORTED (pages of a
  * kind that this system does not have, memory descriptors, or nodes in a
  * build or system without them), E_DENIED (the system forbids to bind).
@@ -87,9 +102,10 @@ typedef struct aibrix_lease {
 } aibrix_lease;
 
 /*
- * Take a slot, the one given back last.  Its contents are what they were.
+ * Take a slot (of class 0), the one given back last.  Its contents are what
+ * they were.
  *
- * Fails: E_FULL.  Cost: O(1), lock-free.  Since: 0.1.
+ * Fails: E_FULL.  Cost: O(1).  Since: 0.1.
  */
 AIBRIX_API AIBRIX_CHECK int aibrix_pool_take(aibrix_pool *pool,
 					     aibrix_lease *lease);
@@ -104,11 +120,118 @@ AIBRIX_API AIBRIX_CHECK int aibrix_pool_take(aibrix_pool *pool,
 AIBRIX_API AIBRIX_CHECK int aibrix_pool_give(aibrix_pool *pool,
 					     const aibrix_lease *lease);
 
+enum {
+	AIBRIX_POOL_ALL = 1 /* all n slots or none */
+};
+
+/* Zeros: as aibrix_pool_take. */
+typedef struct aibrix_pool_want {
+	uint32_t size;
+	uint32_t flags;       /* AIBRIX_POOL_ALL */
+	uint32_t slot_class;  /* which of class_bytes */
+	uint32_t magazine;    /* 0: none; 1 to opts.magazines: the thread's */
+	uint64_t deadline_ns; /* 0, AIBRIX_FOREVER: none; rounded up to about
+	                         a millisecond, less than 26 days ahead */
+	uint32_t holder;      /* any number of the caller's */
+	uint32_t spare;
+} aibrix_pool_want;
+
+/*
+ * Take up to n slots: *taken of them, in leases[0] and on.
+ *
+ * A magazine is a small stock of slots between its thread and the pool.  One
+ * thread for each keeps them fast; any number of threads is correct.  Nothing
+ * is hidden in them: before a pool is full their slots are taken too.
+ *
+ * want may be NULL.  On E_FULL *taken is 0 and leases are undefined.
+ *
+ * Fails: E_FULL (not one; with AIBRIX_POOL_ALL, not n), E_INVAL (n 0, no such
+ * class or magazine, want->size), E_ABI.
+ * Cost: O(n).  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_pool_take_n(aibrix_pool *pool,
+					       const aibrix_pool_want *want,
+					       uint32_t n, aibrix_lease *leases,
+					       uint32_t *taken);
+
+/*
+ * Give n slots back, into a magazine or (0) to all.  Those that are refused
+ * are passed over; *given counts the others, also on failure.
+ *
+ * Fails: as aibrix_pool_give does for the first that is refused, E_INVAL (no
+ * such magazine: nothing is given).
+ * Cost: O(n), lock-free.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_pool_give_n(aibrix_pool *pool,
+					       uint32_t magazine,
+					       const aibrix_lease *leases,
+					       uint32_t n, uint32_t *given);
+
+/* The smallest class of slots with bytes or more.
+ * Fails: E_NOT_FOUND (all are smaller), E_INVAL.  Since: 0.1. */
+AIBRIX_API AIBRIX_CHECK int aibrix_pool_class(const aibrix_pool *pool,
+					      uint64_t bytes,
+					      uint32_t *slot_class);
+
+/* Another deadline for a lease; 0, AIBRIX_FOREVER: none.
+ * Fails: E_STATE (it has ended), E_INVAL (not a lease of this pool).
+ * Cost: O(1), lock-free.  Since: 0.1. */
+AIBRIX_API AIBRIX_CHECK int aibrix_pool_renew(aibrix_pool *pool,
+					      const aibrix_lease *lease,
+					      uint64_t deadline_ns);
+
+/*
+ * End leases whose deadline has passed, at most cap of them: *n, in ended[0]
+ * and on (NULL: not wanted).  Their holders find out by E_STATE.  What they
+ * still do to the slot is theirs to prevent: end no lease that a device may
+ * be writing through.
+ *
+ * Fails: E_INVAL.  Cost: O(slots).  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_pool_expire(aibrix_pool *pool,
+					       uint64_t now_ns, uint32_t cap,
+					       aibrix_lease *ended,
+					       uint32_t *n);
+
+/* End all leases of a holder that is gone: *n.
+ * Fails: E_INVAL.  Cost: O(slots).  Since: 0.1. */
+AIBRIX_API AIBRIX_CHECK int aibrix_pool_revoke(aibrix_pool *pool,
+					       uint32_t holder, uint32_t *n);
+
+/* What a holder holds: a leak, when it should be nothing.  Counted in the
+ * table of slots, so nothing can drift; exact when no call is inside.
+ * Fails: E_INVAL.  Cost: O(slots).  Since: 0.1. */
+AIBRIX_API AIBRIX_CHECK int aibrix_pool_held(const aibrix_pool *pool,
+					     uint32_t holder, uint64_t *slots,
+					     uint64_t *bytes);
+
+typedef struct aibrix_pool_report {
+	uint32_t size;
+	uint32_t spare;
+	uint64_t free;   /* slots in stacks and magazines */
+	uint64_t taken;  /* slots held by leases */
+	uint64_t moving; /* slots between two steps of a call, or lost: 0 when
+	                    no call is inside */
+	int64_t drift;   /* statistics less taken: 0 when no call is inside */
+} aibrix_pool_report;
+
+/*
+ * Is every slot where it belongs: free, once, in a stack of its class, or
+ * taken?  May be called at any time.
+ *
+ * Fails: E_CORRUPT (no), E_AGAIN (others took and gave too fast for a look at
+ * all at once), E_NOMEM, E_INVAL.
+ * Cost: O(slots), a bit of memory each.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_pool_check(const aibrix_pool *pool,
+					      aibrix_pool_report *report);
+
 /* 1 when the lease has not ended, else 0.  Since: 0.1. */
 AIBRIX_API uint32_t aibrix_pool_holds(const aibrix_pool *pool,
 				      const aibrix_lease *lease);
 
-/* Address of a slot, whoever has it, or NULL.  Since: 0.1. */
+/* Address of a slot, whoever has it; NULL: there is none, or its span has no
+ * class now.  Since: 0.1. */
 AIBRIX_API void *aibrix_pool_slot(const aibrix_pool *pool, uint32_t slot);
 
 typedef struct aibrix_pool_region_info {
@@ -118,7 +241,7 @@ typedef struct aibrix_pool_region_info {
 	uint32_t pages;  /* AIBRIX_POOL_PAGES_*: what was got, never AUTO */
 	void *base;
 	uint64_t bytes;  /* of the mapping */
-	uint64_t stride; /* from one slot to the next */
+	uint64_t stride; /* from one slot to the next; 0: of several classes */
 	uint64_t page_bytes; /* the mapping's borders are multiples of it */
 	int32_t fd;      /* borrowed until aibrix_pool_free; -1: none */
 	uint32_t spare;
@@ -164,9 +287,10 @@ AIBRIX_API AIBRIX_CHECK int aibrix_pool_touch(aibrix_pool *pool,
  *
  * add is called with one piece of a region at a time and returns AIBRIX_OK
  * or an AIBRIX_E_*; remove with the same pieces, in reverse order.  Pieces
- * begin and end on borders of slots, and on borders of pages where a piece
- * can hold both.  They run in the thread that attaches, detaches or frees,
- * and call nothing of this pool but aibrix_pool_region.
+ * begin and end on borders of slots (with classes: of spans), and on borders
+ * of pages where a piece can hold both.  They run in the thread that
+ * attaches, detaches or frees, and call nothing of this pool but
+ * aibrix_pool_region.
  */
 typedef struct aibrix_pool_hooks {
 	uint32_t size;
@@ -185,7 +309,8 @@ typedef struct aibrix_pool_hooks {
  * touches, all of it.
  *
  * Fails: what add returned (E_DEVICE for what is no status), E_FULL (8 are
- * attached), E_INVAL (hooks, or a slot is larger than piece_bytes), E_ABI.
+ * attached), E_INVAL (hooks, or a slot or span is larger than piece_bytes),
+ * E_ABI.
  * Since: 0.1.
  */
 AIBRIX_API AIBRIX_CHECK int aibrix_pool_attach(aibrix_pool *pool,
@@ -198,8 +323,9 @@ AIBRIX_API AIBRIX_CHECK int aibrix_pool_detach(aibrix_pool *pool, uint32_t id);
 typedef struct aibrix_pool_stat {
 	uint32_t size;
 	uint32_t regions;    /* gauge */
-	uint64_t slots;      /* gauge: in all */
+	uint64_t slots;      /* gauge: in all; with classes: in their spans */
 	uint64_t taken;      /* gauge: held by leases */
+	uint64_t taken_bytes;  /* gauge: their payload */
 	uint64_t mapped_bytes; /* gauge */
 	uint64_t huge_bytes;   /* gauge: of these, PAGES_HUGE */
 	uint64_t thp_bytes;    /* gauge: of these, PAGES_THP */
@@ -207,9 +333,13 @@ typedef struct aibrix_pool_stat {
 	uint64_t takes;
 	uint64_t fulls;        /* takes refused */
 	uint64_t stale_gives;  /* gives refused */
+	uint64_t ended;        /* leases ended by expire and revoke */
+	uint64_t spans;        /* gauge: in all; 0 without classes */
+	uint64_t free_spans;   /* gauge: of no class */
 } aibrix_pool_stat;
 
-/* Fails: E_INVAL (stat->size).  Since: 0.1. */
+/* With other threads at work, taken is a moment's estimate, never below 0 nor
+ * above slots.  Fails: E_INVAL (stat->size).  Since: 0.1. */
 AIBRIX_API AIBRIX_CHECK int aibrix_pool_stats(const aibrix_pool *pool,
 					      aibrix_pool_stat *stat);
 

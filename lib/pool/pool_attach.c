@@ -29,6 +29,14 @@ common_divisor(uint64_t a, uint64_t b)
 	return a;
 }
 
+/* No piece ends but on a multiple of this; with classes spans do not move. */
+static uint64_t
+slot_border(const aibrix_pool *pool)
+{
+	return !pool->shape.several ? pool->classes[0].stride
+				    : pool->shape.span_bytes;
+}
+
 /* The bytes of a whole piece: slots, and whole pages if they fit in. */
 static uint64_t
 piece_bytes(uint64_t most, uint64_t stride, uint64_t page)
@@ -52,28 +60,34 @@ piece_of(const struct pool_region *r, uint64_t piece, uint64_t k,
 	return r->bytes - at < piece ? r->bytes - at : piece;
 }
 
-/* Take back what was added before piece k of region i. */
+/* Take back the first k pieces of a region, last first. */
 static void
-pieces_remove(const aibrix_pool *pool, const aibrix_pool_hooks *hooks,
+region_remove(const aibrix_pool *pool, const aibrix_pool_hooks *hooks,
 	      uint32_t i, uint64_t k)
 {
-	for (;;) {
-		const struct pool_region *r = &pool->regions[i];
+	const struct pool_region *r = &pool->regions[i];
+	uint64_t piece =
+		piece_bytes(hooks->piece_bytes, slot_border(pool), r->page);
+	unsigned char *base;
+
+	while (k > 0) {
+		uint64_t bytes = piece_of(r, piece, --k, &base);
+
+		hooks->remove(hooks->ctx, i, base, bytes);
+	}
+}
+
+/* The same of all regions before the i-th. */
+static void
+regions_remove(const aibrix_pool *pool, const aibrix_pool_hooks *hooks,
+	       uint32_t i)
+{
+	while (i > 0) {
+		const struct pool_region *r = &pool->regions[--i];
 		uint64_t piece = piece_bytes(hooks->piece_bytes,
-					     pool->shape.stride, r->page);
-		unsigned char *base;
+					     slot_border(pool), r->page);
 
-		while (k > 0) {
-			uint64_t bytes = piece_of(r, piece, --k, &base);
-
-			hooks->remove(hooks->ctx, i, base, bytes);
-		}
-		if (i == 0)
-			return;
-		r = &pool->regions[--i];
-		piece = piece_bytes(hooks->piece_bytes, pool->shape.stride,
-				    r->page);
-		k = (r->bytes - 1) / piece + 1;
+		region_remove(pool, hooks, i, (r->bytes - 1) / piece + 1);
 	}
 }
 
@@ -83,7 +97,7 @@ pieces_add(const aibrix_pool *pool, const aibrix_pool_hooks *hooks)
 	for (uint32_t i = 0; i < pool->shape.regions; i++) {
 		const struct pool_region *r = &pool->regions[i];
 		uint64_t piece = piece_bytes(hooks->piece_bytes,
-					     pool->shape.stride, r->page);
+					     slot_border(pool), r->page);
 		unsigned char *base;
 		uint64_t bytes;
 
@@ -92,7 +106,8 @@ pieces_add(const aibrix_pool *pool, const aibrix_pool_hooks *hooks)
 			int err = hooks->add(hooks->ctx, i, base, bytes);
 
 			if (err) {
-				pieces_remove(pool, hooks, i, k);
+				region_remove(pool, hooks, i, k);
+				regions_remove(pool, hooks, i);
 				return err < 0 ? err : AIBRIX_E_DEVICE;
 			}
 		}
@@ -126,7 +141,7 @@ aibrix_pool_attach(aibrix_pool *pool, const aibrix_pool_hooks *hooks,
 
 	if (!pool || !hooks || !id)
 		return AIBRIX_E_INVAL;
-	err = hooks_load(&h, hooks, pool->shape.stride);
+	err = hooks_load(&h, hooks, slot_border(pool));
 	if (err)
 		return err;
 	for (uint32_t i = 0; i < POOL_ATTACH_MAX; i++) {
@@ -168,7 +183,7 @@ aibrix_pool_detach(aibrix_pool *pool, uint32_t id)
 		    &a->state, &state, ATTACH_BUSY, memory_order_acquire,
 		    memory_order_relaxed))
 		return AIBRIX_E_NOT_FOUND;
-	pieces_remove(pool, &a->hooks, pool->shape.regions, 0);
+	regions_remove(pool, &a->hooks, pool->shape.regions);
 	atomic_store_explicit(&a->state, ATTACH_FREE, memory_order_release);
 	return AIBRIX_OK;
 }

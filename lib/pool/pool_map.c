@@ -182,8 +182,7 @@ region_try(const struct pool_source *from, size_t bytes, uint32_t pages,
 	size_t align = from->align > small ? from->align : small;
 	int err;
 
-	*r = (struct pool_region){
-		.fd = -1, .pages = pages, .first = r->first, .slots = r->slots};
+	*r = (struct pool_region){.fd = -1, .pages = pages};
 	r->page = pages == AIBRIX_POOL_PAGES_HUGE ? HUGE_PAGE : small;
 	if (pages != AIBRIX_POOL_PAGES_PLAIN && align < HUGE_PAGE)
 		align = HUGE_PAGE;

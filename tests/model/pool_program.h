@@ -17,7 +17,7 @@
 
 #include <aibrix/pool.h>
 
-#include "pool/pool_internal.h"
+#include "../pool_tools.h"
 
 enum { PROGRAM_SLOTS = 8, PROGRAM_HANDS = 16, PROGRAM_EQUAL = -1 };
 
@@ -124,7 +124,7 @@ program_seen_equal(const aibrix_pool *pool, const struct naive *m)
 	return aibrix_pool_stats(pool, &stat) == AIBRIX_OK &&
 	       stat.slots == m->slots && stat.taken == m->slots - m->free_n &&
 	       stat.takes == m->takes && stat.fulls == m->fulls &&
-	       stat.stale_gives == m->stale_gives && aibrix__pool_check(pool);
+	       stat.stale_gives == m->stale_gives && pool_sound(pool);
 }
 
 /* The two free slots on top change places. */

@@ -4,6 +4,22 @@
 
 #include "failing.h"
 
+/* What a check needs it gives back. */
+static int
+pool_look(const aibrix_pool *pool, struct failing *f)
+{
+	aibrix_pool_report r = {.size = sizeof(r), .free = 77};
+	uint64_t live = f->live;
+	int err = aibrix_pool_check(pool, &r);
+
+	cr_assert_eq(f->live, live);
+	if (err)
+		cr_assert_eq(r.free, 77, "output untouched on failure");
+	else
+		cr_assert_eq(r.free, 5);
+	return err;
+}
+
 /* One pool from birth to death. */
 static int
 pool_use(const aibrix_allocator *a, struct failing *f)
@@ -12,6 +28,7 @@ pool_use(const aibrix_allocator *a, struct failing *f)
 			      .slots = 5,
 			      .slot_bytes = 4096,
 			      .region_bytes = 8192,
+			      .magazines = 2,
 			      .alloc = a};
 	aibrix_pool *pool = NULL;
 	aibrix_lease lease;
@@ -27,9 +44,10 @@ pool_use(const aibrix_allocator *a, struct failing *f)
 		cr_assert_eq(aibrix_pool_take(pool, &lease), AIBRIX_OK);
 		cr_assert_eq(aibrix_pool_give(pool, &lease), AIBRIX_OK);
 	}
-	cr_expect_eq(f->calls, calls, "nothing allocates after new");
+	cr_expect_eq(f->calls, calls, "taking and giving do not allocate");
+	err = pool_look(pool, f);
 	aibrix_pool_free(pool);
-	return AIBRIX_OK;
+	return err;
 }
 
 Test(pool, new_survives_every_allocation_failure)

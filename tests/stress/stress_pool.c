@@ -1,5 +1,5 @@
 /*
- * A pool under threads, in two acts.
+ * A pool under threads, in three acts.
  *
  * Relay: each thread takes a slot, signs all of it, and swaps its lease for
  * one that another thread left; the receiver checks the signature and gives
@@ -7,6 +7,9 @@
  *
  * Duel: all threads give back the same leases; each lease must be accepted
  * exactly once.
+ *
+ * Bazaar: threads take and give slots of two sizes that share three spans, by
+ * magazines and without, while leases expire and the checker looks on.
  */
 
 #include <inttypes.h>
@@ -19,9 +22,11 @@
 
 #include "base/rand.h"
 #include "pool/pool_internal.h"
+#include "pool_tools.h"
 
 enum { THREADS = 4, SLOTS = 6, DESKS = 5, WORDS = 32 };
 enum { RELAYS = 100000, DUELS = 2000 };
+enum { DEALS = 30000, BAG = 12, SMALL = 64, LARGE = 192 };
 
 /* Where leases wait for another thread. */
 struct desk {
@@ -180,7 +185,7 @@ relay(aibrix_pool *pool, struct worker *workers)
 	require(aibrix_pool_stats(pool, &stat) == AIBRIX_OK, "no statistics");
 	require(faults == 0, "a slot had two holders");
 	require(stat.takes == given && stat.taken == 0, "a lease was lost");
-	require(aibrix__pool_check(pool), "a slot was lost in the relay");
+	require(pool_sound(pool), "a slot was lost in the relay");
 	printf("relay: %" PRIu64 " leases, %" PRIu64 " refused\n", given,
 	       stat.fulls);
 }
@@ -214,10 +219,156 @@ duel(aibrix_pool *pool, struct worker *workers)
 	}
 	require(given == DUELS * SLOTS, "not one winner for each lease");
 	require(refused == DUELS * SLOTS * (THREADS - 1), "not all refused");
-	require(aibrix__pool_check(pool), "a slot was lost in the duel");
+	require(pool_sound(pool), "a slot was lost in the duel");
 	pthread_barrier_destroy(&d.begin);
 	pthread_barrier_destroy(&d.end);
 	printf("duel: %" PRIu64 " leases\n", given);
+}
+
+/* Leases that one thread holds in the bazaar. */
+struct bag {
+	aibrix_lease leases[BAG];
+	uint32_t n;
+};
+
+static void
+bag_fill(struct worker *w, struct bag *bag, uint64_t *state)
+{
+	aibrix_pool_want want = {.size = sizeof(want),
+				 .slot_class = rand_below(state, 2),
+				 .magazine = rand_below(state, THREADS + 1),
+				 .holder = (uint32_t)w->id};
+	uint32_t room = BAG - bag->n, n;
+
+	if (room == 0)
+		return;
+	if (aibrix_pool_take_n(w->pool, &want, 1 + rand_below(state, room),
+			       &bag->leases[bag->n], &n))
+		return;
+	for (uint32_t i = 0; i < n; i++) {
+		aibrix_lease *lease = &bag->leases[bag->n + i];
+
+		memset(lease->data, (int)w->id, lease->bytes);
+	}
+	bag->n += n;
+}
+
+static int
+bag_own(const aibrix_lease *lease, uint64_t id)
+{
+	const uint8_t *data = lease->data;
+
+	for (uint64_t i = 0; i < lease->bytes; i++)
+		if (data[i] != id)
+			return 0;
+	return 1;
+}
+
+static void
+bag_empty(struct worker *w, struct bag *bag, uint64_t *state)
+{
+	uint32_t n = rand_below(state, bag->n + 1), given = 0;
+
+	for (uint32_t i = bag->n - n; i < bag->n; i++)
+		w->faults += !bag_own(&bag->leases[i], w->id);
+	w->faults += aibrix_pool_give_n(w->pool, rand_below(state, THREADS + 1),
+					&bag->leases[bag->n - n], n,
+					&given) != AIBRIX_OK;
+	w->faults += given != n;
+	bag->n -= n;
+}
+
+/* A lease that nobody writes through and a sweep of any thread may end. */
+static void
+lease_expire(struct worker *w, uint64_t *state)
+{
+	aibrix_pool_want want = {.size = sizeof(want),
+				 .slot_class = rand_below(state, 2),
+				 .deadline_ns = 1,
+				 .holder = 99};
+	aibrix_lease lease;
+	uint32_t n;
+	int err;
+
+	if (aibrix_pool_take_n(w->pool, &want, 1, &lease, &n))
+		return;
+	if (rand_below(state, 2))
+		w->faults += aibrix_pool_expire(w->pool, 1 << 30, 3, NULL,
+						&n) != AIBRIX_OK;
+	err = aibrix_pool_renew(w->pool, &lease, 0);
+	if (!err)
+		w->faults += aibrix_pool_give(w->pool, &lease) != AIBRIX_OK;
+	else
+		w->faults += err != AIBRIX_E_STATE;
+}
+
+static void
+pool_look(struct worker *w)
+{
+	aibrix_pool_report r = {.size = sizeof(r)};
+	int err = aibrix_pool_check(w->pool, &r);
+
+	w->faults += err != AIBRIX_OK && err != AIBRIX_E_AGAIN;
+	w->given += err == AIBRIX_OK;
+}
+
+static void *
+bazaar_run(void *arg)
+{
+	struct worker *w = arg;
+	struct bag bag = {.n = 0};
+	uint64_t state = w->id;
+
+	for (int i = 0; i < DEALS; i++) {
+		bag_fill(w, &bag, &state);
+		bag_empty(w, &bag, &state);
+		if (rand_below(&state, 8) == 0)
+			lease_expire(w, &state);
+		if (rand_below(&state, 64) == 0)
+			pool_look(w);
+	}
+	while (bag.n > 0)
+		bag_empty(w, &bag, &state);
+	return NULL;
+}
+
+static void
+bazaar(void)
+{
+	static const uint64_t sizes[] = {SMALL, LARGE};
+	aibrix_pool_opts o = {.size = sizeof(o),
+			      .class_bytes = sizes,
+			      .classes = 2,
+			      .align = 64,
+			      .capacity_bytes = 3 * 768,
+			      .span_bytes = 768,
+			      .magazines = THREADS,
+			      .magazine_slots = 2};
+	struct worker workers[THREADS] = {0};
+	pthread_t threads[THREADS];
+	aibrix_pool_stat stat = {.size = sizeof(stat)};
+	uint64_t faults = 0, looks = 0;
+	aibrix_pool *pool;
+
+	require(aibrix_pool_new(&o, &pool) == AIBRIX_OK, "no pool");
+	for (uint64_t i = 0; i < THREADS; i++) {
+		workers[i].pool = pool;
+		workers[i].id = i + 1;
+	}
+	threads_start(threads, workers, bazaar_run);
+	threads_join(threads);
+	for (int i = 0; i < THREADS; i++) {
+		faults += workers[i].faults;
+		looks += workers[i].given;
+	}
+	require(aibrix_pool_stats(pool, &stat) == AIBRIX_OK, "no statistics");
+	require(faults == 0, "a slot had two holders, or a call went wrong");
+	require(stat.taken == 0, "a lease was lost");
+	require(pool_sound(pool), "a slot was lost in the bazaar");
+	aibrix_pool_free(pool);
+	printf("bazaar: %" PRIu64 " leases, %" PRIu64 " refused, %" PRIu64
+	       " ended, %" PRIu64 " whole looks\n",
+	       stat.takes, stat.fulls, stat.ended, looks);
 }
 
 int
@@ -239,5 +390,6 @@ main(void)
 	relay(pool, workers);
 	duel(pool, workers);
 	aibrix_pool_free(pool);
+	bazaar();
 	return 0;
 }
