@@ -30,6 +30,17 @@ enum {
 	AIBRIX_POOL_NUMA_INTERLEAVE = 2 /* page by page over all of them */
 };
 
+/* How blocks are copied. */
+enum {
+	AIBRIX_POOL_COPY_AUTO = 0,   /* measured when the pool is made; below
+	                                64 MiB by the kind of processor */
+	AIBRIX_POOL_COPY_MEMCPY = 1, /* the C library's */
+	AIBRIX_POOL_COPY_MOVSB = 2,  /* rep movsb */
+	AIBRIX_POOL_COPY_STREAM = 3, /* stores past the caches */
+	AIBRIX_POOL_COPY_AHEAD = 4,  /* the same, reading 16 KiB ahead */
+	AIBRIX_POOL_COPY_PAGES = 5   /* the same, four pages side by side */
+};
+
 /* Flags. */
 enum {
 	AIBRIX_POOL_MEMFD = 1, /* regions have descriptors: can be shared */
@@ -54,11 +65,14 @@ typedef struct aibrix_pool_opts {
 	/* Instead of slot_bytes and slots: sizes that share the memory. */
 	const uint64_t *class_bytes; /* ascending; copied */
 	uint32_t classes;        /* of them; <= 64 */
-	uint32_t spare;
+	uint32_t copy;           /* AIBRIX_POOL_COPY_* */
 	uint64_t capacity_bytes; /* of all classes: whole spans */
 	uint64_t span_bytes; /* what passes from one class to another; holds
 	                        the largest slot, a multiple of align; 0: 16
 	                        of the largest, and capacity rounded down */
+	/* To measure copies; NULL: CLOCK_MONOTONIC. */
+	uint64_t (*clock)(void *clock_ctx);
+	void *clock_ctx;
 } aibrix_pool_opts;
 
 /*
@@ -81,9 +95,10 @@ typedef struct aibrix_pool aibrix_pool;
  * Fails: E_INVAL (slot_bytes or slots 0, align, a product that overflows, an
  * unknown kind, classes not ascending, a capacity that is 0 or not whole
  * spans, a node that the system does not have), E_ABI, E_NOMEM
- * (tables, mappings, or the reserve is too small), E_UNSUPPORTED (pages of a
- * kind that this system does not have, memory descriptors, or nodes in a
- * build or system without them), E_DENIED (the system forbids to bind).
+ * (tables, mappings, or the reserve is too small), E_UNSUPPORTED (pages or a
+ * copy of a kind that this machine does not have, memory descriptors, or
+ * nodes in a build or system without them), E_DENIED (the system forbids to
+ * bind).
  * Since: 0.1.
  */
 AIBRIX_API AIBRIX_CHECK int aibrix_pool_new(const aibrix_pool_opts *opts,
@@ -204,6 +219,28 @@ AIBRIX_API AIBRIX_CHECK int aibrix_pool_revoke(aibrix_pool *pool,
 AIBRIX_API AIBRIX_CHECK int aibrix_pool_held(const aibrix_pool *pool,
 					     uint32_t holder, uint64_t *slots,
 					     uint64_t *bytes);
+
+/*
+ * Copy a block between a slot and other memory, the way that is fastest for
+ * what is in no cache, and past the caches from 32 KiB on.  The two must not
+ * overlap; any address will do, 64-byte aligned destinations are best.
+ *
+ * Fails: E_INVAL (NULL).
+ * Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_pool_copy(const aibrix_pool *pool, void *dst,
+					     const void *src, size_t bytes);
+
+/*
+ * The same, and *sum = XXH3-64 of the bytes with seed 0, which is what value
+ * frames carry; memory is read once.
+ *
+ * Fails: E_INVAL (NULL).
+ * Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_pool_copy_sum(const aibrix_pool *pool,
+						 void *dst, const void *src,
+						 size_t bytes, uint64_t *sum);
 
 typedef struct aibrix_pool_report {
 	uint32_t size;
@@ -336,6 +373,8 @@ typedef struct aibrix_pool_stat {
 	uint64_t ended;        /* leases ended by expire and revoke */
 	uint64_t spans;        /* gauge: in all; 0 without classes */
 	uint64_t free_spans;   /* gauge: of no class */
+	uint32_t copy;         /* AIBRIX_POOL_COPY_*: what was chosen */
+	uint32_t spare;
 } aibrix_pool_stat;
 
 /* With other threads at work, taken is a moment's estimate, never below 0 nor

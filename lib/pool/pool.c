@@ -19,9 +19,9 @@
 #include "base/versioned.h"
 #include "pool/pool_stack.h"
 
-enum { OPTS_V1 = STRUCT_UPTO(aibrix_pool_opts, span_bytes) };
+enum { OPTS_V1 = STRUCT_UPTO(aibrix_pool_opts, clock_ctx) };
 enum { REGION_V1 = STRUCT_UPTO(aibrix_pool_region_info, spare) };
-enum { STAT_V1 = STRUCT_UPTO(aibrix_pool_stat, free_spans) };
+enum { STAT_V1 = STRUCT_UPTO(aibrix_pool_stat, spare) };
 enum { FLAGS = AIBRIX_POOL_MEMFD | AIBRIX_POOL_SCRUB };
 
 static int
@@ -171,7 +171,10 @@ aibrix_pool_new(const aibrix_pool_opts *opts, aibrix_pool **out)
 	pool->alloc = a;
 	pool->shape = shape;
 	pool->scrub = (o.flags & AIBRIX_POOL_SCRUB) != 0;
-	err = pool_open(pool, &from, classes);
+	err = aibrix__pool_copy_init(&pool->copy, &o,
+				     (uint64_t)shape.spans * shape.span_bytes);
+	if (!err)
+		err = pool_open(pool, &from, classes);
 	if (err) {
 		aibrix_pool_free(pool);
 		return err;
@@ -304,6 +307,7 @@ aibrix_pool_stats(const aibrix_pool *pool, aibrix_pool_stat *stat)
 		s.free_spans = atomic_load_explicit(&pool->span_free,
 						    memory_order_relaxed);
 	}
+	s.copy = pool->copy.kind;
 	s.touched_bytes =
 		atomic_load_explicit(&pool->touch.done, memory_order_relaxed);
 	s.fulls = atomic_load_explicit(&pool->fulls, memory_order_relaxed);

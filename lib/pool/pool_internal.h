@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "pool/pool_copy.h"
 
 enum { CACHE_LINE = 64, POOL_ATTACH_MAX = 8, POOL_CLASS_MAX = 64 };
 enum { HUGE_PAGE = 2 << 20 };
@@ -89,6 +90,7 @@ struct aibrix_pool {
 	struct pool_class *classes;
 	struct pool_region *regions;
 	struct pool_shape shape;
+	struct pool_copy copy;
 	int scrub, locked;
 	/* Spans that change hands. */
 	_Alignas(CACHE_LINE) pthread_mutex_t lock;
@@ -113,6 +115,10 @@ int aibrix__pool_bind(const struct pool_source *from, unsigned char *base,
 		      size_t bytes);
 
 void aibrix__pool_detach_all(aibrix_pool *pool);
+
+/* Choose how a pool of so many bytes copies. */
+int aibrix__pool_copy_init(struct pool_copy *copy, const aibrix_pool_opts *o,
+			   uint64_t bytes);
 
 /* What the options come to; *classes are the sizes, one or more. */
 int aibrix__pool_shape(struct pool_shape *shape, struct pool_class *classes,

@@ -30,7 +30,7 @@ MAY_CALL = {
     "index": LOCKS,
     "route": LOCKS,
     "cache": LOCKS,
-    "pool": """close errno_location ftruncate madvise mbind memfd_create
+    "pool": """clock_gettime close errno_location ftruncate madvise mbind memfd_create
         mmap mprotect munmap open read strstr sysconf""".split() + LOCKS,
     "zmq": """close epoll_create1 epoll_ctl epoll_wait errno_location
         zmq_close zmq_connect zmq_ctx_new zmq_ctx_term zmq_errno
