@@ -154,9 +154,9 @@ typedef struct aibrix_pool_want {
 /*
  * Take up to n slots: *taken of them, in leases[0] and on.
  *
- * A magazine is a small stock of slots between its thread and the pool.  One
- * thread for each keeps them fast; any number of threads is correct.  Nothing
- * is hidden in them: before a pool is full their slots are taken too.
+ * A magazine is a small stock of slots between a thread and the pool: only
+ * one thread at a time may take and give by it, its leases may go anywhere.
+ * Nothing is hidden in it: before a pool is full its slots are taken too.
  *
  * want may be NULL.  On E_FULL *taken is 0 and leases are undefined.
  *

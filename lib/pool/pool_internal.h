@@ -50,6 +50,7 @@ struct pool_shape {
 	uint32_t spans, span_slots, region_spans, regions, classes;
 	uint32_t magazines, magazine_slots;
 	uint32_t several; /* classes, dealt out in spans */
+	uint64_t inverse; /* 2^64 / span_slots, rounded up; 0: of 1 */
 };
 
 /* What a mapping is to be made of. */
@@ -124,6 +125,9 @@ int aibrix__pool_copy_init(struct pool_copy *copy, const aibrix_pool_opts *o,
 int aibrix__pool_shape(struct pool_shape *shape, struct pool_class *classes,
 		       const aibrix_pool_opts *o);
 
+/* Whose lease the caller has just ended. */
+void aibrix__pool_slot_free(aibrix_pool *pool, uint32_t slot);
+
 /* Slots of a span that has been given to a class, and the span's number. */
 uint32_t aibrix__pool_span_slots(const aibrix_pool *pool, uint32_t span);
 
@@ -140,10 +144,16 @@ pool_stack(const aibrix_pool *pool, uint32_t magazine, uint32_t kind)
 	return &pool->stacks[magazine * pool->shape.classes + kind];
 }
 
+/* slot / span_slots without a division: exact for 32 bits (Lemire, Kaser,
+ * Kurz 2019).  The high half of a 96-bit product. */
 static inline uint32_t
 pool_span_of(const aibrix_pool *pool, uint32_t slot)
 {
-	return slot / pool->shape.span_slots;
+	uint64_t inverse = pool->shape.inverse;
+	uint64_t high = (inverse >> 32) * slot;
+	uint64_t low = ((inverse & UINT32_MAX) * slot) >> 32;
+
+	return inverse ? (uint32_t)((high + low) >> 32) : slot;
 }
 
 /* The class of a slot's span, or NONE. */

@@ -141,6 +141,21 @@ slots_collect(aibrix_pool *pool, const struct ask *ask, uint32_t n,
 	return got;
 }
 
+/* Count leases, and return the count before.  A magazine's is written by its
+ * one thread.  Release: with the acquire in leases_count. */
+static uint64_t
+count_add(_Atomic uint64_t *count, uint32_t magazine, uint32_t n)
+{
+	uint64_t before;
+
+	if (!magazine)
+		return atomic_fetch_add_explicit(count, n,
+						 memory_order_release);
+	before = atomic_load_explicit(count, memory_order_relaxed);
+	atomic_store_explicit(count, before + n, memory_order_release);
+	return before;
+}
+
 /* Nobody else knows these slots: make leases of them. */
 static void
 leases_begin(aibrix_pool *pool, const struct ask *ask, uint32_t n,
@@ -158,7 +173,7 @@ leases_begin(aibrix_pool *pool, const struct ask *ask, uint32_t n,
 		word++;
 		atomic_store_explicit(&slot->holder, ask->holder,
 				      memory_order_relaxed);
-		/* Release: with the acquire in slots_end (pool_sweep.c),
+		/* Release: with the acquire in slot_end (pool_sweep.c),
 		 * for the holder. */
 		atomic_store_explicit(&slot->word,
 				      (uint64_t)ask->deadline << 32 | word,
@@ -167,9 +182,8 @@ leases_begin(aibrix_pool *pool, const struct ask *ask, uint32_t n,
 					   pool->classes[ask->kind].bytes,
 					   number, word};
 	}
-	atomic_fetch_add_explicit(
-		&pool_stack(pool, ask->magazine, ask->kind)->takes, n,
-		memory_order_relaxed);
+	count_add(&pool_stack(pool, ask->magazine, ask->kind)->takes,
+		  ask->magazine, n);
 }
 
 /* A chain of ended slots becomes free. */
@@ -240,7 +254,9 @@ aibrix_pool_take_n(aibrix_pool *pool, const aibrix_pool_want *want, uint32_t n,
 
 	if (!pool || !leases || !taken || n == 0)
 		return AIBRIX_E_INVAL;
-	if (want) {
+	if (want && want->size == sizeof(w)) {
+		w = *want;
+	} else if (want) {
 		err = aibrix__struct_load(&w, sizeof(w), want, WANT_V1);
 		if (err)
 			return err;
@@ -335,14 +351,22 @@ chain_give(aibrix_pool *pool, uint32_t magazine, uint32_t kind,
 	   const uint32_t ends[2], uint32_t n)
 {
 	/* Release: with the acquire in aibrix_pool_stats. */
-	uint64_t before = atomic_fetch_add_explicit(
-		&pool_stack(pool, magazine, kind)->gives, n,
-		memory_order_release);
+	uint64_t before = count_add(&pool_stack(pool, magazine, kind)->gives,
+				    magazine, n);
 	uint32_t every = pool->shape.magazine_slots;
 
 	chain_free(pool, magazine, kind, ends[0], ends[1]);
 	if (magazine && before / every != (before + n) / every)
 		magazine_trim(pool, magazine, kind);
+}
+
+/* After the lease and before anyone else can take the slot. */
+static void
+slot_scrub(const aibrix_pool *pool, uint32_t slot)
+{
+	if (pool->scrub)
+		memset(pool_data(pool, slot), 0,
+		       pool->classes[pool_kind(pool, slot)].bytes);
 }
 
 /* End the lease; the caller then frees the slot. */
@@ -356,10 +380,18 @@ lease_give(aibrix_pool *pool, const aibrix_lease *lease)
 	if (err == AIBRIX_E_STATE)
 		atomic_fetch_add_explicit(&pool->stale_gives, 1,
 					  memory_order_relaxed);
-	if (!err && pool->scrub)
-		memset(lease->data, 0,
-		       pool->classes[pool_kind(pool, lease->slot)].bytes);
+	if (!err)
+		slot_scrub(pool, lease->slot);
 	return err;
+}
+
+void
+aibrix__pool_slot_free(aibrix_pool *pool, uint32_t slot)
+{
+	const uint32_t ends[2] = {slot, slot};
+
+	slot_scrub(pool, slot);
+	chain_give(pool, 0, pool_kind(pool, slot), ends, 1);
 }
 
 int

@@ -134,6 +134,7 @@ aibrix__pool_shape(struct pool_shape *shape, struct pool_class *classes,
 	enum { MAGAZINES = 1024, MAGAZINE_DEFAULT = 16 };
 	uint64_t align = o->align ? o->align : ALIGN_DEFAULT;
 	uint64_t region = o->region_bytes ? o->region_bytes : REGION_DEFAULT;
+	int err;
 
 	if (align > ALIGN_MAX || (align & (align - 1)) != 0 ||
 	    o->magazines > MAGAZINES || o->magazine_slots > MAGAZINES)
@@ -142,8 +143,11 @@ aibrix__pool_shape(struct pool_shape *shape, struct pool_class *classes,
 	shape->magazines = o->magazines;
 	shape->magazine_slots =
 		o->magazine_slots ? o->magazine_slots : MAGAZINE_DEFAULT;
-	return o->class_bytes ? shape_several(shape, classes, o, region)
-			      : shape_one(shape, classes, o, region);
+	err = o->class_bytes ? shape_several(shape, classes, o, region)
+			     : shape_one(shape, classes, o, region);
+	if (!err) /* wraps to 0 for 1 */
+		shape->inverse = UINT64_MAX / shape->span_slots + 1;
+	return err;
 }
 
 uint32_t

@@ -38,33 +38,42 @@ sweep_wants(const struct sweep *sweep, const struct pool_slot *slot,
 				: deadline_passed(word, sweep->now_ns);
 }
 
+/* End the lease of a slot as long as the sweep wants it: of exactly the word
+ * that was judged, so that a lease renewed meanwhile goes on. */
+static int
+slot_end(aibrix_pool *pool, const struct sweep *sweep, uint32_t number,
+	 aibrix_lease *ended)
+{
+	struct pool_slot *slot = &pool->slots[number];
+	/* Acquire, twice: with the release in leases_begin, so that holder is
+	 * this lease's or a later one's; if later, then the word has changed
+	 * too and the exchange fails. */
+	uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+
+	/* Release: with the acquire in aibrix_pool_holds. */
+	do {
+		if (!sweep_wants(sweep, slot, word))
+			return 0;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&slot->word, &word, (uint32_t)(word + 1), memory_order_acq_rel,
+		memory_order_acquire));
+	if (ended)
+		*ended = (aibrix_lease){
+			pool_data(pool, number),
+			pool->classes[pool_kind(pool, number)].bytes, number,
+			(uint32_t)word};
+	aibrix__pool_slot_free(pool, number);
+	return 1;
+}
+
 static uint32_t
 slots_end(aibrix_pool *pool, const struct sweep *sweep, uint32_t cap,
 	  aibrix_lease *ended)
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; n < cap && i < pool->shape.slots; i++) {
-		/* Acquire: with the release in leases_begin, so that holder is
-		 * this lease's or a later one's; if later, then the word has
-		 * changed too and the lease is not ended. */
-		uint64_t word = atomic_load_explicit(&pool->slots[i].word,
-						     memory_order_acquire);
-		aibrix_lease lease = {0};
-		uint32_t given;
-
-		if (!sweep_wants(sweep, &pool->slots[i], word))
-			continue;
-		lease.data = pool_data(pool, i);
-		lease.slot = i;
-		lease.generation = (uint32_t)word;
-		lease.bytes = pool->classes[pool_kind(pool, i)].bytes;
-		if (aibrix_pool_give_n(pool, 0, &lease, 1, &given))
-			continue;
-		if (ended)
-			ended[n] = lease;
-		n++;
-	}
+	for (uint32_t i = 0; n < cap && i < pool->shape.slots; i++)
+		n += slot_end(pool, sweep, i, ended ? &ended[n] : NULL);
 	atomic_fetch_add_explicit(&pool->ended, n, memory_order_relaxed);
 	return n;
 }

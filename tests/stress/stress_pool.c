@@ -231,12 +231,18 @@ struct bag {
 	uint32_t n;
 };
 
+static uint32_t
+own_or_none(const struct worker *w, uint64_t *state)
+{
+	return rand_below(state, 4) ? (uint32_t)w->id : 0;
+}
+
 static void
 bag_fill(struct worker *w, struct bag *bag, uint64_t *state)
 {
 	aibrix_pool_want want = {.size = sizeof(want),
 				 .slot_class = rand_below(state, 2),
-				 .magazine = rand_below(state, THREADS + 1),
+				 .magazine = own_or_none(w, state),
 				 .holder = (uint32_t)w->id};
 	uint32_t room = BAG - bag->n, n;
 
@@ -271,7 +277,7 @@ bag_empty(struct worker *w, struct bag *bag, uint64_t *state)
 
 	for (uint32_t i = bag->n - n; i < bag->n; i++)
 		w->faults += !bag_own(&bag->leases[i], w->id);
-	w->faults += aibrix_pool_give_n(w->pool, rand_below(state, THREADS + 1),
+	w->faults += aibrix_pool_give_n(w->pool, own_or_none(w, state),
 					&bag->leases[bag->n - n], n,
 					&given) != AIBRIX_OK;
 	w->faults += given != n;
