@@ -121,7 +121,7 @@ pool_open(aibrix_pool *pool, const struct pool_source *from,
 	pool->slots = aibrix__alloc(a, shape->slots, sizeof(*pool->slots));
 	pool->stacks = aibrix__alloc_aligned(
 		a, (size_t)(shape->magazines + 1) * shape->classes,
-		sizeof(*pool->stacks), CACHE_LINE);
+		sizeof(*pool->stacks), LINE_PAIR);
 	pool->spans = aibrix__alloc(a, shape->spans, sizeof(*pool->spans));
 	pool->classes =
 		aibrix__alloc(a, shape->classes, sizeof(*pool->classes));

@@ -10,7 +10,12 @@
 #include "base/log.h"
 #include "pool/pool_copy.h"
 
-enum { CACHE_LINE = 64, POOL_ATTACH_MAX = 8, POOL_CLASS_MAX = 64 };
+enum {
+	CACHE_LINE = 64,
+	LINE_PAIR = 128,
+	POOL_ATTACH_MAX = 8,
+	POOL_CLASS_MAX = 64
+};
 enum { HUGE_PAGE = 2 << 20 };
 
 #define NONE UINT32_MAX
@@ -22,9 +27,10 @@ struct pool_slot {
 };
 
 /* Free slots.  Leases that come and go by way of it are counted here, so
- * that threads with magazines share no counter. */
+ * that threads with magazines share no counter; two lines apart, since some
+ * processors fetch lines in pairs. */
 struct pool_stack {
-	_Alignas(CACHE_LINE) _Atomic uint64_t head; /* tag << 32 | slot */
+	_Alignas(LINE_PAIR) _Atomic uint64_t head; /* tag << 32 | slot */
 	_Atomic uint64_t takes, gives;
 };
 
