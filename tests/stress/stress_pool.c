@@ -1,5 +1,5 @@
 /*
- * A pool under threads, in three acts.
+ * A pool under threads, in four acts.
  *
  * Relay: each thread takes a slot, signs all of it, and swaps its lease for
  * one that another thread left; the receiver checks the signature and gives
@@ -10,6 +10,8 @@
  *
  * Bazaar: threads take and give slots of two sizes that share three spans, by
  * magazines and without, while leases expire and the checker looks on.
+ *
+ * Touch: threads give pages to a pool together, while others write into it.
  */
 
 #include <inttypes.h>
@@ -27,6 +29,7 @@
 enum { THREADS = 4, SLOTS = 6, DESKS = 5, WORDS = 32 };
 enum { RELAYS = 100000, DUELS = 2000 };
 enum { DEALS = 30000, BAG = 12, SMALL = 64, LARGE = 192 };
+enum { MIB = 1 << 20 };
 
 /* Where leases wait for another thread. */
 struct desk {
@@ -377,6 +380,60 @@ bazaar(void)
 	       stat.takes, stat.fulls, stat.ended, looks);
 }
 
+static void *
+touch_run(void *arg)
+{
+	struct worker *w = arg;
+	aibrix_pool_progress p = {.size = sizeof(p)};
+	aibrix_lease lease;
+	int err;
+
+	do {
+		err = aibrix_pool_touch(w->pool, MIB, &p);
+		w->given += err == AIBRIX_OK;
+		w->faults += p.touched_bytes > p.begun_bytes ||
+			     p.begun_bytes > p.total_bytes;
+		if (aibrix_pool_take(w->pool, &lease))
+			continue;
+		memset(lease.data, (int)w->id, lease.bytes);
+		w->faults += !bag_own(&lease, w->id);
+		w->faults += aibrix_pool_give(w->pool, &lease) != AIBRIX_OK;
+	} while (!err);
+	w->faults += err != AIBRIX_E_NOT_FOUND;
+	return NULL;
+}
+
+static void
+touch(void)
+{
+	aibrix_pool_opts o = {.size = sizeof(o),
+			      .slots = 32,
+			      .slot_bytes = MIB,
+			      .region_bytes = 5 * MIB};
+	struct worker workers[THREADS] = {0};
+	pthread_t threads[THREADS];
+	aibrix_pool_stat stat = {.size = sizeof(stat)};
+	uint64_t faults = 0, calls = 0;
+	aibrix_pool *pool;
+
+	require(aibrix_pool_new(&o, &pool) == AIBRIX_OK, "no pool");
+	for (uint64_t i = 0; i < THREADS; i++) {
+		workers[i].pool = pool;
+		workers[i].id = i + 1;
+	}
+	threads_start(threads, workers, touch_run);
+	threads_join(threads);
+	for (int i = 0; i < THREADS; i++) {
+		faults += workers[i].faults;
+		calls += workers[i].given;
+	}
+	require(aibrix_pool_stats(pool, &stat) == AIBRIX_OK, "no statistics");
+	require(faults == 0, "a touch changed contents, or went wrong");
+	require(stat.touched_bytes == stat.mapped_bytes, "a piece was lost");
+	aibrix_pool_free(pool);
+	printf("touch: %" PRIu64 " pieces\n", calls);
+}
+
 int
 main(void)
 {
@@ -397,5 +454,6 @@ main(void)
 	duel(pool, workers);
 	aibrix_pool_free(pool);
 	bazaar();
+	touch();
 	return 0;
 }
