@@ -40,7 +40,8 @@
 /* linux/mman.h and linux/memfd.h; log2 of the page's size from bit 26 on. */
 enum { HUGE_2MB = 21 << 26 };
 
-/* "always [madvise] never": which word stands in brackets? */
+/* "always [madvise] never": which word stands in brackets?  Where the file
+ * cannot be seen, the advice that follows decides. */
 static int
 system_offers(const char *path)
 {
@@ -49,11 +50,11 @@ system_offers(const char *path)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		return 0;
+		return 1;
 	n = read(fd, text, sizeof(text) - 1);
 	close(fd);
 	if (n <= 0)
-		return 0;
+		return 1;
 	text[n] = 0;
 	return !strstr(text, "[never]") && !strstr(text, "[deny]");
 }
