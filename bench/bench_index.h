@@ -10,11 +10,11 @@
 #include "baselines/baseline.h"
 #include "corpus.h"
 #include "floors.h"
+#include "rounds.h"
 
 enum {
 	OWNERS = 128,
 	OWNERS_MOST = 1000,
-	ROUNDS = 15,
 	DEPTH = 268, /* blocks of a mean lookup */
 	DEPTH_MOST = 1000,
 	PER_ROUND = 256
@@ -44,12 +44,6 @@ struct asked {
 	int again; /* each once more, warm */
 };
 
-/* Rows whose pairs are measured here: ours and the peer in each round. */
-struct rounds {
-	double ours[64], peer[64], ratio[64];
-	uint32_t n;
-};
-
 /* CPU time of the thread, ns. */
 static inline double
 cpu_now(void)
@@ -71,10 +65,6 @@ struct corpus_opts corpus_options(const struct bench *b,
 void setup_init(struct setup *s, const struct bench *b, enum corpus_route route,
 		uint32_t owners);
 void setup_free(struct setup *s);
-void round_add(struct rounds *r, double ours, double peer);
-void rounds_print(const struct bench *b, struct rounds *r, const char *name,
-		  const char *peer, const char *note);
-uint32_t rounds_wanted(const struct bench *b);
 /* One of them, copied to where a caller that has just computed the hashes
  * would have them: near. */
 void asked_load(struct setup *s, const struct asked *a, uint64_t *hashes);

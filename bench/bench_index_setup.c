@@ -105,39 +105,6 @@ setup_free(struct setup *s)
 }
 
 void
-round_add(struct rounds *r, double ours, double peer)
-{
-	r->ours[r->n] = ours;
-	r->peer[r->n] = peer;
-	r->ratio[r->n++] = peer / ours;
-}
-
-void
-rounds_print(const struct bench *b, struct rounds *r, const char *name,
-	     const char *peer, const char *note)
-{
-	struct bench_row row = {.name = name, .unit = "ns", .note = note};
-	struct bench_result result;
-
-	qsort(r->ours, r->n, sizeof(double), bench_order);
-	qsort(r->peer, r->n, sizeof(double), bench_order);
-	qsort(r->ratio, r->n, sizeof(double), bench_order);
-	result = (struct bench_result){bench_share(r->ours, r->n, 0.5),
-				       bench_share(r->ours, r->n, 0.1),
-				       bench_share(r->ours, r->n, 0.9),
-				       bench_share(r->peer, r->n, 0.5),
-				       bench_share(r->ratio, r->n, 0.5),
-				       r->n};
-	bench_print(b, &row, peer, &result);
-}
-
-uint32_t
-rounds_wanted(const struct bench *b)
-{
-	return b->quick ? 3 : ROUNDS;
-}
-
-void
 asked_load(struct setup *s, const struct asked *a, uint64_t *hashes)
 {
 	uint64_t at = a->at[rand_below(&s->state, (uint32_t)a->n)];

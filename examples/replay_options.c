@@ -106,7 +106,7 @@ static const char help_text[] =
 	"  --l1-bytes N         of a pod's memory cache [8192 blocks]\n"
 	"  --evict A,B,...      eviction orders of L1 to compare: lru, "
 	"s3fifo,\n"
-	"                       fifo, arc, sieve, auto [lru]\n"
+	"                       fifo, arc, sieve, auto, density [lru]\n"
 	"  --l2 WHAT            store that all pods share: none, mem or\n"
 	"                       file:DIR [mem]\n"
 	"  --l2-bytes N         of that store [131072 blocks]\n"
@@ -251,9 +251,10 @@ policies_parse(replay_options *options, const char *text)
 
 /* By AIBRIX_EVICT_*. */
 static const char *const evict_names[] = {
-	[AIBRIX_EVICT_LRU] = "lru",     [AIBRIX_EVICT_S3FIFO] = "s3fifo",
-	[AIBRIX_EVICT_FIFO] = "fifo",   [AIBRIX_EVICT_ARC] = "arc",
-	[AIBRIX_EVICT_SIEVE] = "sieve", [AIBRIX_EVICT_AUTO] = "auto",
+	[AIBRIX_EVICT_LRU] = "lru",         [AIBRIX_EVICT_S3FIFO] = "s3fifo",
+	[AIBRIX_EVICT_FIFO] = "fifo",       [AIBRIX_EVICT_ARC] = "arc",
+	[AIBRIX_EVICT_SIEVE] = "sieve",     [AIBRIX_EVICT_AUTO] = "auto",
+	[AIBRIX_EVICT_DENSITY] = "density",
 };
 enum { EVICT_NAMES = sizeof(evict_names) / sizeof(evict_names[0]) };
 
@@ -283,7 +284,7 @@ evicts_parse(replay_options *options, const char *text)
 		if (i == EVICT_NAMES)
 			return option_fail("evict", text,
 					   "not of lru, s3fifo, fifo, arc, "
-					   "sieve, auto");
+					   "sieve, auto, density");
 		if (options->n_evicts == REPLAY_EVICTS_MAX)
 			return option_fail("evict", text, "too many");
 		options->evicts[options->n_evicts++] = evict_names[i];

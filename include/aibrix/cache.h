@@ -81,7 +81,8 @@ AIBRIX_API void aibrix_cache_free(aibrix_cache *cache);
  * How many leading blocks of the prompt with these keys are in L1 now.
  * Nothing is held: the answer may be old when it arrives.
  *
- * Cost: O(blocks found).  Since: 0.1.
+ * Thread: any, beside everything but free; wait-free.
+ * Cost: O(blocks found), one cache line each, asked for ahead.  Since: 0.1.
  */
 AIBRIX_API uint64_t aibrix_cache_lookup(aibrix_cache *cache,
 					const aibrix_key *keys, uint64_t n);

@@ -119,7 +119,7 @@ cache_open(aibrix_cache *cache, const aibrix_cache_opts *o)
 	cache->layout = layout_id(layout, strlen(layout), o->block_bytes);
 	cache->stat.size = sizeof(cache->stat);
 
-	err = aibrix__l1_open(cache, o->l1_bytes);
+	err = aibrix__l1_open(cache, o->l1_bytes, o->l2 != NULL);
 	if (!err)
 		err = aibrix__lease_open(cache, o->max_leases ? o->max_leases
 							      : LEASES);

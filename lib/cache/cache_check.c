@@ -6,6 +6,22 @@
 
 #include "cache/cache_internal.h"
 
+static int
+check_found(const aibrix_cache *cache, uint32_t slot)
+{
+	uint8_t state = cache->slots[slot].state;
+	uint32_t shown;
+	aibrix_key key;
+
+	if (state == SLOT_FREE || state == SLOT_LOOSE)
+		return 1;
+	key = aibrix__l1_key(cache, slot);
+	if (aibrix__table_find(&cache->table, &key) != slot)
+		return 0;
+	return aibrix__table_run(&cache->table, &key, sizeof(key), 1, &shown) ==
+	       (state == SLOT_READY);
+}
+
 static const char *
 check_slots(const aibrix_cache *cache)
 {
@@ -27,9 +43,9 @@ check_slots(const aibrix_cache *cache)
 		if (s->state == SLOT_FREE ? s->pins != 0
 					  : !s->ordered && s->pins == 0)
 			return "what has neither pins nor order is free";
-		if (s->state != SLOT_FREE && s->state != SLOT_LOOSE &&
-		    aibrix__l1_find(cache, &s->key) != i)
-			return "the table finds what is stored";
+		if (!check_found(cache, i))
+			return "the table finds what is stored, and shows it "
+			       "when it is whole";
 	}
 	for (uint32_t i = 0; i < SLOT_STATES; i++)
 		if (count[i] != cache->count[i])
@@ -48,13 +64,10 @@ check_slots(const aibrix_cache *cache)
 static const char *
 check_table(const aibrix_cache *cache)
 {
-	uint64_t used = 0;
-
-	for (uint64_t i = 0; i <= cache->mask; i++)
-		used += cache->buckets[i].slot != NONE;
-	if (used != cache->count[SLOT_FILLING] + cache->count[SLOT_FETCHING] +
-			    cache->count[SLOT_READY])
-		return "the table has one bucket per key";
+	if (aibrix__table_count(&cache->table) !=
+	    cache->count[SLOT_FILLING] + cache->count[SLOT_FETCHING] +
+		    cache->count[SLOT_READY])
+		return "the table has one entry per key";
 	return NULL;
 }
 

@@ -2,7 +2,8 @@
  * What the files of the cache share.
  *
  *   cache.c        the object itself, statistics
- *   cache_l1.c     slots, the table that finds them, pins, eviction
+ *   cache_table.c  from keys to slots
+ *   cache_l1.c     slots, pins, eviction
  *   cache_lease.c  leases: what a caller holds, and the prefix rule
  *   cache_reserve.c
  *   cache_l2.c     reading from the store
@@ -29,6 +30,7 @@
 #include "base/alloc.h"
 #include "base/list.h"
 #include "base/xxh.h"
+#include "cache/cache_table.h"
 #include "store/frame.h"
 
 /*
@@ -52,21 +54,23 @@ enum {
 	SLOT_STATES = 5
 };
 
+/* 32 bytes: two to a cache line. */
 struct slot {
-	aibrix_key key;
-	aibrix_key parent;   /* key of the block before it, or zero */
 	uint64_t checksum;   /* XXH3-64 of the payload, once READY */
-	uint64_t digest;     /* content hash, for the frame; 0: not known */
+	uint32_t at;         /* its entry of the table, which has its key */
 	uint32_t generation; /* of the pool's lease */
 	uint32_t pins;
+	uint32_t parent; /* slot that had the block before it; NONE */
+	uint32_t depth;  /* blocks from the first one known to this one */
 	uint8_t state;
 	uint8_t ordered; /* in the eviction order; only when READY */
 	uint8_t queued;  /* waits to be written to L2; only when READY */
 };
 
-/* slot NONE: empty.  tag spares a look at the slot's key. */
-struct bucket {
-	uint32_t slot, tag;
+/* What a frame says besides, for slots that may go to L2. */
+struct origin {
+	aibrix_key parent; /* of the block before it, or zero */
+	uint64_t digest;   /* content hash; 0: not known */
 };
 
 /* States of a lease's block; from BLOCK_HELD on it counts for the prefix. */
@@ -135,6 +139,9 @@ struct aibrix_cache {
 	uint32_t lease_bits;
 	uint32_t locked_once; /* the mutex was made */
 
+	/* Asked without the lock, written under it. */
+	struct table table;
+
 	/* Guards all that follows.  Taken only without L2: with one the cache
 	 * is confined, so no I/O is ever done under a lock. */
 	pthread_mutex_t mutex;
@@ -142,9 +149,8 @@ struct aibrix_cache {
 	aibrix_pool *pool;
 	aibrix_evict *evict;
 	struct slot *slots;
+	struct origin *origins; /* NULL without L2 */
 	uint32_t capacity;
-	uint32_t mask; /* buckets - 1 */
-	struct bucket *buckets;
 	uint64_t count[SLOT_STATES];
 	uint64_t pinned; /* slots with pins */
 
@@ -176,10 +182,10 @@ void aibrix__cache_leave(aibrix_cache *cache);
 
 /* cache_l1.c */
 
-int aibrix__l1_open(aibrix_cache *cache, uint64_t l1_bytes);
+int aibrix__l1_open(aibrix_cache *cache, uint64_t l1_bytes, int l2);
 void aibrix__l1_close(aibrix_cache *cache);
-/* The slot with this key, or NONE. */
-uint32_t aibrix__l1_find(const aibrix_cache *cache, const aibrix_key *key);
+/* The key of a slot in the table. */
+aibrix_key aibrix__l1_key(const aibrix_cache *cache, uint32_t slot);
 /* A slot for a key that the table lacks, in state, with one pin; evicts when
  * it must.  NONE: everything is pinned. */
 uint32_t aibrix__l1_take(aibrix_cache *cache, const aibrix_key *key,

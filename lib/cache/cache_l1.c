@@ -1,15 +1,12 @@
 /*
  * L1: slots of the pool, found by key.
  *
- *   key --> bucket {slot, tag} --> slot {key, state, pins, checksum}
- *                                    |
- *                                    v
- *                                  payload in the pool
+ *   key --> table --> slot {state, pins, checksum, entry of the table}
+ *                       |
+ *                       v
+ *                     payload in the pool
  *
- * All tables are made with the cache: nothing here allocates later.  The
- * table is open addressing with at most half of its buckets used; removal
- * shifts the run back, so there are no tombstones and a miss stays cheap
- * however long the cache lives.
+ * All tables are made with the cache: nothing here allocates later.
  *
  * A slot is in the eviction order from the settling of the lease that
  * brought it, not from its publication: blocks of L2 arrive in any order, and
@@ -23,34 +20,31 @@
 #include <string.h>
 
 #include "base/checked.h"
-#include "base/rand.h"
 
 enum { PAGE = 4096, LINE = 64 };
 
 static const aibrix_key no_key;
 
 static int
-l1_tables(aibrix_cache *cache)
+l1_tables(aibrix_cache *cache, int l2)
 {
-	size_t n = 2;
-
-	while (n < 2 * (size_t)cache->capacity)
-		n *= 2;
-	cache->mask = (uint32_t)(n - 1);
 	cache->slots = aibrix__alloc(&cache->alloc, cache->capacity,
 				     sizeof(*cache->slots));
-	cache->buckets =
-		aibrix__alloc(&cache->alloc, n, sizeof(*cache->buckets));
-	if (!cache->slots || !cache->buckets)
+	if (!cache->slots)
 		return AIBRIX_E_NOMEM;
-	for (size_t i = 0; i < n; i++)
-		cache->buckets[i].slot = NONE;
+	if (l2) {
+		cache->origins = aibrix__alloc(&cache->alloc, cache->capacity,
+					       sizeof(*cache->origins));
+		if (!cache->origins)
+			return AIBRIX_E_NOMEM;
+	}
 	cache->count[SLOT_FREE] = cache->capacity;
-	return AIBRIX_OK;
+	return aibrix__table_open(&cache->table, &cache->alloc,
+				  cache->capacity);
 }
 
 int
-aibrix__l1_open(aibrix_cache *cache, uint64_t l1_bytes)
+aibrix__l1_open(aibrix_cache *cache, uint64_t l1_bytes, int l2)
 {
 	aibrix_pool_opts pool = {.size = sizeof(pool),
 				 .slot_bytes = cache->block_bytes,
@@ -77,95 +71,29 @@ aibrix__l1_open(aibrix_cache *cache, uint64_t l1_bytes)
 	if (!err)
 		err = aibrix_pool_new(&pool, &cache->pool);
 	if (!err)
-		err = l1_tables(cache);
+		err = l1_tables(cache, l2);
 	return err;
 }
 
 void
 aibrix__l1_close(aibrix_cache *cache)
 {
-	aibrix__free(&cache->alloc, cache->buckets, (size_t)cache->mask + 1,
-		     sizeof(*cache->buckets));
+	aibrix__table_close(&cache->table, &cache->alloc);
+	aibrix__free(&cache->alloc, cache->origins, cache->capacity,
+		     sizeof(*cache->origins));
 	aibrix__free(&cache->alloc, cache->slots, cache->capacity,
 		     sizeof(*cache->slots));
 	aibrix_pool_free(cache->pool);
 	aibrix_evict_free(cache->evict);
 }
 
-/* Keys are hashes already, but of several algorithms, and in some of them a
- * prompt's owner has a say: all bytes count. */
-static uint64_t
-key_mix(const aibrix_key *key)
+aibrix_key
+aibrix__l1_key(const aibrix_cache *cache, uint32_t slot)
 {
-	uint64_t half[2];
+	aibrix_key key;
 
-	memcpy(half, key->bytes, sizeof(half));
-	return mix64(half[0] ^ mix64(half[1] + 0x9e3779b97f4a7c15u));
-}
-
-static uint32_t
-bucket_home(const aibrix_cache *cache, uint64_t mix)
-{
-	return (uint32_t)mix & cache->mask;
-}
-
-/* The key's bucket, or the empty one where it would go. */
-static uint32_t
-bucket_find(const aibrix_cache *cache, const aibrix_key *key)
-{
-	uint64_t mix = key_mix(key);
-	uint32_t tag = (uint32_t)(mix >> 32);
-	uint32_t i = bucket_home(cache, mix);
-	const struct bucket *b;
-
-	for (;; i = (i + 1) & cache->mask) {
-		b = &cache->buckets[i];
-		if (b->slot == NONE)
-			return i;
-		if (b->tag == tag &&
-		    memcmp(&cache->slots[b->slot].key, key, sizeof(*key)) == 0)
-			return i;
-	}
-}
-
-uint32_t
-aibrix__l1_find(const aibrix_cache *cache, const aibrix_key *key)
-{
-	return cache->buckets[bucket_find(cache, key)].slot;
-}
-
-static void
-table_add(aibrix_cache *cache, uint32_t slot)
-{
-	const aibrix_key *key = &cache->slots[slot].key;
-	uint32_t i = bucket_find(cache, key);
-
-	assert(cache->buckets[i].slot == NONE);
-	cache->buckets[i] =
-		(struct bucket){slot, (uint32_t)(key_mix(key) >> 32)};
-}
-
-/* What follows in the run moves back into the hole, unless that would put it
- * before its home. */
-static void
-table_remove(aibrix_cache *cache, uint32_t slot)
-{
-	uint32_t mask = cache->mask;
-	uint32_t hole = bucket_find(cache, &cache->slots[slot].key);
-	uint32_t i, home;
-	struct bucket b;
-
-	assert(cache->buckets[hole].slot == slot);
-	for (i = (hole + 1) & mask; cache->buckets[i].slot != NONE;
-	     i = (i + 1) & mask) {
-		b = cache->buckets[i];
-		home = bucket_home(cache, key_mix(&cache->slots[b.slot].key));
-		if (((i - home) & mask) < ((i - hole) & mask))
-			continue;
-		cache->buckets[hole] = b;
-		hole = i;
-	}
-	cache->buckets[hole].slot = NONE;
+	aibrix__table_key(&cache->table, cache->slots[slot].at, &key);
+	return key;
 }
 
 static void
@@ -200,7 +128,7 @@ slot_hide(aibrix_cache *cache, uint32_t slot)
 	struct slot *s = &cache->slots[slot];
 	int err = AIBRIX_OK;
 
-	table_remove(cache, slot);
+	aibrix__table_remove(&cache->table, s->at);
 	if (s->queued) {
 		aibrix__l2_unqueue(cache, slot);
 		cache->stat.l2_refused++;
@@ -242,13 +170,15 @@ aibrix__l1_take(aibrix_cache *cache, const aibrix_key *key,
 	s = &cache->slots[hold.slot];
 	assert(s->state == SLOT_FREE);
 	slot_set(cache, hold.slot, state);
-	s->key = *key;
-	s->parent = parent ? *parent : no_key;
+	s->parent = parent ? aibrix__table_find(&cache->table, parent) : NONE;
+	s->depth = s->parent == NONE ? 1 : cache->slots[s->parent].depth + 1;
 	s->checksum = 0;
-	s->digest = 0;
+	if (cache->origins)
+		cache->origins[hold.slot] =
+			(struct origin){parent ? *parent : no_key, 0};
 	s->generation = hold.generation;
 	aibrix__l1_pin(cache, hold.slot);
-	table_add(cache, hold.slot);
+	s->at = aibrix__table_add(&cache->table, key, hold.slot);
 	return hold.slot;
 }
 
@@ -306,23 +236,24 @@ void
 aibrix__l1_publish(aibrix_cache *cache, uint32_t slot)
 {
 	slot_set(cache, slot, SLOT_READY);
+	aibrix__table_show(&cache->table, cache->slots[slot].at);
 }
 
 void
 aibrix__l1_order(aibrix_cache *cache, uint32_t slot)
 {
 	struct slot *s = &cache->slots[slot];
-	uint32_t parent = aibrix__l1_find(cache, &s->parent);
-	uint64_t fingerprint;
+	aibrix_key key = aibrix__l1_key(cache, slot);
+	aibrix_evict_block block = {.parent_slot = s->parent,
+				    .depth = s->depth};
 	int err;
 
+	_Static_assert(NONE == AIBRIX_EVICT_NO_PARENT, "one number");
 	assert(s->state == SLOT_READY);
 	if (s->ordered)
 		return;
-	if (parent == NONE || parent == slot)
-		parent = AIBRIX_EVICT_NO_PARENT;
-	memcpy(&fingerprint, s->key.bytes, sizeof(fingerprint));
-	err = aibrix_evict_insert(cache->evict, slot, fingerprint, parent);
+	memcpy(&block.fingerprint, key.bytes, sizeof(block.fingerprint));
+	err = aibrix_evict_insert_block(cache->evict, slot, &block);
 	if (!err && s->pins)
 		err = aibrix_evict_pin(cache->evict, slot);
 	assert(!err);

@@ -66,7 +66,7 @@ lease_hold(aibrix_cache *cache, struct lease *l, uint64_t i, uint32_t slot)
 static int
 lease_look(aibrix_cache *cache, struct lease *l, uint64_t i)
 {
-	uint32_t slot = aibrix__l1_find(cache, &l->blocks[i].key);
+	uint32_t slot = aibrix__table_find(&cache->table, &l->blocks[i].key);
 
 	if (slot == NONE)
 		return 0;

@@ -19,7 +19,10 @@
 
 #include <string.h>
 
+#include "base/arch.h"
 #include "base/versioned.h"
+
+enum { WINDOW = 32 }; /* blocks whose slots are on their way */
 
 int
 aibrix__lease_open(aibrix_cache *cache, uint32_t max_leases)
@@ -202,48 +205,35 @@ aibrix__lease_settle(aibrix_cache *cache, struct lease *l)
 	l->state = LEASE_ACQUIRED;
 }
 
-static uint64_t
-l1_run(aibrix_cache *cache, const aibrix_key *keys, uint64_t n)
-{
-	uint64_t i;
-	uint32_t slot;
-
-	for (i = 0; i < n; i++) {
-		slot = aibrix__l1_find(cache, &keys[i]);
-		if (slot == NONE || cache->slots[slot].state != SLOT_READY)
-			break;
-	}
-	return i;
-}
-
 uint64_t
 aibrix_cache_lookup(aibrix_cache *cache, const aibrix_key *keys, uint64_t n)
 {
-	uint64_t run;
-
 	if (!cache || !keys)
 		return 0;
-	aibrix__cache_enter(cache);
-	run = l1_run(cache, keys, n);
-	aibrix__cache_leave(cache);
-	return run;
+	return aibrix__table_run(&cache->table, keys, sizeof(*keys), n, NULL);
 }
 
+/* The slots of a window of blocks are asked for together, then pinned. */
 static void
 run_pin(aibrix_cache *cache, struct lease *l)
 {
-	struct lease_block *b;
-	uint32_t slot;
+	uint64_t got = WINDOW;
 
-	for (uint64_t i = 0; i < l->n; i++) {
-		b = &l->blocks[i];
-		slot = aibrix__l1_find(cache, &b->key);
-		if (slot == NONE || cache->slots[slot].state != SLOT_READY)
-			break;
-		aibrix__l1_pin(cache, slot);
-		b->ref = slot;
-		b->state = BLOCK_PINNED;
-		b->tier = AIBRIX_CACHE_L1;
+	for (uint64_t i = 0; got == WINDOW && i < l->n; i += got) {
+		uint64_t want = l->n - i < WINDOW ? l->n - i : WINDOW;
+		struct lease_block *b = &l->blocks[i];
+		uint32_t slots[WINDOW];
+
+		got = aibrix__table_run(&cache->table, &b->key, sizeof(*b),
+					want, slots);
+		for (uint64_t k = 0; k < got; k++)
+			prefetch(&cache->slots[slots[k]]);
+		for (uint64_t k = 0; k < got; k++, b++) {
+			aibrix__l1_pin(cache, slots[k]);
+			b->ref = slots[k];
+			b->state = BLOCK_PINNED;
+			b->tier = AIBRIX_CACHE_L1;
+		}
 	}
 }
 

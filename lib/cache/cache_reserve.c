@@ -23,7 +23,7 @@ reserve_present(aibrix_cache *cache, struct lease *l)
 
 	for (uint64_t i = 0; i < l->n; i++) {
 		b = &l->blocks[i];
-		slot = aibrix__l1_find(cache, &b->key);
+		slot = aibrix__table_find(&cache->table, &b->key);
 		if (slot == NONE)
 			continue;
 		b->state = BLOCK_ELSEWHERE;
@@ -65,7 +65,7 @@ reserve_room(aibrix_cache *cache, struct lease *l, const uint64_t *hashes)
 		if (b->state != BLOCK_WANTED)
 			continue;
 		/* A key that stands twice in one chain. */
-		if (aibrix__l1_find(cache, &b->key) != NONE) {
+		if (aibrix__table_find(&cache->table, &b->key) != NONE) {
 			b->state = BLOCK_ELSEWHERE;
 			continue;
 		}
@@ -74,7 +74,8 @@ reserve_room(aibrix_cache *cache, struct lease *l, const uint64_t *hashes)
 			break;
 		b->state = BLOCK_OWN;
 		b->ref = slot;
-		cache->slots[slot].digest = hashes ? hashes[i] : 0;
+		if (cache->origins)
+			cache->origins[slot].digest = hashes ? hashes[i] : 0;
 	}
 	aibrix__lease_cut(cache, l, aibrix__lease_good(l));
 }

@@ -38,20 +38,21 @@ aibrix__l2_unqueue(aibrix_cache *cache, uint32_t slot)
 }
 
 static void
-frame_make(const aibrix_cache *cache, const struct slot *s,
+frame_make(const aibrix_cache *cache, const aibrix_key *key, uint32_t slot,
 	   uint8_t out[FRAME_BYTES])
 {
+	const struct origin *origin = &cache->origins[slot];
 	struct frame f = {.flags = FRAME_SUM_XXH3,
 			  .tokens = cache->block_tokens,
 			  .payload_bytes = cache->block_bytes,
 			  .stored_bytes = cache->block_bytes,
 			  .layout = cache->layout,
-			  .checksum = s->checksum};
+			  .checksum = cache->slots[slot].checksum};
 
-	memcpy(f.key, s->key.bytes, sizeof(s->key.bytes));
-	memcpy(f.parent, s->parent.bytes, sizeof(f.parent));
-	for (uint32_t i = 0; i < sizeof(s->digest); i++)
-		f.digest[i] = (uint8_t)(s->digest >> (8 * i));
+	memcpy(f.key, key->bytes, sizeof(key->bytes));
+	memcpy(f.parent, origin->parent.bytes, sizeof(f.parent));
+	for (uint32_t i = 0; i < sizeof(origin->digest); i++)
+		f.digest[i] = (uint8_t)(origin->digest >> (8 * i));
 	aibrix__frame_encode(cache->cpu, &f, out);
 }
 
@@ -61,18 +62,19 @@ aibrix__l2_write(aibrix_cache *cache, uint64_t now_ns)
 	uint32_t max = cache->max_transfers - cache->max_transfers / 4;
 	struct batch batch = {.cache = cache, .now_ns = now_ns};
 	struct transfer *t;
+	aibrix_key key;
 	uint32_t slot;
 
 	while (!batch.stalled && cache->writes.count && cache->putting < max) {
 		slot = cache->writes.head;
-		t = aibrix__transfer_take(cache, AIBRIX_STORE_PUT,
-					  &cache->slots[slot].key);
+		key = aibrix__l1_key(cache, slot);
+		t = aibrix__transfer_take(cache, AIBRIX_STORE_PUT, &key);
 		if (!t)
 			break;
 		aibrix__l2_unqueue(cache, slot);
 		aibrix__l1_pin(cache, slot);
 		t->slot = slot;
-		frame_make(cache, &cache->slots[slot], t->frame);
+		frame_make(cache, &key, slot, t->frame);
 		aibrix__batch_add(&batch, t, 0);
 	}
 	aibrix__batch_flush(&batch);

@@ -310,7 +310,7 @@ step_flip(struct naive_cache *c, uint32_t key, uint32_t at)
 	uint32_t slot;
 
 	name.bytes[5] = (uint8_t)(key % PROGRAM_KEYS + 1);
-	slot = aibrix__l1_find(c->cache, &name);
+	slot = aibrix__table_find(&c->cache->table, &name);
 	if (slot == NONE || c->cache->slots[slot].state != SLOT_READY ||
 	    c->cache->slots[slot].pins)
 		return;

@@ -173,9 +173,9 @@ Test(cache_l2, a_byte_flipped_behind_a_hole_of_l1_is_caught_and_fetched)
 	cr_assert_eq(put_blocks(cache, 1, 4), 4);
 	settle_all(cache, 1);
 	key = key_of(1, 1);
-	aibrix__l1_drop(cache, aibrix__l1_find(cache, &key));
+	aibrix__l1_drop(cache, aibrix__table_find(&cache->table, &key));
 	key = key_of(1, 2);
-	slot = aibrix__l1_find(cache, &key);
+	slot = aibrix__table_find(&cache->table, &key);
 	data = aibrix__l1_data(cache, slot);
 	data[5] ^= 1;
 

@@ -1,0 +1,48 @@
+/* From a key to the slot that has its block; cache_table.c. */
+#ifndef CACHE_TABLE_H
+#define CACHE_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <aibrix/hash.h>
+
+struct table_line;
+
+/*
+ * One thread at a time writes; any thread asks for runs beside it.
+ */
+struct table {
+	struct table_line *lines;
+	size_t bytes;
+	uint32_t n; /* lines */
+	uint64_t salt;
+};
+
+/* Room for capacity keys.  Fails: E_NOMEM. */
+int aibrix__table_open(struct table *table, const aibrix_allocator *alloc,
+		       uint32_t capacity);
+void aibrix__table_close(struct table *table, const aibrix_allocator *alloc);
+
+/* Of the writer. */
+
+/* The slot of key, shown or not; NONE. */
+uint32_t aibrix__table_find(const struct table *table, const aibrix_key *key);
+/* Enter a key that is not there, not yet shown; its position. */
+uint32_t aibrix__table_add(struct table *table, const aibrix_key *key,
+			   uint32_t slot);
+/* By position: runs contain it from now on. */
+void aibrix__table_show(struct table *table, uint32_t at);
+void aibrix__table_remove(struct table *table, uint32_t at);
+void aibrix__table_key(const struct table *table, uint32_t at, aibrix_key *key);
+uint64_t aibrix__table_count(const struct table *table);
+
+/*
+ * How many leading keys of n, each stride bytes after the one before it, are
+ * shown.  slots: theirs, or NULL.  Wait-free: a key whose line others write
+ * again and again counts as missing in the end.
+ */
+uint64_t aibrix__table_run(const struct table *table, const void *keys,
+			   size_t stride, uint64_t n, uint32_t *slots);
+
+#endif
