@@ -216,6 +216,51 @@ typedef struct aibrix_cache_stat {
 AIBRIX_API AIBRIX_CHECK int aibrix_cache_stats(aibrix_cache *cache,
 					       aibrix_cache_stat *stat);
 
+/*
+ * What loading and computing cost, as measured: for aibrix_cache_worth.
+ * Tokens are those of this engine's prefill, bytes those of its share.
+ */
+typedef struct aibrix_cache_costs {
+	uint32_t size;
+	uint32_t flags;        /* AIBRIX_CACHE_OVERLAP */
+	uint64_t block_tokens; /* not 0 */
+	uint64_t block_bytes;  /* not 0 */
+	double bytes_per_s;    /* of the tier; above 0 */
+	double latency_ns;     /* until its first byte; not negative */
+	double token_ns;       /* to compute a token at position 0 */
+	double position_ns;    /* more for each token before it: attention */
+	double margin;         /* share of the computing that loading must save;
+				  0: 0.1; below 1; negative: none */
+	uint64_t max_wait_ns;  /* for what is loaded; 0: no limit */
+} aibrix_cache_costs;
+
+enum {
+	AIBRIX_CACHE_OVERLAP = 1 /* the rest is computed while blocks arrive,
+				    layer by layer */
+};
+
+/*
+ * How many leading blocks are worth loading.  The engine has the first start
+ * tokens of a prompt of tokens; a tier has the next hit blocks.  With
+ *
+ *	load(n) = latency + n block_bytes / bytes_per_s, load(0) = 0
+ *	compute(i, j) = token_ns (j - i) + position_ns (j^2 - i^2) / 2
+ *	rest(n) = compute(start + n block_tokens, tokens)
+ *	time(n) = load(n) + rest(n), with OVERLAP the larger of both
+ *
+ * *n is the number of blocks, hit at most, with the least time, or 0 unless
+ * time(0) - time(n) is more than margin of computing these blocks.  Without
+ * OVERLAP that is nearly always 0 or hit; with it, as many as arrive while
+ * the rest is computed.
+ *
+ * Fails: E_INVAL (costs that are negative, infinite or not known; block
+ * sizes of 0; start above tokens; more hits than the prompt has blocks),
+ * E_ABI.  Thread: any.  Cost: O(log hit).  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_cache_worth(const aibrix_cache_costs *costs, uint64_t start,
+		   uint64_t tokens, uint64_t hit, uint64_t *n);
+
 #ifdef __cplusplus
 }
 #endif

@@ -37,7 +37,7 @@ table_new(struct table *table, aibrix_allocator *alloc, uint32_t capacity)
 struct entry {
 	uint32_t slot; /* NONE: not there */
 	uint32_t at;
-	int shown;
+	uint64_t shown;
 };
 
 static void
