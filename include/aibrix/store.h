@@ -85,8 +85,25 @@ enum {
 	AIBRIX_BACKEND_MEM = 0,
 	/* One preallocated file of equal slots, private to the store that
 	   opened it, kept when it closes. */
-	AIBRIX_BACKEND_FILE = 1
+	AIBRIX_BACKEND_FILE = 1,
+	/* The host's own table: opts.user. */
+	AIBRIX_BACKEND_USER = 2
 };
+
+/* What a store is like: aibrix_store_caps. */
+enum {
+	/* Values are there again when the store is opened again. */
+	AIBRIX_CAP_LASTING = 1,
+	/* Others put and delete in it too. */
+	AIBRIX_CAP_SHARED = 2,
+	/* Behind a network. */
+	AIBRIX_CAP_REMOTE = 4,
+	/* Without opts.run it blocks inside poll, and a request that is
+	   under way there is not ended by its deadline. */
+	AIBRIX_CAP_BLOCKING = 8
+};
+
+struct aibrix_backend; /* backend.h */
 
 typedef struct aibrix_store_opts {
 	uint32_t size;
@@ -102,6 +119,13 @@ typedef struct aibrix_store_opts {
 	void *clock_ctx;
 	const aibrix_log *log;         /* NULL: silent */
 	const aibrix_allocator *alloc; /* NULL: malloc */
+	const struct aibrix_backend *user; /* USER: borrowed until _free */
+	const void *backend_opts;          /* USER: what its open expects */
+	/* A thread of the host for what blocks: calls fn(arg) once, at any
+	   time, or returns not 0 and does not.  NULL: inside poll */
+	int (*run)(void *run_ctx, void (*fn)(void *arg), void *arg);
+	void *run_ctx;
+	uint64_t seed; /* of jitter and names; 0: from the object's address */
 } aibrix_store_opts;
 
 /*
@@ -173,6 +197,65 @@ AIBRIX_API AIBRIX_CHECK int aibrix_store_cancel(aibrix_store *store,
  * when called.  Borrowed.  Since: 0.1. */
 AIBRIX_API int aibrix_store_fd(const aibrix_store *store);
 
+/* What the store is like: AIBRIX_CAP_* or-ed.  Since: 0.1. */
+AIBRIX_API uint32_t aibrix_store_caps(const aibrix_store *store);
+
+/*
+ * When poll must be called even if the descriptor is quiet: for deadlines,
+ * time-outs of connections and their renewal.  AIBRIX_FOREVER: not at all.
+ * Since: 0.1.
+ */
+AIBRIX_API uint64_t aibrix_store_wake(const aibrix_store *store);
+
+/*
+ * Memory that requests will point to, told beforehand, so that a backend
+ * can register it with the kernel once (fixed buffers of io_uring).  Using
+ * other memory stays allowed.  Borrowed until removed or _free; removed
+ * with the same base and bytes, with no request in flight in it.  The
+ * signatures fit behind aibrix_pool_hooks.
+ *
+ * Fails: E_INVAL, E_FULL (no place to register it), E_DENIED (locked memory
+ * is limited), E_NOMEM.  All of them leave a store that works without.
+ * Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_store_memory_add(aibrix_store *store,
+						    void *base, uint64_t bytes);
+
+/* Since: 0.1. */
+AIBRIX_API void aibrix_store_memory_remove(aibrix_store *store, void *base,
+					   uint64_t bytes);
+
+enum {
+	AIBRIX_NODE_CLOSED = 0,   /* its breaker lets requests through */
+	AIBRIX_NODE_OPEN = 1,     /* left alone until open_until_ns */
+	AIBRIX_NODE_HALF_OPEN = 2 /* tried with single requests */
+};
+
+/* Frozen: 128 bytes.  One server of a store behind a network. */
+typedef struct aibrix_store_node {
+	char name[64];          /* host:port, path or name; cut with NUL */
+	uint32_t state;         /* AIBRIX_NODE_* */
+	uint32_t connections;   /* ready */
+	uint64_t inflight;      /* gauge: requests waiting or under way */
+	uint64_t calls;         /* requests it answered */
+	uint64_t failures;      /* requests that came to a fault */
+	uint64_t first_byte_ns; /* mean from sending to the reply, weighted
+				   towards the last ones; 0: none yet */
+	uint64_t bytes_per_s;   /* mean rate of values, the same way */
+	uint64_t open_until_ns; /* state OPEN */
+	uint64_t spare;
+} aibrix_store_node;
+
+/*
+ * Health: fill in up to cap nodes; *n becomes how many there are.  Stores
+ * without a network have none.
+ *
+ * Fails: E_INVAL.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_store_nodes(const aibrix_store *store,
+					       aibrix_store_node *nodes,
+					       uint32_t cap, uint32_t *n);
+
 typedef struct aibrix_store_stat {
 	uint32_t size;
 	uint32_t inflight;       /* gauge */
@@ -192,6 +275,10 @@ typedef struct aibrix_store_stat {
 	uint64_t timeouts;
 	uint64_t read_bytes;
 	uint64_t written_bytes;
+	uint64_t retries;  /* requests sent a second time */
+	uint64_t refused;  /* requests kept from a node that was left alone */
+	uint64_t connects; /* connections made */
+	uint64_t strays;   /* completions of a USER table for no request */
 } aibrix_store_stat;
 
 /* Fails: E_INVAL (stat->size).  Since: 0.1. */

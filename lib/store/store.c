@@ -20,7 +20,6 @@
 #include <time.h>
 
 #include "base/alloc.h"
-#include "base/cpu.h"
 #include "base/log.h"
 #include "base/versioned.h"
 #include "store/store_backend.h"
@@ -30,14 +29,16 @@ enum {
 	INFLIGHT_DEFAULT = 1024,
 	INFLIGHT_MAX = 1 << 20,
 	SUBMIT_BATCH = 32, /* requests handed to the backend at once */
-	NOT_PENDING = 255
+	NOT_PENDING = 255,
+	CAPS_KNOWN = AIBRIX_CAP_LASTING | AIBRIX_CAP_SHARED |
+		     AIBRIX_CAP_REMOTE | AIBRIX_CAP_BLOCKING
 };
 
 #define CAPACITY_DEFAULT (UINT64_C(1) << 30)
 #define VALUE_DEFAULT (UINT64_C(1) << 20)
 #define TIMEOUT_DEFAULT_NS UINT64_C(2000000000)
 
-static const struct backend_ops *const backends[] = {
+static const aibrix_backend *const backends[] = {
 	[AIBRIX_BACKEND_MEM] = &aibrix__store_mem,
 	[AIBRIX_BACKEND_FILE] = &aibrix__store_file,
 };
@@ -51,10 +52,10 @@ struct pending {
 struct aibrix_store {
 	aibrix_allocator alloc;
 	aibrix_log log;
-	const struct backend_ops *ops;
+	aibrix_backend ops; /* no submit: not open */
 	void *backend;
-	struct backend_conf conf;
-	struct backend_stat backend_stat;
+	aibrix_backend_conf conf;
+	aibrix_backend_stat backend_stat;
 	aibrix_store_stat stat;
 	uint64_t timeout_ns;
 	struct pending *pending; /* conf.max_inflight */
@@ -75,19 +76,23 @@ monotonic_ns(void *ctx)
 static int
 store_configure(aibrix_store *store, const aibrix_store_opts *opts)
 {
-	struct backend_conf *conf = &store->conf;
+	aibrix_backend_conf *conf = &store->conf;
 
-	*conf = (struct backend_conf){
+	*conf = (aibrix_backend_conf){
+		.size = sizeof(*conf),
+		.seed = opts->seed ? opts->seed : (uintptr_t)store,
 		.path = opts->path,
+		.opts = opts->backend_opts,
 		.capacity_bytes = opts->capacity_bytes ? opts->capacity_bytes
 						       : CAPACITY_DEFAULT,
 		.value_bytes =
 			opts->value_bytes ? opts->value_bytes : VALUE_DEFAULT,
 		.max_inflight = opts->max_inflight ? opts->max_inflight
 						   : INFLIGHT_DEFAULT,
-		.cpu = aibrix__cpu(),
 		.clock = opts->clock ? opts->clock : monotonic_ns,
 		.clock_ctx = opts->clock_ctx,
+		.run = opts->run,
+		.run_ctx = opts->run_ctx,
 		.log = &store->log,
 		.alloc = &store->alloc,
 		.stat = &store->backend_stat,
@@ -106,11 +111,34 @@ store_configure(aibrix_store *store, const aibrix_store_opts *opts)
 	return AIBRIX_OK;
 }
 
+/* The table that opts names. */
+static int
+table_load(aibrix_backend *table, const aibrix_store_opts *opts)
+{
+	const aibrix_backend *from = opts->user;
+	int err;
+
+	if (opts->backend != AIBRIX_BACKEND_USER) {
+		if (opts->user ||
+		    opts->backend >= sizeof(backends) / sizeof(backends[0]))
+			return AIBRIX_E_INVAL;
+		from = backends[opts->backend];
+	}
+	err = aibrix__struct_load(table, sizeof(*table), from,
+				  STRUCT_UPTO(aibrix_backend, nodes));
+	if (err)
+		return err;
+	if (!table->open || !table->submit || !table->poll || !table->close)
+		return AIBRIX_E_INVAL;
+	return table->caps & ~CAPS_KNOWN ? AIBRIX_E_ABI : AIBRIX_OK;
+}
+
 int
 aibrix_store_open(const aibrix_store_opts *opts, aibrix_store **out)
 {
 	aibrix_store_opts own;
 	aibrix_allocator alloc;
+	aibrix_backend table;
 	aibrix_store *store;
 	aibrix_log log;
 	int err;
@@ -118,7 +146,7 @@ aibrix_store_open(const aibrix_store_opts *opts, aibrix_store **out)
 	if (!out)
 		return AIBRIX_E_INVAL;
 	err = aibrix__struct_load(&own, sizeof(own), opts,
-				  STRUCT_UPTO(aibrix_store_opts, alloc));
+				  STRUCT_UPTO(aibrix_store_opts, seed));
 	if (!err)
 		err = aibrix__allocator_load(&alloc, own.alloc);
 	if (!err)
@@ -127,8 +155,9 @@ aibrix_store_open(const aibrix_store_opts *opts, aibrix_store **out)
 		return err;
 	if (own.flags)
 		return AIBRIX_E_ABI;
-	if (own.backend >= sizeof(backends) / sizeof(backends[0]))
-		return AIBRIX_E_INVAL;
+	err = table_load(&table, &own);
+	if (err)
+		return err;
 	store = aibrix__alloc(&alloc, 1, sizeof(*store));
 	if (!store)
 		return AIBRIX_E_NOMEM;
@@ -137,13 +166,15 @@ aibrix_store_open(const aibrix_store_opts *opts, aibrix_store **out)
 	store->log = log;
 	err = store_configure(store, &own);
 	if (!err)
-		err = backends[own.backend]->open(&store->conf,
-						  &store->backend);
+		err = table.open(&store->conf, &store->backend);
 	if (err) {
 		aibrix_store_free(store);
 		return err;
 	}
-	store->ops = backends[own.backend];
+	store->ops = table;
+	/* What was borrowed for the call of open only. */
+	store->conf.path = NULL;
+	store->conf.opts = NULL;
 	*out = store;
 	return AIBRIX_OK;
 }
@@ -156,8 +187,8 @@ aibrix_store_free(aibrix_store *store)
 	if (!store)
 		return;
 	alloc = store->alloc;
-	if (store->ops)
-		store->ops->close(store->backend);
+	if (store->ops.submit)
+		store->ops.close(store->backend);
 	aibrix__free(&alloc, store->pending, store->conf.max_inflight,
 		     sizeof(*store->pending));
 	aibrix__free(&alloc, store, 1, sizeof(*store));
@@ -249,8 +280,8 @@ submit_some(aibrix_store *store, const aibrix_io *ios, uint32_t n,
 		batch[m].tag = number_take(store, &ios[m]);
 	}
 	if (m) {
-		int refused = store->ops->submit(store->backend, batch, m,
-						 now_ns, &taken);
+		int refused = store->ops.submit(store->backend, batch, m,
+						now_ns, &taken);
 
 		if (refused)
 			*err = refused;
@@ -310,6 +341,25 @@ count_done(aibrix_store_stat *stat, uint32_t op, const aibrix_done *done)
 		stat->errors++;
 }
 
+/* From the backend's number to the caller's tag; 0: no such request. */
+static int
+done_accept(aibrix_store *store, aibrix_done *done)
+{
+	uint64_t number = done->tag;
+	const struct pending *p;
+
+	if (number >= store->conf.max_inflight ||
+	    store->pending[number].op == NOT_PENDING) {
+		store->stat.strays++;
+		return 0;
+	}
+	p = &store->pending[number];
+	count_done(&store->stat, p->op, done);
+	done->tag = p->tag;
+	number_give(store, (uint32_t)number);
+	return 1;
+}
+
 int
 aibrix_store_poll(aibrix_store *store, aibrix_done *dones, uint32_t cap,
 		  uint64_t now_ns, uint64_t timeout_ns, uint32_t *n)
@@ -319,19 +369,16 @@ aibrix_store_poll(aibrix_store *store, aibrix_done *dones, uint32_t cap,
 
 	if (!store || (!dones && cap) || !n)
 		return AIBRIX_E_INVAL;
-	err = store->ops->poll(store->backend, dones, cap, now_ns, timeout_ns,
-			       &got);
+	err = store->ops.poll(store->backend, dones, cap, now_ns, timeout_ns,
+			      &got);
 	if (err)
 		return err;
-	for (uint32_t i = 0; i < got; i++) {
-		uint32_t number = (uint32_t)dones[i].tag;
-		const struct pending *p = &store->pending[number];
-
-		count_done(&store->stat, p->op, &dones[i]);
-		dones[i].tag = p->tag;
-		number_give(store, number);
-	}
-	*n = got;
+	if (got > cap)
+		return AIBRIX_E_STATE; /* of a USER table */
+	*n = 0;
+	for (uint32_t i = 0; i < got; i++)
+		if (done_accept(store, &dones[i]))
+			dones[(*n)++] = dones[i];
 	return AIBRIX_OK;
 }
 
@@ -347,7 +394,8 @@ aibrix_store_cancel(aibrix_store *store, uint64_t tag)
 		const struct pending *p = &store->pending[i];
 
 		if (p->op != NOT_PENDING && p->tag == tag) {
-			store->ops->cancel(store->backend, i);
+			if (store->ops.cancel)
+				store->ops.cancel(store->backend, i);
 			return AIBRIX_OK;
 		}
 	}
@@ -357,7 +405,48 @@ aibrix_store_cancel(aibrix_store *store, uint64_t tag)
 int
 aibrix_store_fd(const aibrix_store *store)
 {
-	return store ? store->ops->fd(store->backend) : -1;
+	return store && store->ops.fd ? store->ops.fd(store->backend) : -1;
+}
+
+uint32_t
+aibrix_store_caps(const aibrix_store *store)
+{
+	return store ? store->ops.caps : 0;
+}
+
+uint64_t
+aibrix_store_wake(const aibrix_store *store)
+{
+	return store && store->ops.wake ? store->ops.wake(store->backend)
+					: AIBRIX_FOREVER;
+}
+
+int
+aibrix_store_memory_add(aibrix_store *store, void *base, uint64_t bytes)
+{
+	if (!store || !base || !bytes || bytes > UINTPTR_MAX - (uintptr_t)base)
+		return AIBRIX_E_INVAL;
+	return store->ops.memory_add
+		       ? store->ops.memory_add(store->backend, base, bytes)
+		       : AIBRIX_OK;
+}
+
+void
+aibrix_store_memory_remove(aibrix_store *store, void *base, uint64_t bytes)
+{
+	if (store && base && store->ops.memory_remove)
+		store->ops.memory_remove(store->backend, base, bytes);
+}
+
+int
+aibrix_store_nodes(const aibrix_store *store, aibrix_store_node *nodes,
+		   uint32_t cap, uint32_t *n)
+{
+	if (!store || (!nodes && cap) || !n)
+		return AIBRIX_E_INVAL;
+	*n = store->ops.nodes ? store->ops.nodes(store->backend, nodes, cap)
+			      : 0;
+	return AIBRIX_OK;
 }
 
 int
@@ -375,9 +464,11 @@ aibrix_store_stats(const aibrix_store *store, aibrix_store_stat *stat)
 	now.evictions = store->backend_stat.evictions;
 	now.recovered = store->backend_stat.recovered;
 	now.dropped = store->backend_stat.dropped;
-	return aibrix__struct_store(
-		stat, &now, sizeof(now),
-		STRUCT_UPTO(aibrix_store_stat, written_bytes));
+	now.retries = store->backend_stat.retries;
+	now.refused = store->backend_stat.refused;
+	now.connects = store->backend_stat.connects;
+	return aibrix__struct_store(stat, &now, sizeof(now),
+				    STRUCT_UPTO(aibrix_store_stat, strays));
 }
 
 void

@@ -37,7 +37,7 @@ enum { PATH_BYTES_MAX = 4096 };
 
 struct file {
 	struct queue queue; /* first: store_backend.h */
-	struct backend_conf conf;
+	aibrix_backend_conf conf;
 	char *path; /* conf.path, our copy */
 	size_t path_bytes;
 	struct directory directory;
@@ -161,8 +161,8 @@ static int
 head_matches(const struct file *file, uint32_t slot, const aibrix_io *io,
 	     struct slot_head *head)
 {
-	return aibrix__slot_decode(file->conf.cpu, &file->slots, slot,
-				   file->head, head) == AIBRIX_OK &&
+	return aibrix__slot_decode(&file->slots, slot, file->head, head) ==
+		       AIBRIX_OK &&
 	       head->bytes == file->directory.places[slot].bytes &&
 	       head->key_bytes == io->key_bytes &&
 	       memcmp(head->key, io->key, io->key_bytes) == 0;
@@ -242,7 +242,7 @@ slot_write(struct file *file, uint32_t slot, const aibrix_io *io,
 	if (failed)
 		return failed;
 	memcpy(head.key, io->key, io->key_bytes);
-	aibrix__slot_encode(file->conf.cpu, &head, file->head);
+	aibrix__slot_encode(file->slots.cpu, &head, file->head);
 	return head_write(file, slot);
 }
 
@@ -347,7 +347,7 @@ file_prepare(struct file *file)
 }
 
 static int
-file_open(const struct backend_conf *conf, void **backend)
+file_open(const aibrix_backend_conf *conf, void **backend)
 {
 	struct slot_file slots;
 	struct file *file;
@@ -366,7 +366,7 @@ file_open(const struct backend_conf *conf, void **backend)
 
 	file->conf = *conf;
 	file->slots = slots;
-	file->xxh = aibrix__xxh_select(conf->cpu);
+	file->xxh = aibrix__xxh_select(slots.cpu);
 	file->path_bytes = path_bytes;
 	file->path = aibrix__alloc(conf->alloc, path_bytes, 1);
 	if (!file->path) {
@@ -384,7 +384,9 @@ file_open(const struct backend_conf *conf, void **backend)
 	return AIBRIX_OK;
 }
 
-const struct backend_ops aibrix__store_file = {
+const aibrix_backend aibrix__store_file = {
+	.size = sizeof(aibrix__store_file),
+	.caps = AIBRIX_CAP_LASTING | AIBRIX_CAP_BLOCKING,
 	.open = file_open,
 	.submit = aibrix__queue_submit,
 	.poll = aibrix__queue_poll,

@@ -17,7 +17,7 @@
 
 struct mem {
 	struct queue queue; /* first: store_backend.h */
-	const struct backend_conf *conf;
+	const aibrix_backend_conf *conf;
 	struct directory directory;
 	aibrix_pool *values;
 };
@@ -118,7 +118,7 @@ mem_close(void *backend)
 }
 
 static int
-mem_open(const struct backend_conf *conf, void **backend)
+mem_open(const aibrix_backend_conf *conf, void **backend)
 {
 	uint64_t slots = conf->capacity_bytes / conf->value_bytes;
 	aibrix_pool_opts values = {.size = sizeof(values),
@@ -151,7 +151,8 @@ mem_open(const struct backend_conf *conf, void **backend)
 	return AIBRIX_OK;
 }
 
-const struct backend_ops aibrix__store_mem = {
+const aibrix_backend aibrix__store_mem = {
+	.size = sizeof(aibrix__store_mem),
 	.open = mem_open,
 	.submit = aibrix__queue_submit,
 	.poll = aibrix__queue_poll,

@@ -90,7 +90,7 @@ fd_lower(const struct queue *q)
 }
 
 int
-aibrix__queue_open(struct queue *q, const struct backend_conf *conf,
+aibrix__queue_open(struct queue *q, const aibrix_backend_conf *conf,
 		   void *backend, queue_serve *serve)
 {
 	uint32_t n = conf->max_inflight;

@@ -33,7 +33,7 @@ struct queued {
 };
 
 struct queue {
-	const struct backend_conf *conf;
+	const aibrix_backend_conf *conf;
 	void *backend;
 	queue_serve *serve;
 	struct queued *requests;  /* max_inflight, indexed by tag */
@@ -46,7 +46,7 @@ struct queue {
 	uint64_t served[AIBRIX_STORE_DELETE + 1];
 };
 
-int aibrix__queue_open(struct queue *q, const struct backend_conf *conf,
+int aibrix__queue_open(struct queue *q, const aibrix_backend_conf *conf,
 		       void *backend, queue_serve *serve);
 
 /* Also after a failed or no open, on zeros. */

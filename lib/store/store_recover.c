@@ -20,7 +20,7 @@
 #include "base/log.h"
 
 struct recovery {
-	const struct backend_conf *conf;
+	const aibrix_backend_conf *conf;
 	const struct slot_file *file;
 	struct directory *d;
 	uint64_t *sequences; /* of each slot in use */
@@ -81,8 +81,7 @@ slot_recover(struct recovery *r, uint32_t slot)
 	}
 	if (failed)
 		return failed;
-	switch (aibrix__slot_decode(r->conf->cpu, r->file, slot, bytes,
-				    &head)) {
+	switch (aibrix__slot_decode(r->file, slot, bytes, &head)) {
 	case AIBRIX_OK: slot_enter(r, slot, &head); break;
 	case AIBRIX_E_NOT_FOUND: break;
 	case AIBRIX_E_BUSY: slot_empty(r, slot, "half written"); break;
@@ -149,7 +148,7 @@ order_touch(struct recovery *r, uint64_t *sequence)
 static int
 recover(struct recovery *r, uint64_t *sequence)
 {
-	const struct backend_conf *conf = r->conf;
+	const aibrix_backend_conf *conf = r->conf;
 
 	for (uint32_t slot = 0; slot < r->d->slots; slot++) {
 		int failed = slot_recover(r, slot);
@@ -178,7 +177,7 @@ recover(struct recovery *r, uint64_t *sequence)
 }
 
 int
-aibrix__slots_recover(const struct backend_conf *conf,
+aibrix__slots_recover(const aibrix_backend_conf *conf,
 		      const struct slot_file *file, struct directory *d,
 		      uint64_t *sequence)
 {

@@ -13,7 +13,7 @@
  *
  * Fails: E_NOMEM, E_IO and what else a read may come to, logged.
  */
-int aibrix__slots_recover(const struct backend_conf *conf,
+int aibrix__slots_recover(const aibrix_backend_conf *conf,
 			  const struct slot_file *file, struct directory *d,
 			  uint64_t *sequence);
 

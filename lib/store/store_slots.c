@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/cpu.h"
 #include "base/crc32c.h"
 
 enum { HEAD_CRC_AT = 4, HEAD_KEY_AT = 40 };
@@ -70,7 +71,7 @@ head_is_zero(const uint8_t in[SLOT_HEAD])
 }
 
 int
-aibrix__slot_decode(uint32_t cpu, const struct slot_file *file, uint32_t slot,
+aibrix__slot_decode(const struct slot_file *file, uint32_t slot,
 		    const uint8_t in[SLOT_HEAD], struct slot_head *head)
 {
 	struct reader r = reader_on(in + sizeof(magic_whole),
@@ -82,7 +83,7 @@ aibrix__slot_decode(uint32_t cpu, const struct slot_file *file, uint32_t slot,
 	if (memcmp(in, magic_whole, sizeof(magic_whole)) != 0)
 		return head_is_zero(in) ? AIBRIX_E_NOT_FOUND : AIBRIX_E_CORRUPT;
 	crc = read_u32(&r);
-	if (crc != head_crc(cpu, in))
+	if (crc != head_crc(file->cpu, in))
 		return AIBRIX_E_CORRUPT;
 	head->sequence = read_u64(&r);
 	head->bytes = read_u64(&r);
@@ -105,11 +106,12 @@ aibrix__slot_at(const struct slot_file *file, uint32_t slot)
 }
 
 int
-aibrix__slots_size(const struct backend_conf *conf, struct slot_file *file)
+aibrix__slots_size(const aibrix_backend_conf *conf, struct slot_file *file)
 {
 	size_t stride, all;
 
 	file->fd = -1;
+	file->cpu = aibrix__cpu();
 	file->value_bytes = conf->value_bytes;
 	file->slots = conf->capacity_bytes / conf->value_bytes;
 	if (conf->value_bytes > SIZE_MAX - SLOT_VALUE_AT ||

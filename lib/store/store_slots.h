@@ -38,7 +38,8 @@ enum {
 
 struct slot_file {
 	uint64_t value_bytes, slots, stride;
-	int fd; /* locked; -1: none */
+	int fd;       /* locked; -1: none */
+	uint32_t cpu; /* aibrix__cpu() */
 };
 
 struct slot_head {
@@ -55,9 +56,8 @@ void aibrix__slot_encode_busy(uint8_t out[SLOT_HEAD]);
 
 /* Fails: E_NOT_FOUND (empty), E_BUSY (writing was not finished), E_CORRUPT
  * (anything else, also a head that belongs to another slot or file). */
-int aibrix__slot_decode(uint32_t cpu, const struct slot_file *file,
-			uint32_t slot, const uint8_t in[SLOT_HEAD],
-			struct slot_head *head);
+int aibrix__slot_decode(const struct slot_file *file, uint32_t slot,
+			const uint8_t in[SLOT_HEAD], struct slot_head *head);
 
 /* Offset of a slot's head. */
 uint64_t aibrix__slot_at(const struct slot_file *file, uint32_t slot);
@@ -65,10 +65,10 @@ uint64_t aibrix__slot_at(const struct slot_file *file, uint32_t slot);
 /* Open and lock conf->path, creating it when it is not there; file has fd
  * -1 and its sizes.  Statuses are those of aibrix_store_open; all but
  * E_NOMEM are logged. */
-int aibrix__slots_open(const struct backend_conf *conf, struct slot_file *file);
+int aibrix__slots_open(const aibrix_backend_conf *conf, struct slot_file *file);
 
 /* Sizes of the file that conf asks for; E_INVAL: there is none. */
-int aibrix__slots_size(const struct backend_conf *conf, struct slot_file *file);
+int aibrix__slots_size(const aibrix_backend_conf *conf, struct slot_file *file);
 
 enum { FILE_END = -1 }; /* the file ended before the bytes did */
 

@@ -38,7 +38,7 @@ static const uint8_t super_magic[8] = {'A', 'I', 'B', 'X', 'S', 'L', 'O', 'T'};
 static const char new_suffix[] = ".aibrix-new";
 
 static int
-refuse(const struct backend_conf *conf, int status, const char *why)
+refuse(const aibrix_backend_conf *conf, int status, const char *why)
 {
 	aibrix__log(conf->log, AIBRIX_LOG_ERROR, LOG_STORE_REFUSED,
 		    "store %s: not opened: %s", conf->path, why);
@@ -46,7 +46,7 @@ refuse(const struct backend_conf *conf, int status, const char *why)
 }
 
 static int
-refuse_os(const struct backend_conf *conf, int os_error, const char *what)
+refuse_os(const aibrix_backend_conf *conf, int os_error, const char *what)
 {
 	aibrix__log(conf->log, AIBRIX_LOG_ERROR, LOG_STORE_REFUSED,
 		    "store %s: not opened: %s: errno %d", conf->path, what,
@@ -66,8 +66,7 @@ super_crc(uint32_t cpu, const uint8_t in[SUPER_BYTES])
 }
 
 static void
-super_encode(uint32_t cpu, const struct slot_file *file,
-	     uint8_t out[SUPER_BYTES])
+super_encode(const struct slot_file *file, uint8_t out[SUPER_BYTES])
 {
 	struct writer w = writer_on(out, SUPER_BYTES);
 	struct writer crc = writer_on(out + SUPER_CRC_AT, 4);
@@ -79,7 +78,7 @@ super_encode(uint32_t cpu, const struct slot_file *file,
 	write_u64(&w, file->value_bytes);
 	write_u64(&w, file->slots);
 	write_u64(&w, file->stride);
-	write_u32(&crc, super_crc(cpu, out));
+	write_u32(&crc, super_crc(file->cpu, out));
 }
 
 static uint64_t
@@ -90,7 +89,7 @@ file_bytes(const struct slot_file *file)
 
 /* Is this the file that was asked for? */
 static int
-super_check(const struct backend_conf *conf, const struct slot_file *file,
+super_check(const aibrix_backend_conf *conf, const struct slot_file *file,
 	    const uint8_t in[SUPER_BYTES], uint64_t size)
 {
 	struct reader r = reader_on(in, SUPER_BYTES);
@@ -101,7 +100,7 @@ super_check(const struct backend_conf *conf, const struct slot_file *file,
 
 	if (memcmp(magic, super_magic, sizeof(super_magic)) != 0)
 		return refuse(conf, AIBRIX_E_CORRUPT, "not a slot file");
-	if (crc != super_crc(conf->cpu, in))
+	if (crc != super_crc(file->cpu, in))
 		return refuse(conf, AIBRIX_E_CORRUPT, "superblock is damaged");
 	if (version != SUPER_VERSION)
 		return refuse(conf, AIBRIX_E_STATE,
@@ -115,7 +114,7 @@ super_check(const struct backend_conf *conf, const struct slot_file *file,
 }
 
 static int
-file_check(const struct backend_conf *conf, const struct slot_file *file,
+file_check(const aibrix_backend_conf *conf, const struct slot_file *file,
 	   int fd)
 {
 	uint8_t super[SUPER_BYTES];
@@ -142,7 +141,7 @@ file_check(const struct backend_conf *conf, const struct slot_file *file,
 
 /* E_NOT_FOUND: there is no such file. */
 static int
-existing_open(const struct backend_conf *conf, struct slot_file *file)
+existing_open(const aibrix_backend_conf *conf, struct slot_file *file)
 {
 	int fd = open(conf->path,
 		      O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
@@ -193,7 +192,7 @@ stale_remove(const char *name)
 
 /* All blocks now, so that a full disk shows here and not in a write. */
 static int
-file_fill(const struct backend_conf *conf, const struct slot_file *file, int fd)
+file_fill(const aibrix_backend_conf *conf, const struct slot_file *file, int fd)
 {
 	uint8_t super[SUPER_BYTES];
 	struct iovec iov = {super, sizeof(super)};
@@ -204,7 +203,7 @@ file_fill(const struct backend_conf *conf, const struct slot_file *file, int fd)
 	} while (failed == EINTR);
 	if (failed)
 		return refuse_os(conf, failed, "allocating the file");
-	super_encode(conf->cpu, file, super);
+	super_encode(file, super);
 	failed = aibrix__file_write(fd, &iov, 1, 0);
 	if (!failed && fsync(fd) != 0)
 		failed = errno;
@@ -214,7 +213,7 @@ file_fill(const struct backend_conf *conf, const struct slot_file *file, int fd)
 
 /* Give the file its name; E_NOT_FOUND: the name is taken by now. */
 static int
-file_publish(const struct backend_conf *conf, const char *name)
+file_publish(const aibrix_backend_conf *conf, const char *name)
 {
 	struct stat st;
 	int failed;
@@ -234,7 +233,7 @@ file_publish(const struct backend_conf *conf, const char *name)
 
 /* E_NOT_FOUND: another process was at it at the same time; look again. */
 static int
-file_create(const struct backend_conf *conf, struct slot_file *file,
+file_create(const aibrix_backend_conf *conf, struct slot_file *file,
 	    const char *name)
 {
 	int fd, err;
@@ -263,7 +262,7 @@ file_create(const struct backend_conf *conf, struct slot_file *file,
 }
 
 int
-aibrix__slots_open(const struct backend_conf *conf, struct slot_file *file)
+aibrix__slots_open(const aibrix_backend_conf *conf, struct slot_file *file)
 {
 	size_t len = strlen(conf->path), n = len + sizeof(new_suffix);
 	char *name = aibrix__alloc(conf->alloc, n, 1);

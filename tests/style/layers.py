@@ -24,8 +24,8 @@ ALLOW = {
     "zmq": "event hash index",
 }
 # Public headers that carry another name than their module.
-HEADER_OF = {"compat": "hash", "version": "base", "prefix": "index",
-             "predict": "index", "admit": "event"}
+HEADER_OF = {"backend": "store", "compat": "hash", "version": "base",
+             "prefix": "index", "predict": "index", "admit": "event"}
 INCLUDE = re.compile(r'#include\s+(?:"(\w+)/(\w+)\.h"|<aibrix/(\w+)\.h>)')
 
 
