@@ -17,6 +17,7 @@
 #include <aibrix/prefix.h>
 #include <aibrix/route.h>
 #include <aibrix/store.h>
+#include <aibrix/stream.h>
 #include <aibrix/version.h>
 
 #endif

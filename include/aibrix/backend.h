@@ -42,7 +42,8 @@ typedef struct aibrix_backend_stat {
 
 /*
  * Options with the defaults filled in.  path and opts are borrowed for the
- * call of open; the rest outlives the backend.
+ * call of open; the struct and all else that it points to outlive the
+ * backend.
  */
 typedef struct aibrix_backend_conf {
 	uint32_t size;

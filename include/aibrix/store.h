@@ -103,6 +103,16 @@ enum {
 	AIBRIX_CAP_BLOCKING = 8
 };
 
+/* aibrix_store_opts.flags; a backend that has no use for one refuses it. */
+enum {
+	/* PUT completes when a power cut would not undo it. */
+	AIBRIX_STORE_DURABLE = 1,
+	/* Through the kernel's page cache, which is another L1. */
+	AIBRIX_STORE_BUFFERED = 2,
+	/* Blocking reads and writes even where io_uring is there. */
+	AIBRIX_STORE_NO_RING = 4
+};
+
 struct aibrix_backend; /* backend.h */
 
 typedef struct aibrix_store_opts {
@@ -112,7 +122,7 @@ typedef struct aibrix_store_opts {
 	uint64_t capacity_bytes; /* of values; 0: 1 GiB */
 	uint64_t value_bytes;    /* longest value; 0: 1 MiB */
 	uint32_t max_inflight;   /* requests; 0: 1024 */
-	uint32_t flags;          /* must be 0 */
+	uint32_t flags;          /* AIBRIX_STORE_DURABLE and others */
 	uint64_t timeout_ns;     /* deadline of requests without one; 0: 2 s */
 	/* now for a poll that blocks; NULL: CLOCK_MONOTONIC */
 	uint64_t (*clock)(void *clock_ctx);
@@ -142,6 +152,7 @@ typedef struct aibrix_store aibrix_store;
  * half written are dropped and counted.
  *
  * Fails: E_INVAL (sizes that overflow or hold no value, path missing),
+ * E_UNSUPPORTED (backend or flag, in this build or by this backend),
  * E_CORRUPT (the file is not a slot file, or its head is damaged: it is
  * left alone), E_STATE (made with other sizes), E_BUSY (another store has
  * it open), E_DENIED, E_FULL (disk), E_IO, E_ABI, E_NOMEM.  The log says

@@ -31,7 +31,9 @@ enum {
 	SUBMIT_BATCH = 32, /* requests handed to the backend at once */
 	NOT_PENDING = 255,
 	CAPS_KNOWN = AIBRIX_CAP_LASTING | AIBRIX_CAP_SHARED |
-		     AIBRIX_CAP_REMOTE | AIBRIX_CAP_BLOCKING
+		     AIBRIX_CAP_REMOTE | AIBRIX_CAP_BLOCKING,
+	FLAGS_KNOWN = AIBRIX_STORE_DURABLE | AIBRIX_STORE_BUFFERED |
+		      AIBRIX_STORE_NO_RING
 };
 
 #define CAPACITY_DEFAULT (UINT64_C(1) << 30)
@@ -80,6 +82,7 @@ store_configure(aibrix_store *store, const aibrix_store_opts *opts)
 
 	*conf = (aibrix_backend_conf){
 		.size = sizeof(*conf),
+		.flags = opts->flags,
 		.seed = opts->seed ? opts->seed : (uintptr_t)store,
 		.path = opts->path,
 		.opts = opts->backend_opts,
@@ -123,6 +126,8 @@ table_load(aibrix_backend *table, const aibrix_store_opts *opts)
 		    opts->backend >= sizeof(backends) / sizeof(backends[0]))
 			return AIBRIX_E_INVAL;
 		from = backends[opts->backend];
+		if (!from)
+			return AIBRIX_E_UNSUPPORTED;
 	}
 	err = aibrix__struct_load(table, sizeof(*table), from,
 				  STRUCT_UPTO(aibrix_backend, nodes));
@@ -153,7 +158,7 @@ aibrix_store_open(const aibrix_store_opts *opts, aibrix_store **out)
 		err = aibrix__log_load(&log, own.log);
 	if (err)
 		return err;
-	if (own.flags)
+	if (own.flags & ~FLAGS_KNOWN)
 		return AIBRIX_E_ABI;
 	err = table_load(&table, &own);
 	if (err)

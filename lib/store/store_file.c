@@ -354,6 +354,8 @@ file_open(const aibrix_backend_conf *conf, void **backend)
 	size_t path_bytes;
 	int err;
 
+	if (conf->flags)
+		return AIBRIX_E_UNSUPPORTED;
 	if (!conf->path || !conf->path[0])
 		return AIBRIX_E_INVAL;
 	path_bytes = strlen(conf->path) + 1;

@@ -129,6 +129,8 @@ mem_open(const aibrix_backend_conf *conf, void **backend)
 	struct mem *mem;
 	int err;
 
+	if (conf->flags)
+		return AIBRIX_E_UNSUPPORTED;
 	if (slots > SLOTS_MAX)
 		return AIBRIX_E_INVAL;
 	mem = aibrix__alloc(conf->alloc, 1, sizeof(*mem));

@@ -609,14 +609,14 @@ EACH_BACKEND(options_that_hold_no_value_are_refused)
 	bad[1].value_bytes = UINT64_MAX;
 	bad[1].capacity_bytes = UINT64_MAX;
 	bad[2].max_inflight = UINT32_MAX;
-	bad[3].backend = 2;
+	bad[3].backend = 99;
 	bad[4].size = 3;
 	bad[5].value_bytes = 1;
 	bad[5].capacity_bytes = UINT64_MAX;
 	for (size_t i = 0; i < 6; i++)
 		cr_expect_eq(aibrix_store_open(&bad[i], &store), AIBRIX_E_INVAL,
 			     "%s bad[%zu]", c->name, i);
-	good.flags = 1;
+	good.flags = 1u << 31;
 	cr_expect_eq(aibrix_store_open(&good, &store), AIBRIX_E_ABI);
 	cr_expect_eq(aibrix_store_open(&good, NULL), AIBRIX_E_INVAL);
 	cr_expect_null(store);
