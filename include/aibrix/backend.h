@@ -68,7 +68,7 @@ typedef struct aibrix_backend_conf {
  * The table.  submit, poll and close have the meaning of aibrix_store_submit,
  * _poll and _free; NULL is allowed where it says so.
  *
- * Calls come one at a time.  A table must live as long as its store.
+ * Calls come one at a time.  The table itself is copied.
  */
 typedef struct aibrix_backend {
 	uint32_t size;

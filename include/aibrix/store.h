@@ -129,7 +129,7 @@ typedef struct aibrix_store_opts {
 	void *clock_ctx;
 	const aibrix_log *log;         /* NULL: silent */
 	const aibrix_allocator *alloc; /* NULL: malloc */
-	const struct aibrix_backend *user; /* USER: borrowed until _free */
+	const struct aibrix_backend *user; /* USER: copied */
 	const void *backend_opts;          /* USER: what its open expects */
 	/* A thread of the host for what blocks: calls fn(arg) once, at any
 	   time, or returns not 0 and does not.  NULL: inside poll */
