@@ -8,8 +8,9 @@
  *   - Only leading blocks count.  A block that is missing, late or damaged
  *     ends the prefix before it; everything after it is a miss.
  *   - A hit is exactly the bytes that were committed under that key: each
- *     block's key, identity, length and checksum are verified.  A damaged
- *     block is counted, dropped and never handed out.
+ *     block's key, identity, length and checksum are verified, unless
+ *     opts.flags say whom to trust.  A damaged block is counted, dropped and
+ *     never handed out.
  *   - A fault of L2 is a miss, never an error of the request.
  *   - Blocks become visible to others when they are whole.
  *   - Held blocks are never evicted; the handle of a lease that has ended
@@ -51,7 +52,15 @@ typedef struct aibrix_cache_opts {
 
 enum {
 	AIBRIX_CACHE_NO_L1_VERIFY = 1, /* trust memory: no checksum on L1 */
-	AIBRIX_CACHE_NO_L2_WRITE = 2   /* L2 is read only */
+	AIBRIX_CACHE_NO_L2_WRITE = 2,  /* L2 is read only */
+	/* Values of L2 are the block's bytes and nothing else, as AIBrix has
+	   them.  Only their length is checked: whoever writes to that store
+	   is believed.  The store's value_bytes need no room for a frame. */
+	AIBRIX_CACHE_L2_RAW = 4,
+	/* Trust L2's bytes: frames are read (key, layout, length), payloads
+	   are not summed.  With NO_L1_VERIFY no sum is made at all, and what
+	   is written then is a miss to caches that verify. */
+	AIBRIX_CACHE_NO_L2_VERIFY = 8
 };
 
 /*

@@ -28,7 +28,8 @@ enum {
 	TOKENS = 16,
 	INFLIGHT = 256,
 	LAYOUT_MAX = 4096,
-	FLAGS = AIBRIX_CACHE_NO_L1_VERIFY | AIBRIX_CACHE_NO_L2_WRITE
+	FLAGS = AIBRIX_CACHE_NO_L1_VERIFY | AIBRIX_CACHE_NO_L2_WRITE |
+		AIBRIX_CACHE_L2_RAW | AIBRIX_CACHE_NO_L2_VERIFY
 };
 
 void
@@ -78,6 +79,7 @@ layout_id(const char *layout, size_t len, uint64_t block_bytes)
 static int
 opts_check(const aibrix_cache_opts *o)
 {
+	uint64_t frame = o->flags & AIBRIX_CACHE_L2_RAW ? 0 : FRAME_BYTES;
 	aibrix_store_stat l2 = {.size = sizeof(l2)};
 	int err;
 
@@ -95,8 +97,7 @@ opts_check(const aibrix_cache_opts *o)
 		return err;
 	_Static_assert((int)FRAME_BYTES == (int)AIBRIX_CACHE_FRAME_BYTES,
 		       "one number");
-	if (l2.value_bytes < FRAME_BYTES ||
-	    l2.value_bytes - FRAME_BYTES < o->block_bytes)
+	if (l2.value_bytes < frame || l2.value_bytes - frame < o->block_bytes)
 		return AIBRIX_E_INVAL;
 	return AIBRIX_OK;
 }

@@ -84,11 +84,13 @@ aibrix__batch_add(struct batch *batch, struct transfer *t, uint64_t deadline_ns)
 			  .deadline_ns = deadline_ns,
 			  .tag = (uint64_t)(uintptr_t)t};
 	if (t->slot != NONE) {
+		int raw = frame_bytes(cache) == 0;
+
 		t->iov[0] = (aibrix_iov){t->frame, FRAME_BYTES};
 		t->iov[1] = (aibrix_iov){aibrix__l1_data(cache, t->slot),
 					 cache->block_bytes};
-		io->iov = t->iov;
-		io->n_iov = 2;
+		io->iov = t->iov + raw;
+		io->n_iov = raw ? 1 : 2;
 	}
 	if (batch->n == BATCH)
 		aibrix__batch_flush(batch);

@@ -192,6 +192,22 @@ uint32_t aibrix__l1_take(aibrix_cache *cache, const aibrix_key *key,
 			 const aibrix_key *parent, uint8_t state);
 void *aibrix__l1_data(const aibrix_cache *cache, uint32_t slot);
 uint64_t aibrix__l1_sum(const aibrix_cache *cache, uint32_t slot);
+
+/* Does anybody look at the sums of slots? */
+static inline int
+sums_are_kept(const aibrix_cache *cache)
+{
+	return !(cache->flags & AIBRIX_CACHE_NO_L1_VERIFY) ||
+	       (cache->l2 && !(cache->flags & (AIBRIX_CACHE_NO_L2_VERIFY |
+					       AIBRIX_CACHE_L2_RAW)));
+}
+
+/* What stands before a block in L2. */
+static inline uint64_t
+frame_bytes(const aibrix_cache *cache)
+{
+	return cache->flags & AIBRIX_CACHE_L2_RAW ? 0 : FRAME_BYTES;
+}
 void aibrix__l1_pin(aibrix_cache *cache, uint32_t slot);
 void aibrix__l1_unpin(aibrix_cache *cache, uint32_t slot);
 /* The payload is whole: others may find it.  Not yet in the order. */

@@ -37,7 +37,7 @@ transfer_lease(aibrix_cache *cache, const struct transfer *t)
 static uint64_t
 value_bytes(const aibrix_cache *cache)
 {
-	return FRAME_BYTES + cache->block_bytes;
+	return frame_bytes(cache) + cache->block_bytes;
 }
 
 /* Hold a block that L1 has, verified.  A damaged one is dropped and the
@@ -214,34 +214,55 @@ probe_done(aibrix_cache *cache, struct transfer *t, const aibrix_done *done)
 	aibrix__lease_cut(cache, l, t->block);
 }
 
+/* Is that the frame of the block that was asked for? */
+static int
+frame_verify(const aibrix_cache *cache, const struct transfer *t,
+	     struct frame *got)
+{
+	struct frame want = {.payload_bytes = cache->block_bytes,
+			     .layout = cache->layout};
+	int err = aibrix__frame_decode(cache->cpu, t->frame, got);
+
+	if (err)
+		return err;
+	memcpy(want.key, t->key.bytes, sizeof(t->key.bytes));
+	err = aibrix__frame_check(&want, got);
+	if (err)
+		return err;
+	/* Unsummed, or part of a block: whole, but not what is wanted here. */
+	if (got->flags == FRAME_SUM_XXH3 ||
+	    (got->flags == FRAME_SUM_NONE &&
+	     cache->flags & AIBRIX_CACHE_NO_L2_VERIFY))
+		return AIBRIX_OK;
+	return AIBRIX_E_UNSUPPORTED;
+}
+
 /* Is what arrived the block that was asked for?  OK with its sum, E_CORRUPT,
  * or another status: a miss. */
 static int
 value_check(const aibrix_cache *cache, const struct transfer *t,
 	    const aibrix_done *done, uint64_t *sum)
 {
-	struct frame got, want = {.payload_bytes = cache->block_bytes,
-				  .layout = cache->layout};
-	int err = done->status;
+	struct frame got = {0};
+	int err;
 
-	if (!err && done->bytes < FRAME_BYTES)
-		err = AIBRIX_E_CORRUPT;
-	if (!err)
-		err = aibrix__frame_decode(cache->cpu, t->frame, &got);
-	if (!err) {
-		memcpy(want.key, t->key.bytes, sizeof(t->key.bytes));
-		err = aibrix__frame_check(&want, &got);
+	if (done->status)
+		return done->status;
+	if (cache->flags & AIBRIX_CACHE_L2_RAW) {
+		if (done->bytes != cache->block_bytes)
+			return AIBRIX_E_NOT_FOUND; /* of another layout */
+	} else {
+		err = done->bytes < FRAME_BYTES ? AIBRIX_E_CORRUPT
+						: frame_verify(cache, t, &got);
+		if (err)
+			return err;
+		if (done->bytes != value_bytes(cache))
+			return AIBRIX_E_CORRUPT;
 	}
-	/* Unsummed, or part of a block: whole, but not what is stored here. */
-	if (!err && got.flags != FRAME_SUM_XXH3)
-		err = AIBRIX_E_UNSUPPORTED;
-	if (!err) {
-		*sum = aibrix__l1_sum(cache, t->slot);
-		if (done->bytes - FRAME_BYTES != cache->block_bytes ||
-		    *sum != got.checksum)
-			err = AIBRIX_E_CORRUPT;
-	}
-	return err;
+	*sum = sums_are_kept(cache) ? aibrix__l1_sum(cache, t->slot) : 0;
+	if (cache->flags & (AIBRIX_CACHE_L2_RAW | AIBRIX_CACHE_NO_L2_VERIFY))
+		return AIBRIX_OK;
+	return *sum == got.checksum ? AIBRIX_OK : AIBRIX_E_CORRUPT;
 }
 
 /* A miss is no fault, and neither is a value of somebody else's layout. */

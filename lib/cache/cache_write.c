@@ -42,7 +42,8 @@ frame_make(const aibrix_cache *cache, const aibrix_key *key, uint32_t slot,
 	   uint8_t out[FRAME_BYTES])
 {
 	const struct origin *origin = &cache->origins[slot];
-	struct frame f = {.flags = FRAME_SUM_XXH3,
+	struct frame f = {.flags = sums_are_kept(cache) ? FRAME_SUM_XXH3
+							: FRAME_SUM_NONE,
 			  .tokens = cache->block_tokens,
 			  .payload_bytes = cache->block_bytes,
 			  .stored_bytes = cache->block_bytes,
@@ -74,7 +75,8 @@ aibrix__l2_write(aibrix_cache *cache, uint64_t now_ns)
 		aibrix__l2_unqueue(cache, slot);
 		aibrix__l1_pin(cache, slot);
 		t->slot = slot;
-		frame_make(cache, &key, slot, t->frame);
+		if (frame_bytes(cache))
+			frame_make(cache, &key, slot, t->frame);
 		aibrix__batch_add(&batch, t, 0);
 	}
 	aibrix__batch_flush(&batch);

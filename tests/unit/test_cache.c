@@ -26,7 +26,7 @@ Test(cache, sizes_that_hold_no_block_are_refused)
 	o.evict = 99;
 	cr_expect_eq(open_with(&o), AIBRIX_E_INVAL);
 	o.evict = 0;
-	o.flags = 4;
+	o.flags = 1u << 31;
 	cr_expect_eq(open_with(&o), AIBRIX_E_ABI);
 	o.flags = 0;
 	o.size = 4;

@@ -316,6 +316,148 @@ stat_with_fault(struct store_fault fault, uint64_t want)
 	return s;
 }
 
+/* A cache with flags, over a store of its own values' length. */
+static aibrix_cache *
+cache_with(aibrix_store *store, uint32_t flags)
+{
+	aibrix_cache_opts o = {.size = sizeof(o),
+			       .block_bytes = BLOCK,
+			       .l1_bytes = 8 * BLOCK,
+			       .l2 = store,
+			       .flags = flags};
+	aibrix_cache *cache = NULL;
+
+	cr_assert_eq(aibrix_cache_new(&o, &cache), AIBRIX_OK);
+	return cache;
+}
+
+/* One request to the store itself. */
+static aibrix_done
+store_ask(aibrix_store *store, uint32_t op, const aibrix_key *key, void *at,
+	  uint64_t bytes)
+{
+	aibrix_iov iov = {at, bytes};
+	aibrix_io io = {.key = key->bytes,
+			.key_bytes = sizeof(key->bytes),
+			.op = op,
+			.iov = &iov,
+			.n_iov = op == AIBRIX_STORE_DELETE ? 0 : 1,
+			.priority = AIBRIX_PRIORITY_GET};
+	aibrix_done done = {.status = AIBRIX_E_STATE};
+	uint32_t n;
+
+	cr_assert_eq(aibrix_store_submit(store, &io, 1, 1, &n), AIBRIX_OK);
+	cr_assert_eq(aibrix_store_poll(store, &done, 1, 1, 0, &n), AIBRIX_OK);
+	cr_assert_eq(n, 1);
+	return done;
+}
+
+Test(cache_l2, raw_values_are_the_bytes_of_the_block_alone)
+{
+	aibrix_store_opts o = {.size = sizeof(o),
+			       .capacity_bytes = 64 * BLOCK,
+			       .value_bytes = BLOCK};
+	aibrix_key key = key_of(2, 0), shorter = key_of(3, 0);
+	uint8_t bytes[BLOCK];
+	aibrix_store *store;
+	aibrix_cache *cache;
+
+	cr_assert_eq(aibrix_store_open(&o, &store), AIBRIX_OK);
+	cache = cache_with(store, AIBRIX_CACHE_L2_RAW);
+	cr_assert_eq(put_blocks(cache, 1, 3), 3);
+	settle_all(cache, 1);
+	aibrix_cache_free(cache);
+	for (uint32_t i = 0; i < 3; i++) {
+		aibrix_key own = key_of(1, i);
+		aibrix_done done =
+			store_ask(store, AIBRIX_STORE_GET, &own, bytes, BLOCK);
+
+		cr_expect_eq(done.status, AIBRIX_OK);
+		cr_expect_eq(done.bytes, BLOCK);
+		cr_expect_eq(bytes[BLOCK - 1], byte_of(1, i));
+	}
+
+	/* What another program wrote is read. */
+	memset(bytes, byte_of(2, 0), BLOCK);
+	store_ask(store, AIBRIX_STORE_PUT, &key, bytes, BLOCK);
+	store_ask(store, AIBRIX_STORE_PUT, &shorter, bytes, BLOCK - 1);
+	cache = cache_with(store, AIBRIX_CACHE_L2_RAW);
+	cr_expect_eq(count_blocks(cache, 1, 4), 3);
+	cr_expect_eq(count_blocks(cache, 2, 4), 1);
+	cr_expect_eq(count_blocks(cache, 3, 4), 0, "another length: a miss");
+	cr_expect_eq(stat_of(cache).l2_errors, 0);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
+Test(cache_l2, raw_and_framed_values_do_not_pass_for_each_other)
+{
+	aibrix_store *store = new_store(64);
+	aibrix_cache *cache;
+
+	store_blocks(store, 1, 2);
+	cache = cache_with(store, AIBRIX_CACHE_L2_RAW);
+	cr_expect_eq(count_blocks(cache, 1, 2), 0);
+	cr_assert_eq(put_blocks(cache, 2, 2), 2);
+	settle_all(cache, 1);
+	aibrix_cache_free(cache);
+	cache = new_cache(8, store);
+	cr_expect_eq(count_blocks(cache, 2, 2), 0);
+	cr_expect_eq(count_blocks(cache, 1, 2), 2);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
+Test(cache_l2, who_trusts_l2_is_handed_what_it_has)
+{
+	struct store_fault flip = {.kind = FAULT_CORRUPT,
+				   .op = AIBRIX_STORE_GET,
+				   .arg = FRAME_BYTES + 5};
+	struct store_fault key = {
+		.kind = FAULT_CORRUPT, .op = AIBRIX_STORE_GET, .arg = 40};
+	aibrix_store *store = new_store(64);
+	uint64_t lease, busy, n = 0;
+	aibrix_key k = key_of(1, 0);
+	aibrix_cache *cache;
+
+	store_blocks(store, 1, 1);
+	cache = cache_with(store, AIBRIX_CACHE_NO_L2_VERIFY);
+	aibrix__store_faults(store, &flip, 1);
+	cr_assert_eq(aibrix_cache_acquire(cache, &k, 1, 0, 1, &lease, &n),
+		     AIBRIX_E_AGAIN);
+	for (int i = 0; i < 8; i++)
+		cr_assert_eq(aibrix_cache_poll(cache, 1, 0, &busy), AIBRIX_OK);
+	cr_assert_eq(aibrix_cache_state(cache, lease, &n), AIBRIX_OK);
+	cr_expect_eq(n, 1, "the sum was not asked");
+	cr_assert_eq(aibrix_cache_release(cache, lease), AIBRIX_OK);
+	aibrix_cache_free(cache);
+
+	cache = cache_with(store, AIBRIX_CACHE_NO_L2_VERIFY);
+	aibrix__store_faults(store, &key, 1);
+	cr_expect_eq(count_blocks(cache, 1, 1), 0, "its frame still is");
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
+Test(cache_l2, values_without_a_sum_are_for_those_who_trust)
+{
+	uint32_t trusting =
+		AIBRIX_CACHE_NO_L2_VERIFY | AIBRIX_CACHE_NO_L1_VERIFY;
+	aibrix_store *store = new_store(64);
+	aibrix_cache *cache = cache_with(store, trusting);
+
+	cr_assert_eq(put_blocks(cache, 1, 2), 2);
+	settle_all(cache, 1);
+	aibrix_cache_free(cache);
+	cache = new_cache(8, store);
+	cr_expect_eq(count_blocks(cache, 1, 2), 0);
+	aibrix_cache_free(cache);
+	cache = cache_with(store, trusting);
+	cr_expect_eq(count_blocks(cache, 1, 2), 2);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
 Test(cache_l2, a_fault_of_l2_is_a_miss)
 {
 	static const int32_t faults[] = {AIBRIX_E_IO, AIBRIX_E_CLOSED,
