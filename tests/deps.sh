@@ -12,6 +12,7 @@ build="gcc libc6-dev meson ninja-build pkg-config
 	libmsgpack-dev libnuma-dev libzmq3-dev"
 tests="g++ clang llvm clang-format libcriterion-dev binutils git
 	python3 python3-cffi python3-pycparser python3-zmq
+	redis-server redis-tools openssl
 	spin"
 
 die()
