@@ -12,6 +12,7 @@
 #include <aibrix/fleet.h>
 #include <aibrix/hash.h>
 #include <aibrix/index.h>
+#include <aibrix/key_text.h>
 #include <aibrix/pool.h>
 #include <aibrix/predict.h>
 #include <aibrix/prefix.h>
