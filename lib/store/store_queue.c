@@ -1,9 +1,21 @@
 /*
- * The queue of a backend that works inside poll.
+ * The queue of a backend that blocks.
  *
  *   submit --> [probe] [get] [put] [background] --> serve --> done
  *                 |  late or cancelled                          ^
  *                 +------------> [ended] -----------------------+
+ *
+ * Service happens inside poll.  When the host lends threads and the backend
+ * allows it, up to QUEUE_WORKERS of them take from the same lists at once
+ * and put what is done into one more:
+ *
+ *   [probe] [get] [put] [background] --> worker --> [done] --> poll
+ *
+ * A worker stays while there is something to take, so a busy store asks its
+ * host for a thread now and then, not for each request.  One lock is enough:
+ * it is held for some tens of nanoseconds, service takes microseconds and
+ * more.  A request under way on a thread is nobody else's: deadline and
+ * cancel wait for it, and so does close.
  *
  * Service is in order of priority, then of arrival.  Requests are numbers
  * in rings of numbers, so moving one between lists costs four stores and
@@ -23,69 +35,43 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "store/store_queue_lists.h"
 
-static uint32_t
-list_head(const struct queue *q, uint32_t list)
-{
-	return q->conf->max_inflight + list;
-}
+/* A blocking poll looks at the host's clock again after this time at most:
+ * that clock need not be the one by which the system waits. */
+static const uint64_t nap_ns = 10000000;
 
-/* First request of a list; its head when it is empty. */
-static uint32_t
-list_first(const struct queue *q, uint32_t list)
+static void
+queue_lock(struct queue *q)
 {
-	return q->nodes[list_head(q, list)].next;
+	if (q->threads)
+		pthread_mutex_lock(&q->lock);
 }
 
 static void
-request_unlink(struct queue *q, uint32_t id)
+queue_unlock(struct queue *q)
 {
-	struct queue_node *node = &q->nodes[id];
-
-	q->nodes[node->prev].next = node->next;
-	q->nodes[node->next].prev = node->prev;
-	q->requests[id].list = LIST_NONE;
+	if (q->threads)
+		pthread_mutex_unlock(&q->lock);
 }
 
+/* The eventfd's count is 1 or 0. */
 static void
-request_link(struct queue *q, uint32_t id, uint32_t list)
+fd_update(struct queue *q)
 {
-	uint32_t head = list_head(q, list), last = q->nodes[head].prev;
+	uint64_t count = 1;
+	int work = queue_has_work(q);
 
-	q->nodes[id] = (struct queue_node){head, last};
-	q->nodes[last].next = id;
-	q->nodes[head].prev = id;
-	q->requests[id].list = list;
-}
-
-static void
-request_end(struct queue *q, uint32_t id, int32_t status)
-{
-	request_unlink(q, id);
-	request_link(q, id, LIST_ENDED);
-	q->requests[id].status = status;
-}
-
-/* The eventfd's count only says "some": it is 1 or 0. */
-static void
-fd_raise(const struct queue *q)
-{
-	const uint64_t one = 1;
-
-	/* Cannot fail: the count is 0 and the descriptor is ours. */
-	if (q->fd >= 0 && write(q->fd, &one, sizeof(one)) < 0)
-		assert(errno == EAGAIN);
-}
-
-static void
-fd_lower(const struct queue *q)
-{
-	uint64_t count;
-
-	if (q->fd >= 0 && read(q->fd, &count, sizeof(count)) < 0)
+	if (q->fd < 0 || work == q->raised)
+		return;
+	q->raised = work;
+	/* Cannot fail: the count is known and the descriptor is ours. */
+	if ((work ? write(q->fd, &count, sizeof(count))
+		  : read(q->fd, &count, sizeof(count))) < 0)
 		assert(errno == EAGAIN);
 }
 
@@ -112,6 +98,59 @@ aibrix__queue_open(struct queue *q, const aibrix_backend_conf *conf,
 	return AIBRIX_OK;
 }
 
+/* Waits are measured on the clock that never jumps. */
+static int
+change_open(pthread_cond_t *change)
+{
+	pthread_condattr_t attr;
+	int err;
+
+	if (pthread_condattr_init(&attr))
+		return AIBRIX_E_NOMEM;
+	err = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	if (!err)
+		err = pthread_cond_init(change, &attr);
+	pthread_condattr_destroy(&attr);
+	return err ? AIBRIX_E_NOMEM : AIBRIX_OK;
+}
+
+int
+aibrix__queue_open_threads(struct queue *q, const aibrix_backend_conf *conf,
+			   void *backend, queue_serve *serve,
+			   queue_publish *publish)
+{
+	int err = aibrix__queue_open(q, conf, backend, serve);
+
+	q->publish = publish;
+	if (err || !conf->run)
+		return err;
+	err = change_open(&q->change);
+	if (err)
+		return err;
+	if (pthread_mutex_init(&q->lock, NULL)) {
+		pthread_cond_destroy(&q->change);
+		return AIBRIX_E_NOMEM;
+	}
+	q->owner = getpid();
+	q->threads = 1;
+	return AIBRIX_OK;
+}
+
+/* After a fork the child has no such threads, and perhaps their lock. */
+static void
+workers_end(struct queue *q)
+{
+	if (!q->threads || q->owner != getpid())
+		return;
+	pthread_mutex_lock(&q->lock);
+	q->closing = 1;
+	while (q->workers)
+		pthread_cond_wait(&q->change, &q->lock);
+	pthread_mutex_unlock(&q->lock);
+	pthread_cond_destroy(&q->change);
+	pthread_mutex_destroy(&q->lock);
+}
+
 void
 aibrix__queue_close(struct queue *q)
 {
@@ -119,45 +158,14 @@ aibrix__queue_close(struct queue *q)
 
 	if (!q->conf)
 		return;
+	workers_end(q);
 	n = q->conf->max_inflight;
 	if (q->fd >= 0)
 		close(q->fd);
 	aibrix__free(q->conf->alloc, q->nodes, (size_t)n + LISTS,
 		     sizeof(*q->nodes));
 	aibrix__free(q->conf->alloc, q->requests, n, sizeof(*q->requests));
-}
-
-int
-aibrix__queue_submit(void *backend, const aibrix_io *ios, uint32_t n,
-		     uint64_t now_ns, uint32_t *accepted)
-{
-	struct queue *q = backend;
-
-	(void)now_ns;
-	if (n && !q->waiting)
-		fd_raise(q);
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t id = (uint32_t)ios[i].tag;
-
-		assert(id < q->conf->max_inflight);
-		q->requests[id] = (struct queued){.io = ios[i]};
-		request_link(q, id, LIST_PRIORITY + ios[i].priority);
-		if (ios[i].deadline_ns < q->earliest)
-			q->earliest = ios[i].deadline_ns;
-	}
-	q->waiting += n;
-	*accepted = n;
-	return AIBRIX_OK;
-}
-
-void
-aibrix__queue_cancel(void *backend, uint64_t tag)
-{
-	struct queue *q = backend;
-
-	assert(tag < q->conf->max_inflight);
-	if (q->requests[tag].list != LIST_ENDED)
-		request_end(q, (uint32_t)tag, AIBRIX_E_CANCELED);
+	q->conf = NULL;
 }
 
 /* End what is late and find the next lower bound. */
@@ -170,7 +178,7 @@ queue_expire(struct queue *q, uint64_t now_ns)
 	for (uint32_t list = 0; list < LISTS; list++) {
 		uint32_t next;
 
-		if (list == LIST_ENDED)
+		if (list == LIST_ENDED || list == LIST_DONE)
 			continue;
 		for (uint32_t id = list_first(q, list);
 		     id != list_head(q, list); id = next) {
@@ -234,46 +242,144 @@ value_flip(const aibrix_io *io, uint64_t at)
 	}
 }
 
-/* Serve, as the script wants it; 0: the request waits on. */
+/*
+ * Take this request out of its list and serve it as the script wants it, with
+ * the queue unlocked meanwhile; 0: it waits on.
+ */
 static int
 request_serve(struct queue *q, uint32_t id, aibrix_done *done)
 {
 	struct queued *r = &q->requests[id];
 	const struct store_fault *fault = request_fault(q, r);
 
+	*done = (aibrix_done){.tag = id};
+	request_unlink(q, id);
 	if (fault &&
 	    (fault->kind == FAULT_DELAY || fault->kind == FAULT_DROP)) {
-		request_unlink(q, id);
 		request_link(q, id, LIST_HELD);
 		r->hold =
 			fault->kind == FAULT_DROP ? AIBRIX_FOREVER : fault->arg;
 		return 0;
 	}
-	request_unlink(q, id);
 	if (fault && fault->kind == FAULT_STATUS) {
 		done->status = fault->status;
 		done->os_error = fault->status == AIBRIX_E_IO ? EIO : 0;
 		return 1;
 	}
+	queue_unlock(q);
 	q->serve(q->backend, &r->io, done);
 	/* Only a GET's memory is the store's to write. */
 	if (fault && fault->kind == FAULT_CORRUPT &&
 	    r->io.op == AIBRIX_STORE_GET && done->status == AIBRIX_OK &&
 	    fault->arg < done->bytes)
 		value_flip(&r->io, fault->arg);
+	queue_lock(q);
 	return 1;
 }
 
-/* Who is next, or max_inflight. */
+/* Who is to be served next, or max_inflight. */
 static uint32_t
 queue_next(const struct queue *q)
 {
-	static const uint32_t order[] = {LIST_ENDED, 0, 1, 2, 3};
-
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-		if (list_first(q, order[i]) != list_head(q, order[i]))
-			return list_first(q, order[i]);
+	for (uint32_t list = 0; q->waiting && list < LIST_ENDED; list++)
+		if (!list_empty(q, list))
+			return list_first(q, list);
 	return q->conf->max_inflight;
+}
+
+/* What a thread of the host does: serve until nothing waits. */
+static void
+queue_work(void *arg)
+{
+	struct queue *q = arg;
+	uint32_t id, none = q->conf->max_inflight;
+
+	queue_lock(q);
+	q->busy++;
+	while (!q->closing && (id = queue_next(q)) != none) {
+		aibrix_done done;
+
+		if (request_serve(q, id, &done)) {
+			q->requests[id].done = done;
+			request_link(q, id, LIST_DONE);
+		}
+		fd_update(q);
+		pthread_cond_broadcast(&q->change);
+	}
+	q->busy--;
+	q->workers--;
+	fd_update(q);
+	pthread_cond_broadcast(&q->change);
+	/* The last use: close goes on as soon as it has the lock. */
+	queue_unlock(q);
+}
+
+/*
+ * Ask for a thread for each request that waits, up to the bound.  Without
+ * the lock: the host may do the work in the call.  Where it refuses, poll
+ * serves as long as no worker is there.
+ */
+static void
+workers_start(struct queue *q)
+{
+	const aibrix_backend_conf *conf = q->conf;
+	int refused = 0;
+
+	if (!q->threads)
+		return;
+	queue_lock(q);
+	while (!refused && q->workers < QUEUE_WORKERS &&
+	       q->workers - q->busy < q->waiting) {
+		q->workers++;
+		queue_unlock(q);
+		refused = conf->run(conf->run_ctx, queue_work, q);
+		queue_lock(q);
+		q->workers -= refused != 0;
+	}
+	fd_update(q);
+	queue_unlock(q);
+}
+
+int
+aibrix__queue_submit(void *backend, const aibrix_io *ios, uint32_t n,
+		     uint64_t now_ns, uint32_t *accepted)
+{
+	struct queue *q = backend;
+
+	(void)now_ns;
+	queue_lock(q);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t id = (uint32_t)ios[i].tag;
+
+		assert(id < q->conf->max_inflight);
+		q->requests[id] =
+			(struct queued){.io = ios[i], .list = LIST_NONE};
+		request_link(q, id, LIST_PRIORITY + ios[i].priority);
+		if (ios[i].deadline_ns < q->earliest)
+			q->earliest = ios[i].deadline_ns;
+	}
+	q->inflight += n;
+	if (!q->threads)
+		fd_update(q);
+	queue_unlock(q);
+	workers_start(q);
+	*accepted = n;
+	return AIBRIX_OK;
+}
+
+void
+aibrix__queue_cancel(void *backend, uint64_t tag)
+{
+	struct queue *q = backend;
+
+	assert(tag < q->conf->max_inflight);
+	queue_lock(q);
+	if (q->requests[tag].list < LIST_ENDED ||
+	    q->requests[tag].list == LIST_HELD) {
+		request_end(q, (uint32_t)tag, AIBRIX_E_CANCELED);
+		fd_update(q);
+	}
+	queue_unlock(q);
 }
 
 /* Complete one request; 0 when none can be completed now. */
@@ -281,21 +387,20 @@ static int
 queue_step(struct queue *q, aibrix_done *done)
 {
 	uint32_t id, none = q->conf->max_inflight;
+	uint32_t list = list_empty(q, LIST_ENDED) ? LIST_DONE : LIST_ENDED;
 
-	for (id = queue_next(q); id != none; id = queue_next(q)) {
-		*done = (aibrix_done){.tag = id};
-		if (q->requests[id].list == LIST_ENDED) {
-			request_unlink(q, id);
-			done->status = q->requests[id].status;
-			break;
-		}
-		if (request_serve(q, id, done))
-			break;
+	id = list_first(q, list);
+	if (id != list_head(q, list)) {
+		*done = q->requests[id].done;
+		request_unlink(q, id);
+	} else {
+		do {
+			id = q->workers ? none : queue_next(q);
+		} while (id != none && !request_serve(q, id, done));
+		if (id == none)
+			return 0;
 	}
-	if (id == none)
-		return 0;
-	if (--q->waiting == 0)
-		fd_lower(q);
+	q->inflight--;
 	return 1;
 }
 
@@ -305,11 +410,36 @@ time_read(const struct queue *q)
 	return q->conf->clock(q->conf->clock_ctx);
 }
 
+/* Sleep until a thread is done or a deadline has come, for at most ns; the
+ * lock is held. */
+static void
+queue_sleep(struct queue *q, uint64_t now_ns, uint64_t ns)
+{
+	const uint64_t second = 1000000000;
+	struct timespec until;
+	uint64_t sum;
+
+	if (!q->workers)
+		return;
+	if (q->earliest <= now_ns)
+		return;
+	if (ns > q->earliest - now_ns)
+		ns = q->earliest - now_ns;
+	if (ns > nap_ns)
+		ns = nap_ns;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	sum = (uint64_t)until.tv_nsec + ns;
+	until.tv_sec += (time_t)(sum / second);
+	until.tv_nsec = (long)(sum % second);
+	pthread_cond_timedwait(&q->change, &q->lock, &until);
+}
+
 /*
- * Service blocks, so there is nothing to sleep for: the loop ends with the
- * first round unless a script holds requests back.  Without a time-out the
- * clock is not read, and all of cap is served at now_ns; with one, service
- * stops once the time is over and there is something to hand out.
+ * Without threads service blocks, so there is nothing to sleep for: the loop
+ * ends with the first round unless a script holds requests back.  Without a
+ * time-out the clock is not read, and all of cap is served at now_ns; with
+ * one, service stops once the time is over and there is something to hand
+ * out.
  */
 int
 aibrix__queue_poll(void *backend, aibrix_done *dones, uint32_t cap,
@@ -318,9 +448,14 @@ aibrix__queue_poll(void *backend, aibrix_done *dones, uint32_t cap,
 	struct queue *q = backend;
 	uint64_t start = timeout_ns ? time_read(q) : 0, passed = 0;
 	uint32_t got = 0;
+	int again;
 
 	do {
+		queue_lock(q);
 		queue_unhold(q);
+		queue_unlock(q);
+		workers_start(q);
+		queue_lock(q);
 		while (got < cap &&
 		       (!got || !timeout_ns || passed < timeout_ns)) {
 			queue_expire(q, now_ns + passed);
@@ -332,7 +467,14 @@ aibrix__queue_poll(void *backend, aibrix_done *dones, uint32_t cap,
 		}
 		if (!got && timeout_ns)
 			passed = time_read(q) - start;
-	} while (!got && cap && q->waiting && passed < timeout_ns);
+		again = !got && cap && q->inflight && passed < timeout_ns;
+		if (again)
+			queue_sleep(q, now_ns + passed, timeout_ns - passed);
+		fd_update(q);
+		queue_unlock(q);
+	} while (again);
+	if (q->publish)
+		q->publish(q->backend);
 	*n = got;
 	return AIBRIX_OK;
 }
@@ -343,6 +485,15 @@ aibrix__queue_fd(const void *backend)
 	const struct queue *q = backend;
 
 	return q->fd;
+}
+
+/* Without threads the descriptor is readable while anything waits. */
+uint64_t
+aibrix__queue_wake(const void *backend)
+{
+	const struct queue *q = backend;
+
+	return q->threads ? q->earliest : AIBRIX_FOREVER;
 }
 
 void

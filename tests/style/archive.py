@@ -41,6 +41,10 @@ MAY_CALL = {
         fstat fsync ftruncate link lseek lstat mmap munmap nanosleep open openat poll
         posix_fallocate pread preadv pwrite pwritev read rename unlink
         write errno_location""".split() + LOCKS,
+    "store/store_queue": """getpid pthread_cond_broadcast pthread_cond_destroy
+        pthread_cond_init pthread_cond_timedwait pthread_cond_wait
+        pthread_condattr_destroy pthread_condattr_init
+        pthread_condattr_setclock""".split(),
 }
 # Put there by compilers and linkers.
 RUNTIME = re.compile(r"_GLOBAL_OFFSET_TABLE_|__assert_fail|__stack_chk_fail|"
