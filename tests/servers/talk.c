@@ -107,12 +107,21 @@ talk_send(int fd, const void *bytes, size_t n)
 	return 0;
 }
 
+/* In one piece: a server that resets may do so before a second one. */
 int
 talk_line(int fd, const char *line)
 {
-	return talk_send(fd, line, strlen(line)) || talk_send(fd, "\r\n", 2)
-		       ? -1
-		       : 0;
+	size_t n = strlen(line);
+	char *whole = malloc(n + 2);
+	int status;
+
+	if (!whole)
+		return -1;
+	memcpy(whole, line, n);
+	memcpy(whole + n, "\r\n", 2);
+	status = talk_send(fd, whole, n + 2);
+	free(whole);
+	return status;
 }
 
 static int
