@@ -88,6 +88,7 @@ struct fake_opts {
 	 */
 	int script;
 	int manual;           /* 1: no thread; fake_turn */
+	int full;             /* 1: to connect takes for ever; TCP only */
 	const char *path;     /* Unix socket; NULL: a port of 127.0.0.1 */
 	const char *password; /* without AUTH there is no service */
 	const struct fake_slots *slots; /* borrowed */

@@ -81,7 +81,8 @@ struct fake {
 	pthread_cond_t turned;
 	pthread_t thread;
 	int listener, wake, port, port_holder;
-	int stop, refuse, manual, script;
+	int stop, refuse, manual, script, full;
+	int fillers[2]; /* connections that fill the queue of the port */
 	const struct fake_rule *rules;
 	uint64_t matched[FAKE_RULES];
 	const struct fake_slots *slots;

@@ -60,7 +60,7 @@ listen_unix(const char *path)
 }
 
 static int
-listen_tcp(int port)
+listen_tcp(int port, int backlog)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
 				      .sin_port = htons((uint16_t)port)};
@@ -70,9 +70,30 @@ listen_tcp(int port)
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) ||
-	    listen(fd, BACKLOG))
+	    listen(fd, backlog))
 		abort();
 	return fd;
+}
+
+/*
+ * The queue of a port that nobody accepts from has room for backlog + 1: these
+ * two fill it, the one or the other, and the next one is not answered.
+ */
+static void
+queue_fill(struct fake *fake)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_port = htons((uint16_t)fake->port)};
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	for (size_t i = 0; i < 2; i++) {
+		fake->fillers[i] = socket(
+			AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		if (connect(fake->fillers[i], (const struct sockaddr *)&address,
+			    sizeof(address)) &&
+		    errno != EINPROGRESS)
+			abort();
+	}
 }
 
 static void
@@ -84,8 +105,10 @@ listener_turn(struct fake *fake)
 			unlink(fake->path);
 		fake->listener = -1;
 	} else if (!fake->refuse && fake->listener < 0) {
-		fake->listener = fake->path ? listen_unix(fake->path)
-					    : listen_tcp(fake->port);
+		fake->listener = fake->path
+					 ? listen_unix(fake->path)
+					 : listen_tcp(fake->port,
+						      fake->full ? 0 : BACKLOG);
 	}
 }
 
@@ -93,8 +116,8 @@ static void
 polled_fill(const struct fake *fake, struct polled *polled)
 {
 	polled->fds[0] = (struct pollfd){.fd = fake->wake, .events = POLLIN};
-	polled->fds[1] =
-		(struct pollfd){.fd = fake->listener, .events = POLLIN};
+	polled->fds[1] = (struct pollfd){.fd = fake->full ? -1 : fake->listener,
+					 .events = POLLIN};
 	for (size_t i = 0; i < FAKE_CONNECTIONS; i++) {
 		const struct fake_conn *conn = &fake->conns[i];
 		short events = conn->deaf ? POLLRDHUP : POLLIN;
@@ -213,6 +236,7 @@ fake_start(const struct fake_opts *opts)
 	fake->listener = fake->port_holder = -1;
 	fake->manual = opts->manual;
 	fake->script = opts->script;
+	fake->full = opts->full;
 	fake->rules = rules_checked(opts->rules);
 	fake->slots = opts->slots;
 	fake->n_slots = opts->n_slots;
@@ -222,6 +246,8 @@ fake_start(const struct fake_opts *opts)
 		fake->port = redis__port(&fake->port_holder);
 	fake->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	listener_turn(fake);
+	if (fake->full)
+		queue_fill(fake);
 	if (!fake->manual &&
 	    pthread_create(&fake->thread, NULL, loop, fake) != 0)
 		abort();
@@ -247,6 +273,8 @@ fake_stop(struct fake *fake)
 		free(fake->entries[i].value);
 	}
 	close(fake->wake);
+	for (size_t i = 0; fake->full && i < 2; i++)
+		close(fake->fillers[i]);
 	if (fake->port_holder >= 0)
 		close(fake->port_holder);
 	pthread_cond_destroy(&fake->turned);

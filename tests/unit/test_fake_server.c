@@ -1,10 +1,13 @@
 /* The server that does wrong on request, tested itself. */
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <criterion/criterion.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "fake_server.h"
@@ -356,6 +359,27 @@ Test(fake_server, refusing_ends_and_begins_at_the_same_port)
 	SAYS(other, "PING", "+PONG\r\n");
 	close(other);
 	stop_well(fake, fd);
+}
+
+Test(fake_server, a_full_port_neither_accepts_nor_refuses)
+{
+	const struct fake_opts opts = {.full = 1};
+	struct fake *fake = fake_start(&opts);
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	struct pollfd polled = {.fd = fd, .events = POLLOUT};
+
+	address.sin_port = htons((uint16_t)fake_port(fake));
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	cr_assert_lt(
+		connect(fd, (const struct sockaddr *)&address, sizeof(address)),
+		0);
+	cr_assert_eq(errno, EINPROGRESS);
+	/* Where loopback answers, it has done so before connect returns. */
+	cr_assert_eq(poll(&polled, 1, 0), 0);
+	cr_assert_eq(fake_accepted(fake), 0);
+	close(fd);
+	fake_stop(fake);
 }
 
 Test(fake_server, idle_connections_hear_what_nobody_asked_for_and_end)

@@ -1,10 +1,12 @@
 /* The tools that start Redis for other tests, tested themselves. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include <criterion/criterion.h>
 
@@ -229,6 +231,41 @@ Test(redis_tools, nothing_is_left_of_a_stopped_server)
 	cr_assert_eq(server.pid, 0);
 	cr_assert_neq(access(folder, F_OK), 0);
 	cr_assert_lt(talk_tcp("127.0.0.1", port), 0);
+}
+
+Test(redis_tools, a_server_does_not_outlive_a_test_that_is_killed)
+{
+	struct redis_server server = server_up(NULL);
+	int64_t end = talk_now_ms() + TALK_HANG_MS;
+	int ends[2], fd;
+	pid_t child;
+
+	/* Another process starts one and tells us where. */
+	redis_stop(&server);
+	cr_assert_eq(pipe(ends), 0);
+	child = fork();
+	if (child == 0) {
+		if (redis_start(&server, NULL) == 0 &&
+		    write(ends[1], &server, sizeof(server)) > 0)
+			pause();
+		_exit(1);
+	}
+	close(ends[1]);
+	cr_assert_eq(read(ends[0], &server, sizeof(server)),
+		     (ssize_t)sizeof(server));
+	kill(child, SIGKILL);
+	cr_assert_eq(waitpid(child, NULL, 0), child);
+	while ((fd = talk_tcp("127.0.0.1", server.port)) >= 0) {
+		close(fd);
+		cr_assert_lt(talk_now_ms(), end);
+		talk_pause();
+	}
+	/* What is left is ours to remove, but neither process nor names. */
+	server.pid = 0;
+	server.reserved[0] = server.reserved[1] = -1;
+	redis_stop(&server);
+	cr_assert_neq(access(server.socket, F_OK), 0);
+	close(ends[0]);
 }
 
 Test(redis_tools, a_start_that_fails_says_why)
