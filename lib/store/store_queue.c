@@ -59,14 +59,15 @@ queue_unlock(struct queue *q)
 		pthread_mutex_unlock(&q->lock);
 }
 
-/* The eventfd's count is 1 or 0. */
+/* The eventfd's count is 1 or 0.  Until somebody has asked for it nobody
+ * looks, and two system calls for each request are saved. */
 static void
 fd_update(struct queue *q)
 {
 	uint64_t count = 1;
 	int work = queue_has_work(q);
 
-	if (q->fd < 0 || work == q->raised)
+	if (!q->watched || work == q->raised)
 		return;
 	q->raised = work;
 	/* Cannot fail: the count is known and the descriptor is ours. */
@@ -82,6 +83,7 @@ aibrix__queue_open(struct queue *q, const aibrix_backend_conf *conf,
 	uint32_t n = conf->max_inflight;
 
 	*q = (struct queue){.conf = conf,
+			    .self = q,
 			    .backend = backend,
 			    .serve = serve,
 			    .fd = -1,
@@ -482,8 +484,15 @@ aibrix__queue_poll(void *backend, aibrix_done *dones, uint32_t cap,
 int
 aibrix__queue_fd(const void *backend)
 {
-	const struct queue *q = backend;
+	const struct queue *same = backend;
+	struct queue *q = same->self;
 
+	if (q->fd >= 0) {
+		queue_lock(q);
+		q->watched = 1;
+		fd_update(q);
+		queue_unlock(q);
+	}
 	return q->fd;
 }
 

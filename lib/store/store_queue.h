@@ -51,7 +51,9 @@ struct queue {
 	struct queue_node *nodes; /* max_inflight, then LISTS heads */
 	uint32_t inflight;        /* accepted and not handed out */
 	uint32_t waiting;         /* of them, in the lists of priorities */
+	struct queue *self;       /* for calls that are const */
 	int fd;                   /* readable while poll has work, or -1 */
+	int watched;              /* somebody has asked for it */
 	int raised;
 	uint64_t earliest; /* no waiting request's deadline is before it */
 	const struct store_fault *faults;
