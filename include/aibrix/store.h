@@ -68,7 +68,7 @@ enum {
  * status: OK; E_NOT_FOUND (no such value: a miss, not a fault); E_TIMEOUT
  * (iov may hold part of a value); E_CANCELED; E_SPACE (GET: the value is
  * longer than iov, bytes is its length); E_INVAL (PUT: longer than
- * value_bytes); E_FULL; E_CORRUPT; E_IO with os_error; E_CLOSED;
+ * value_bytes); E_FULL; E_CORRUPT; E_IO with os_error; E_CLOSED; E_DENIED;
  * E_UNAVAILABLE.
  */
 typedef struct aibrix_done {
@@ -132,10 +132,25 @@ typedef struct aibrix_store_opts {
 	const struct aibrix_backend *user; /* USER: copied */
 	const void *backend_opts;          /* USER: what its open expects */
 	/* A thread of the host for what blocks: calls fn(arg) once, at any
-	   time, or returns not 0 and does not.  NULL: inside poll */
+	   time, or returns not 0 and does not.  NULL: inside poll.  At most
+	   8 calls are under way or waiting for one store; each may last as
+	   long as there are requests, and _free waits for all of them. */
 	int (*run)(void *run_ctx, void (*fn)(void *arg), void *arg);
 	void *run_ctx;
 	uint64_t seed; /* of jitter and names; 0: from the object's address */
+	/*
+	 * How long a miss of GET or PROBE is remembered and repeated without
+	 * asking the backend; at most an hour.  0: 1 s for a store behind a
+	 * network (AIBRIX_CAP_REMOTE), else not at all.  AIBRIX_FOREVER: not
+	 * at all.  A PUT through this store ends it at once; one through
+	 * another store is seen when the time is over.  The 16384 keys
+	 * missed last are kept as 64-bit fingerprints: a key that has
+	 * another one's is missed wrongly for that time, with a chance of
+	 * 2^-50 per request.
+	 */
+	uint64_t absent_ns;
+	/* Memory of GETs and PUTs in flight; 0: 1 GiB */
+	uint64_t inflight_bytes;
 } aibrix_store_opts;
 
 /*
@@ -173,8 +188,20 @@ AIBRIX_API void aibrix_store_free(aibrix_store *store);
  * Hand over up to n requests; *accepted becomes how many of them, from the
  * front, were taken.
  *
- * Fails: E_INVAL (the first request is malformed), E_FULL (max_inflight
- * reached: poll first).  A malformed request further on ends the prefix.
+ * Requests of priority PUT and BACKGROUND hold at most half of max_inflight
+ * and of inflight_bytes, so that reads find room.  A request that is alone
+ * is taken whatever its size.
+ *
+ * A request that asks for what another one in flight will answer waits for
+ * that one: GET and PROBE for a GET of the key, PROBE for a PROBE, PUT for a
+ * PUT, unless the other one is less urgent, or a PUT (for reads) or DELETE
+ * of the key was submitted or completed in between.  It has its own
+ * deadline, cancel and completion; when the other one fails, it is tried
+ * itself.
+ *
+ * Fails: E_INVAL (the first request is malformed), E_FULL (max_inflight or
+ * inflight_bytes reached: poll first), and what a USER table says.  A
+ * malformed request further on ends the prefix.
  * Since: 0.1.
  */
 AIBRIX_API AIBRIX_CHECK int aibrix_store_submit(aibrix_store *store,
@@ -205,7 +232,7 @@ AIBRIX_API AIBRIX_CHECK int aibrix_store_cancel(aibrix_store *store,
 						uint64_t tag);
 
 /* A descriptor that is readable when poll has work, or -1: poll works only
- * when called.  Borrowed.  Since: 0.1. */
+ * when called.  Always the same one.  Borrowed.  Since: 0.1. */
 AIBRIX_API int aibrix_store_fd(const aibrix_store *store);
 
 /* What the store is like: AIBRIX_CAP_* or-ed.  Since: 0.1. */
@@ -290,6 +317,9 @@ typedef struct aibrix_store_stat {
 	uint64_t refused;  /* requests kept from a node that was left alone */
 	uint64_t connects; /* connections made */
 	uint64_t strays;   /* completions of a USER table for no request */
+	uint64_t joined;   /* requests that waited for one in flight */
+	uint64_t absent;   /* misses repeated from memory */
+	uint64_t inflight_bytes; /* gauge: memory of GETs and PUTs */
 } aibrix_store_stat;
 
 /* Fails: E_INVAL (stat->size).  Since: 0.1. */

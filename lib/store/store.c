@@ -1,35 +1,38 @@
 /*
- * Front of all stores: one place that checks, copies and counts.
+ * Front of all stores: one place that checks, bounds, joins and counts.
  *
- *   caller --ios, tags--> front --ios, numbers--> backend
- *   caller <-dones, tags- front <-dones, numbers- backend
+ *                            +--> [ready]: a miss that is remembered
+ *   caller --ios, tags--> front --> [joined]: waits for one under way
+ *                            +--> ios, numbers --> backend
+ *   caller <-dones, tags-- front <-- dones, numbers -- backend
  *
  * A request in flight has a number below max_inflight; the front keeps the
- * caller's tag and the operation under it and hands the backend the number
+ * request and the caller's tag under it and hands the backend the number
  * instead.  So a backend can index an array by it, tags need not be unique,
  * and a completion that belongs to no request cannot reach the caller.
  *
- * Exactly one completion: a number is taken when the backend accepts the
- * request and given back when its completion is handed out, nowhere else.
+ * This file opens, closes and tells; store_submit.c is the way in,
+ * store_poll.c the way out, store_flight.c knows who waits for whom and
+ * store_absent.c which keys were missed.
  */
 
 #include <aibrix/store.h>
 
-#include <assert.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/versioned.h"
-#include "store/store_backend.h"
+#include "store/store_front.h"
 #include "store/store_queue.h"
 
 enum {
 	INFLIGHT_DEFAULT = 1024,
 	INFLIGHT_MAX = 1 << 20,
-	SUBMIT_BATCH = 32, /* requests handed to the backend at once */
-	NOT_PENDING = 255,
 	CAPS_KNOWN = AIBRIX_CAP_LASTING | AIBRIX_CAP_SHARED |
 		     AIBRIX_CAP_REMOTE | AIBRIX_CAP_BLOCKING,
 	FLAGS_KNOWN = AIBRIX_STORE_DURABLE | AIBRIX_STORE_BUFFERED |
@@ -39,30 +42,13 @@ enum {
 #define CAPACITY_DEFAULT (UINT64_C(1) << 30)
 #define VALUE_DEFAULT (UINT64_C(1) << 20)
 #define TIMEOUT_DEFAULT_NS UINT64_C(2000000000)
+#define INFLIGHT_BYTES_DEFAULT (UINT64_C(1) << 30)
+#define ABSENT_DEFAULT_NS UINT64_C(1000000000)
+#define ABSENT_MAX_NS UINT64_C(3600000000000)
 
 static const aibrix_backend *const backends[] = {
 	[AIBRIX_BACKEND_MEM] = &aibrix__store_mem,
 	[AIBRIX_BACKEND_FILE] = &aibrix__store_file,
-};
-
-struct pending {
-	uint64_t tag;
-	uint32_t op;   /* AIBRIX_STORE_*, or NOT_PENDING */
-	uint32_t next; /* of the numbers that are not taken */
-};
-
-struct aibrix_store {
-	aibrix_allocator alloc;
-	aibrix_log log;
-	aibrix_backend ops; /* no submit: not open */
-	void *backend;
-	aibrix_backend_conf conf;
-	aibrix_backend_stat backend_stat;
-	aibrix_store_stat stat;
-	uint64_t timeout_ns;
-	struct pending *pending; /* conf.max_inflight */
-	uint32_t next;           /* first number that is not taken */
-	uint32_t inflight;
 };
 
 static uint64_t
@@ -102,15 +88,44 @@ store_configure(aibrix_store *store, const aibrix_store_opts *opts)
 	};
 	store->timeout_ns =
 		opts->timeout_ns ? opts->timeout_ns : TIMEOUT_DEFAULT_NS;
-	if (conf->max_inflight > INFLIGHT_MAX ||
-	    conf->capacity_bytes < conf->value_bytes)
+	store->limit_bytes = opts->inflight_bytes ? opts->inflight_bytes
+						  : INFLIGHT_BYTES_DEFAULT;
+	return conf->max_inflight > INFLIGHT_MAX ||
+			       conf->capacity_bytes < conf->value_bytes
+		       ? AIBRIX_E_INVAL
+		       : AIBRIX_OK;
+}
+
+/* How long misses are remembered; AIBRIX_FOREVER is off, since a miss that
+ * nobody forgets would be wrong for good. */
+static int
+absent_configure(aibrix_store *store, const aibrix_store_opts *opts,
+		 uint32_t caps)
+{
+	uint64_t keep_ns = opts->absent_ns;
+
+	if (keep_ns == 0)
+		keep_ns = caps & AIBRIX_CAP_REMOTE ? ABSENT_DEFAULT_NS : 0;
+	else if (keep_ns == AIBRIX_FOREVER)
+		keep_ns = 0;
+	if (keep_ns > ABSENT_MAX_NS)
 		return AIBRIX_E_INVAL;
-	store->pending = aibrix__alloc(&store->alloc, conf->max_inflight,
-				       sizeof(*store->pending));
-	if (!store->pending)
+	return aibrix__absent_open(&store->absent, &store->alloc, keep_ns);
+}
+
+static int
+requests_open(aibrix_store *store)
+{
+	uint32_t n = store->conf.max_inflight;
+
+	store->requests =
+		aibrix__alloc(&store->alloc, n, sizeof(*store->requests));
+	store->links = aibrix__alloc(&store->alloc, n, sizeof(*store->links));
+	if (!store->requests || !store->links)
 		return AIBRIX_E_NOMEM;
-	for (uint32_t i = 0; i < conf->max_inflight; i++)
-		store->pending[i] = (struct pending){0, NOT_PENDING, i + 1};
+	for (uint32_t i = 0; i < n; i++)
+		store->links[i].next = i + 1;
+	store->unused.count = n;
 	return AIBRIX_OK;
 }
 
@@ -169,9 +184,18 @@ aibrix_store_open(const aibrix_store_opts *opts, aibrix_store **out)
 
 	store->alloc = alloc;
 	store->log = log;
+	store->fds = &store->fds_own;
+	store->fds->epoll = -1;
 	err = store_configure(store, &own);
 	if (!err)
-		err = table.open(&store->conf, &store->backend);
+		err = absent_configure(store, &own, table.caps);
+	if (!err)
+		err = requests_open(store);
+	if (!err)
+		err = aibrix__flight_open(store);
+	if (!err)
+		err = aibrix__status_checked(
+			table.open(&store->conf, &store->backend));
 	if (err) {
 		aibrix_store_free(store);
 		return err;
@@ -194,223 +218,67 @@ aibrix_store_free(aibrix_store *store)
 	alloc = store->alloc;
 	if (store->ops.submit)
 		store->ops.close(store->backend);
-	aibrix__free(&alloc, store->pending, store->conf.max_inflight,
-		     sizeof(*store->pending));
+	if (store->fds->epoll >= 0) {
+		close(store->fds->epoll);
+		close(store->fds->event);
+	}
+	aibrix__absent_close(&store->absent, &alloc);
+	aibrix__flight_close(store);
+	aibrix__free(&alloc, store->links, store->conf.max_inflight,
+		     sizeof(*store->links));
+	aibrix__free(&alloc, store->requests, store->conf.max_inflight,
+		     sizeof(*store->requests));
 	aibrix__free(&alloc, store, 1, sizeof(*store));
 }
 
+/* 1: the two descriptors are there, and watched by the third. */
 static int
-iov_is_valid(const aibrix_iov *iov, uint32_t n)
+fds_open(struct front_fds *fds, int backend)
 {
-	uint64_t sum = 0;
+	struct epoll_event readable = {.events = EPOLLIN};
 
-	for (uint32_t i = 0; i < n; i++) {
-		if ((!iov[i].base && iov[i].bytes) ||
-		    iov[i].bytes > SIZE_MAX / 2 - sum)
-			return 0;
-		sum += iov[i].bytes;
-	}
-	return 1;
+	fds->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	fds->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (fds->event >= 0 && fds->epoll >= 0 &&
+	    !epoll_ctl(fds->epoll, EPOLL_CTL_ADD, backend, &readable) &&
+	    !epoll_ctl(fds->epoll, EPOLL_CTL_ADD, fds->event, &readable))
+		return 1;
+	if (fds->event >= 0)
+		close(fds->event);
+	if (fds->epoll >= 0)
+		close(fds->epoll);
+	fds->epoll = -1;
+	return 0;
 }
 
-static int
-io_is_valid(const aibrix_io *io)
+void
+aibrix__front_signal(const aibrix_store *store)
 {
-	if (!io->key || io->key_bytes < 1 ||
-	    io->key_bytes > AIBRIX_STORE_KEY_MAX ||
-	    io->op > AIBRIX_STORE_DELETE ||
-	    io->priority > AIBRIX_PRIORITY_BACKGROUND || io->flags ||
-	    io->spare || io->spare2)
-		return 0;
-	if (io->op == AIBRIX_STORE_PROBE || io->op == AIBRIX_STORE_DELETE)
-		return io->n_iov == 0;
-	return io->iov && io->n_iov >= 1 && io->n_iov <= AIBRIX_STORE_IOV_MAX &&
-	       iov_is_valid(io->iov, io->n_iov);
+	struct front_fds *fds = store->fds;
+	int ready = store->ready.count > 0;
+	uint64_t count = 1;
+
+	if (fds->epoll < 0 || ready == fds->raised)
+		return;
+	/* Cannot fail: the count is 1 or 0, and known. */
+	if ((ready ? write(fds->event, &count, sizeof(count))
+		   : read(fds->event, &count, sizeof(count))) > 0)
+		fds->raised = ready;
 }
 
-static uint64_t
-deadline_of(const aibrix_store *store, const aibrix_io *io, uint64_t now_ns)
-{
-	if (io->deadline_ns)
-		return io->deadline_ns;
-	return now_ns < AIBRIX_FOREVER - store->timeout_ns
-		       ? now_ns + store->timeout_ns
-		       : AIBRIX_FOREVER;
-}
-
-static uint32_t
-number_take(aibrix_store *store, const aibrix_io *io)
-{
-	uint32_t number = store->next;
-	struct pending *p = &store->pending[number];
-
-	store->next = p->next;
-	store->inflight++;
-	p->tag = io->tag;
-	p->op = io->op;
-	return number;
-}
-
-static void
-number_give(aibrix_store *store, uint32_t number)
-{
-	struct pending *p = &store->pending[number];
-
-	assert(p->op != NOT_PENDING);
-	p->op = NOT_PENDING;
-	p->next = store->next;
-	store->next = number;
-	store->inflight--;
-}
-
-/* Hand over up to SUBMIT_BATCH requests; the number taken. */
-static uint32_t
-submit_some(aibrix_store *store, const aibrix_io *ios, uint32_t n,
-	    uint64_t now_ns, int *err)
-{
-	aibrix_io batch[SUBMIT_BATCH];
-	uint32_t m = 0, taken = 0;
-
-	for (; m < n && m < SUBMIT_BATCH; m++) {
-		if (!io_is_valid(&ios[m])) {
-			*err = AIBRIX_E_INVAL;
-			break;
-		}
-		if (store->inflight == store->conf.max_inflight) {
-			*err = AIBRIX_E_FULL;
-			break;
-		}
-		batch[m] = ios[m];
-		batch[m].deadline_ns = deadline_of(store, &ios[m], now_ns);
-		batch[m].tag = number_take(store, &ios[m]);
-	}
-	if (m) {
-		int refused = store->ops.submit(store->backend, batch, m,
-						now_ns, &taken);
-
-		if (refused)
-			*err = refused;
-	}
-	for (uint32_t i = taken; i < m; i++)
-		number_give(store, (uint32_t)batch[i].tag);
-	return taken;
-}
-
-int
-aibrix_store_submit(aibrix_store *store, const aibrix_io *ios, uint32_t n,
-		    uint64_t now_ns, uint32_t *accepted)
-{
-	uint32_t sum = 0, taken = SUBMIT_BATCH;
-	int err = AIBRIX_OK;
-
-	if (!store || (!ios && n) || !accepted)
-		return AIBRIX_E_INVAL;
-	while (sum < n && taken == SUBMIT_BATCH && !err) {
-		taken = submit_some(store, ios + sum, n - sum, now_ns, &err);
-		sum += taken;
-	}
-	/* What ends a prefix is only told when there is no prefix. */
-	if (!sum && err)
-		return err;
-	*accepted = sum;
-	return AIBRIX_OK;
-}
-
-static void
-count_ok(aibrix_store_stat *stat, uint32_t op, const aibrix_done *done)
-{
-	if (op == AIBRIX_STORE_GET) {
-		stat->hits++;
-		stat->read_bytes += done->bytes;
-	} else if (op == AIBRIX_STORE_PUT &&
-		   !(done->flags & AIBRIX_DONE_EXISTED))
-		stat->written_bytes += done->bytes;
-	else if (op == AIBRIX_STORE_PUT)
-		stat->existed++;
-}
-
-static void
-count_done(aibrix_store_stat *stat, uint32_t op, const aibrix_done *done)
-{
-	switch (op) {
-	case AIBRIX_STORE_GET: stat->gets++; break;
-	case AIBRIX_STORE_PUT: stat->puts++; break;
-	case AIBRIX_STORE_PROBE: stat->probes++; break;
-	default: stat->deletes++;
-	}
-	if (done->status == AIBRIX_OK)
-		count_ok(stat, op, done);
-	else if (done->status == AIBRIX_E_TIMEOUT)
-		stat->timeouts++;
-	else if (done->status <= AIBRIX_E_IO) /* the rest are answers */
-		stat->errors++;
-}
-
-/* From the backend's number to the caller's tag; 0: no such request. */
-static int
-done_accept(aibrix_store *store, aibrix_done *done)
-{
-	uint64_t number = done->tag;
-	const struct pending *p;
-
-	if (number >= store->conf.max_inflight ||
-	    store->pending[number].op == NOT_PENDING) {
-		store->stat.strays++;
-		return 0;
-	}
-	p = &store->pending[number];
-	count_done(&store->stat, p->op, done);
-	done->tag = p->tag;
-	number_give(store, (uint32_t)number);
-	return 1;
-}
-
-int
-aibrix_store_poll(aibrix_store *store, aibrix_done *dones, uint32_t cap,
-		  uint64_t now_ns, uint64_t timeout_ns, uint32_t *n)
-{
-	uint32_t got = 0;
-	int err;
-
-	if (!store || (!dones && cap) || !n)
-		return AIBRIX_E_INVAL;
-	err = store->ops.poll(store->backend, dones, cap, now_ns, timeout_ns,
-			      &got);
-	if (err)
-		return err;
-	if (got > cap)
-		return AIBRIX_E_STATE; /* of a USER table */
-	*n = 0;
-	for (uint32_t i = 0; i < got; i++)
-		if (done_accept(store, &dones[i]))
-			dones[(*n)++] = dones[i];
-	return AIBRIX_OK;
-}
-
-/* Linear in max_inflight: cancelling is rare, and a table of tags would
- * cost every request. */
-int
-aibrix_store_cancel(aibrix_store *store, uint64_t tag)
-{
-	if (!store)
-		return AIBRIX_E_INVAL;
-	for (uint32_t i = 0; store->inflight && i < store->conf.max_inflight;
-	     i++) {
-		const struct pending *p = &store->pending[i];
-
-		if (p->op != NOT_PENDING && p->tag == tag) {
-			if (store->ops.cancel)
-				store->ops.cancel(store->backend, i);
-			return AIBRIX_OK;
-		}
-	}
-	return AIBRIX_E_NOT_FOUND;
-}
-
+/* Made when it is asked for: who polls by the clock pays no system call for
+ * descriptors. */
 int
 aibrix_store_fd(const aibrix_store *store)
 {
-	return store && store->ops.fd ? store->ops.fd(store->backend) : -1;
+	int backend =
+		store && store->ops.fd ? store->ops.fd(store->backend) : -1;
+
+	if (backend < 0 ||
+	    (store->fds->epoll < 0 && !fds_open(store->fds, backend)))
+		return -1;
+	aibrix__front_signal(store);
+	return store->fds->epoll;
 }
 
 uint32_t
@@ -422,8 +290,17 @@ aibrix_store_caps(const aibrix_store *store)
 uint64_t
 aibrix_store_wake(const aibrix_store *store)
 {
-	return store && store->ops.wake ? store->ops.wake(store->backend)
-					: AIBRIX_FOREVER;
+	uint64_t wake = AIBRIX_FOREVER;
+
+	if (!store)
+		return wake;
+	if (store->ready.count)
+		return 0;
+	if (store->ops.wake)
+		wake = store->ops.wake(store->backend);
+	if (store->joined.count && store->earliest < wake)
+		wake = store->earliest;
+	return wake;
 }
 
 int
@@ -462,7 +339,8 @@ aibrix_store_stats(const aibrix_store *store, aibrix_store_stat *stat)
 	if (!store || !stat)
 		return AIBRIX_E_INVAL;
 	now = store->stat;
-	now.inflight = store->inflight;
+	now.inflight = store->conf.max_inflight - store->unused.count;
+	now.inflight_bytes = store->bytes;
 	now.values = store->backend_stat.values;
 	now.capacity_values = store->backend_stat.capacity_values;
 	now.value_bytes = store->conf.value_bytes;

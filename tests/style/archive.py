@@ -41,6 +41,7 @@ MAY_CALL = {
         fstat fsync ftruncate link lseek lstat mmap munmap nanosleep open openat poll
         posix_fallocate pread preadv pwrite pwritev read rename unlink
         write errno_location""".split() + LOCKS,
+    "store/store": ["epoll_create1", "epoll_ctl"],
     "store/store_queue": """getpid pthread_cond_broadcast pthread_cond_destroy
         pthread_cond_init pthread_cond_timedwait pthread_cond_wait
         pthread_condattr_destroy pthread_condattr_init
