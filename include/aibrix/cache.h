@@ -88,7 +88,9 @@ AIBRIX_API void aibrix_cache_free(aibrix_cache *cache);
 
 /*
  * How many leading blocks of the prompt with these keys are in L1 now.
- * Nothing is held: the answer may be old when it arrives.
+ * Nothing is held: the answer may be old when it arrives.  64 bits of a key and
+ * its place are compared, so a missing one passes in 10^18 about once; acquire
+ * compares all of it.
  *
  * Thread: any, beside everything but free; wait-free.
  * Cost: O(blocks found), one cache line each, asked for ahead.  Since: 0.1.

@@ -21,7 +21,8 @@
 
 #include "base/checked.h"
 
-enum { PAGE = 4096, LINE = 64 };
+/* Positions in the table have 32 bits. */
+enum { PAGE = 4096, LINE = 64, BLOCKS_MAX = 1 << 30 };
 
 static const aibrix_key no_key;
 
@@ -55,8 +56,7 @@ aibrix__l1_open(aibrix_cache *cache, uint64_t l1_bytes, int l2)
 				   .alloc = &cache->alloc};
 	int err;
 
-	/* Half a table's buckets are numbered with 32 bits. */
-	if (l1_bytes / cache->block_bytes > INT32_MAX)
+	if (l1_bytes / cache->block_bytes > BLOCKS_MAX)
 		return AIBRIX_E_INVAL;
 	cache->capacity = (uint32_t)(l1_bytes / cache->block_bytes);
 	if (cache->capacity == 0)

@@ -226,6 +226,8 @@ run_pin(aibrix_cache *cache, struct lease *l)
 
 		got = aibrix__table_run(&cache->table, &b->key, sizeof(*b),
 					want, slots);
+		got = aibrix__table_sure(&cache->table, &b->key, sizeof(*b),
+					 got, slots);
 		for (uint64_t k = 0; k < got; k++)
 			prefetch(&cache->slots[slots[k]]);
 		for (uint64_t k = 0; k < got; k++, b++) {

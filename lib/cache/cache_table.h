@@ -14,12 +14,16 @@ struct table_line;
  */
 struct table {
 	struct table_line *lines;
+	uint64_t *low; /* by slot: the first half of its key */
 	size_t bytes;
 	uint32_t n; /* lines */
-	uint64_t salt;
+	uint32_t capacity;
+	uint64_t odd[2]; /* what keys are multiplied with */
+	uint64_t undo;   /* odd[1] times this is 1 */
 };
 
-/* Room for capacity keys.  Fails: E_NOMEM. */
+/* Room for capacity keys, at most 2^30, in slots below capacity.  Fails:
+ * E_NOMEM; close accepts what is left. */
 int aibrix__table_open(struct table *table, const aibrix_allocator *alloc,
 		       uint32_t capacity);
 void aibrix__table_close(struct table *table, const aibrix_allocator *alloc);
@@ -28,7 +32,8 @@ void aibrix__table_close(struct table *table, const aibrix_allocator *alloc);
 
 /* The slot of key, shown or not; NONE. */
 uint32_t aibrix__table_find(const struct table *table, const aibrix_key *key);
-/* Enter a key that is not there, not yet shown; its position. */
+/* Enter a key that is not there, not yet shown, for a slot that no other key
+ * has; its position. */
 uint32_t aibrix__table_add(struct table *table, const aibrix_key *key,
 			   uint32_t slot);
 /* By position: runs contain it from now on. */
@@ -40,9 +45,15 @@ uint64_t aibrix__table_count(const struct table *table);
 /*
  * How many leading keys of n, each stride bytes after the one before it, are
  * shown.  slots: theirs, or NULL.  Wait-free: a key whose line others write
- * again and again counts as missing in the end.
+ * again and again counts as missing in the end.  Tags are compared, so a
+ * missing key counts as shown once in 2^64 comparisons.
  */
 uint64_t aibrix__table_run(const struct table *table, const void *keys,
 			   size_t stride, uint64_t n, uint32_t *slots);
+
+/* Of the writer: how many of a run's n keys are shown for certain, and in
+ * which slots. */
+uint64_t aibrix__table_sure(const struct table *table, const void *keys,
+			    size_t stride, uint64_t n, uint32_t *slots);
 
 #endif
