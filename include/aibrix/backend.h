@@ -15,7 +15,14 @@
  *     also after cancel, deadline or a lost connection.  After close none is.
  *   - E_NOT_FOUND says that the value is not there.  Who cannot tell says
  *     E_UNAVAILABLE, E_IO, E_CLOSED or E_TIMEOUT.
+ *   - submit is also called by the front's poll: a request that had joined
+ *     another one which failed.
  *   - A backend calls nothing of the store it serves.
+ *
+ * What a table says is not believed where it cannot be: completions with
+ * another tag, or more than cap, are dropped and counted as strays; a status
+ * that base.h does not have, and a GET of more bytes than its memory, are
+ * E_IO.  A refusal by submit takes nothing.
  */
 #ifndef AIBRIX_BACKEND_H
 #define AIBRIX_BACKEND_H
@@ -26,8 +33,8 @@
 extern "C" {
 #endif
 
-/* Frozen: 128 bytes.  Kept up to date by the backend, read by
- * aibrix_store_stats. */
+/* Frozen: 128 bytes.  Kept up to date by the backend, in calls of its table
+ * only (not by threads of its own), read by aibrix_store_stats. */
 typedef struct aibrix_backend_stat {
 	uint64_t values;          /* gauge */
 	uint64_t capacity_values; /* gauge */
@@ -79,7 +86,8 @@ typedef struct aibrix_backend {
 	int (*poll)(void *backend, aibrix_done *dones, uint32_t cap,
 		    uint64_t now_ns, uint64_t timeout_ns, uint32_t *n);
 	void (*close)(void *backend);
-	int (*fd)(const void *backend);              /* NULL: -1 */
+	/* Readable when poll has work, always the same one; NULL: -1 */
+	int (*fd)(const void *backend);
 	void (*cancel)(void *backend, uint64_t tag); /* NULL: it goes on */
 	/* Poll at this instant at the latest; NULL: FOREVER */
 	uint64_t (*wake)(const void *backend);
