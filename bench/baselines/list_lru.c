@@ -123,7 +123,7 @@ struct ordered_cache {
 	uint32_t *heads;     /* of chains: slot + 1; 0: none */
 	struct named *named; /* by slot */
 	aibrix_evict *order;
-	uint32_t mask, capacity, count, policy;
+	uint32_t mask, capacity, count;
 };
 
 struct ordered_cache *
@@ -136,7 +136,6 @@ ordered_cache_new(uint32_t capacity, uint32_t policy)
 	if (!cache)
 		return NULL;
 	cache->capacity = capacity;
-	cache->policy = policy;
 	cache->mask = heads_wanted(capacity) - 1;
 	cache->heads = calloc((size_t)cache->mask + 1, sizeof(*cache->heads));
 	cache->named = calloc(capacity, sizeof(*cache->named));
@@ -159,22 +158,31 @@ ordered_cache_free(struct ordered_cache *cache)
 	free(cache);
 }
 
+/* A slot whose old name is in no chain any more. */
 static uint32_t
-slot_evict(struct ordered_cache *cache, uint64_t name)
+slot_reuse(struct ordered_cache *cache, uint64_t name)
 {
-	uint32_t slot, n, *link;
-	uint64_t old;
+	const aibrix_evict_block block = {
+		.fingerprint = name, .parent_slot = AIBRIX_EVICT_NO_PARENT};
+	uint32_t slot, *link;
 
-	/* Only ARC looks at what will be inserted. */
-	if (cache->policy == AIBRIX_EVICT_ARC
-		    ? aibrix_evict_reserve(cache->order, &name, 1, 0, &slot, &n)
-		    : aibrix_evict_pop(cache->order, &slot))
+	if (aibrix_evict_replace(cache->order, &block, &slot))
 		abort();
-	old = aibrix_evict_fingerprint(cache->order, slot);
-	link = &cache->heads[mix64(old) & cache->mask];
+	link = &cache->heads[mix64(cache->named[slot].name) & cache->mask];
 	while (*link != slot + 1)
 		link = &cache->named[*link - 1].next;
 	*link = cache->named[slot].next;
+	return slot;
+}
+
+static uint32_t
+slot_first(struct ordered_cache *cache, uint64_t name)
+{
+	uint32_t slot = cache->count++;
+
+	if (aibrix_evict_insert(cache->order, slot, name,
+				AIBRIX_EVICT_NO_PARENT))
+		abort();
 	return slot;
 }
 
@@ -191,12 +199,9 @@ ordered_cache_use(struct ordered_cache *cache, uint64_t name)
 			abort();
 		return 1;
 	}
-	slot = cache->count < cache->capacity ? cache->count++
-					      : slot_evict(cache, name);
+	slot = cache->count < cache->capacity ? slot_first(cache, name)
+					      : slot_reuse(cache, name);
 	cache->named[slot] = (struct named){name, *head};
 	*head = slot + 1;
-	if (aibrix_evict_insert(cache->order, slot, name,
-				AIBRIX_EVICT_NO_PARENT))
-		abort();
 	return 0;
 }

@@ -172,6 +172,19 @@ aibrix_evict_reserve(aibrix_evict *evict, const uint64_t *fingerprints,
 		     uint32_t n, uint32_t flags, uint32_t *slots,
 		     uint32_t *n_out);
 
+/*
+ * Take a victim out and insert block in its slot, which is stored in *slot: as
+ * a reservation for one block and its insert, in one call that is cheaper.  A
+ * parent that is the victim itself counts as not resident.
+ *
+ * Fails: E_INVAL (parent_slot out of range), E_ABI (block->spare), E_FULL
+ * (nothing that is not pinned); then nothing has changed.
+ * Cost: amortised O(1).  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_evict_replace(aibrix_evict *evict, const aibrix_evict_block *block,
+		     uint32_t *slot);
+
 /* How many victims AIBrix would take now; 0 without COMPAT, whose order is
  * never above its capacity.  Cost: O(1).  Since: 0.1. */
 AIBRIX_API uint32_t aibrix_evict_due(const aibrix_evict *evict);

@@ -8,6 +8,14 @@
 #include <emmintrin.h>
 #endif
 
+/* A function that is not copied into its caller, which is the shorter for
+ * it: for what happens seldom. */
+#if defined(__GNUC__)
+#define APART __attribute__((noinline))
+#else
+#define APART
+#endif
+
 /* Start loading the cache line at ptr; any address is allowed. */
 static inline void
 prefetch(const void *ptr)

@@ -17,6 +17,7 @@
 
 #include <assert.h>
 
+#include "base/arch.h"
 #include "base/versioned.h"
 #include "evict/evict_internal.h"
 
@@ -328,6 +329,44 @@ aibrix_evict_reserve(aibrix_evict *evict, const uint64_t *fingerprints,
 	return AIBRIX_OK;
 }
 
+/* The two halves one after the other. */
+static APART int
+slot_replace(aibrix_evict *evict, const aibrix_evict_block *block,
+	     uint32_t *slot)
+{
+	aibrix_evict_block alone = *block;
+
+	if (victim_take(evict, &block->fingerprint, slot))
+		return AIBRIX_E_FULL;
+	if (block->parent_slot == *slot)
+		alone.parent_slot = AIBRIX_EVICT_NO_PARENT;
+	return block_insert(evict, *slot, &alone);
+}
+
+int
+aibrix_evict_replace(aibrix_evict *evict, const aibrix_evict_block *block,
+		     uint32_t *slot)
+{
+	uint32_t victim;
+
+	if (!evict || !block || !slot)
+		return AIBRIX_E_INVAL;
+	if (block->spare[0] | block->spare[1] | block->spare[2])
+		return AIBRIX_E_ABI;
+	_Static_assert(AIBRIX_EVICT_NO_PARENT + 1 == 0, "one before slot 0");
+	if (block->parent_slot + 1 > evict->numbers)
+		return AIBRIX_E_INVAL;
+	if (evict->count == evict->pinned)
+		return AIBRIX_E_FULL;
+	if (evict->extras || !evict->policy->replace)
+		return slot_replace(evict, block, slot);
+	victim = evict->policy->replace(evict, block);
+	evict->slots[victim].fingerprint = block->fingerprint;
+	evict->replaced++;
+	*slot = victim;
+	return AIBRIX_OK;
+}
+
 uint64_t
 aibrix_evict_fingerprint(const aibrix_evict *evict, uint32_t slot)
 {
@@ -388,9 +427,9 @@ aibrix_evict_stats(const aibrix_evict *evict, aibrix_evict_stat *stat)
 		return AIBRIX_E_INVAL;
 	s.count = evict->count;
 	s.pinned = evict->pinned;
-	s.inserts = evict->inserts;
+	s.inserts = evict->inserts + evict->replaced;
 	s.hits = evict->hits;
-	s.evictions = evict->evictions;
+	s.evictions = evict->evictions + evict->replaced;
 	s.ghost_hits = evict->ghost_hits;
 	s.spared = aibrix__spare_count(evict);
 	aibrix__signals_stats(evict, &s);

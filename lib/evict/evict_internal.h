@@ -55,6 +55,7 @@ struct aibrix_evict {
 	uint32_t hot;    /* uses that make a slot hot */
 	uint32_t extras; /* someone is passed over, or signals are wanted */
 	uint64_t inserts, hits, evictions, ghost_hits;
+	uint64_t replaced; /* evictions and inserts besides */
 };
 
 /*
@@ -79,6 +80,12 @@ struct evict_policy {
 	 * on the way become ASIDE.  next is the fingerprint that will be
 	 * inserted instead; NULL: not known. */
 	uint32_t (*pop)(aibrix_evict *evict, const uint64_t *next);
+	/* A pop for block, then its insert in the victim's slot, whose
+	 * fingerprint is still the old one; ghost_hits is the policy's to
+	 * count.  NULL: one after the other.  Only without extras, and when
+	 * some slot is not pinned. */
+	uint32_t (*replace)(aibrix_evict *evict,
+			    const aibrix_evict_block *block);
 	/* Put a slot that was ASIDE back into a queue, as used. */
 	void (*back)(aibrix_evict *evict, uint32_t slot);
 	/* Fill in what only the policy knows; NULL: nothing. */
@@ -183,6 +190,23 @@ queue_take(aibrix_evict *evict, struct evict_queue *q)
 	else
 		evict->slots[newer].older = NONE;
 	return slot;
+}
+
+/* The oldest becomes the newest; the queue is not empty. */
+static inline void
+queue_turn(aibrix_evict *evict, struct evict_queue *q)
+{
+	uint32_t slot = q->oldest, newest = q->newest;
+	struct evict_slot *at = &evict->slots[slot];
+
+	if (slot == newest)
+		return;
+	q->oldest = at->newer;
+	q->newest = slot;
+	evict->slots[at->newer].older = NONE;
+	evict->slots[newest].newer = slot;
+	at->newer = NONE;
+	at->older = newest;
 }
 
 #endif

@@ -8,6 +8,8 @@
 
 #include "evict/evict_internal.h"
 
+#include "base/arch.h"
+
 struct lru {
 	struct evict_queue list;
 };
@@ -90,6 +92,28 @@ lru_pop(aibrix_evict *evict, const uint64_t *next)
 	return NONE;
 }
 
+/* Pinned ones out of the way; there is one that is not. */
+static APART void
+lru_skip(aibrix_evict *evict)
+{
+	struct lru *lru = evict->state;
+
+	while (evict->slots[lru->list.oldest].pins)
+		evict->slots[queue_take(evict, &lru->list)].where = ASIDE;
+}
+
+static uint32_t
+lru_replace(aibrix_evict *evict, const aibrix_evict_block *block)
+{
+	struct lru *lru = evict->state;
+
+	(void)block;
+	if (evict->slots[lru->list.oldest].pins)
+		lru_skip(evict);
+	queue_turn(evict, &lru->list);
+	return lru->list.newest;
+}
+
 const struct evict_policy aibrix__evict_lru = {
 	.open = lru_open,
 	.close = lru_close,
@@ -98,6 +122,7 @@ const struct evict_policy aibrix__evict_lru = {
 	.rewrite = lru_rewrite,
 	.remove = lru_remove,
 	.pop = lru_pop,
+	.replace = lru_replace,
 	.back = lru_push,
 };
 
@@ -122,5 +147,6 @@ const struct evict_policy aibrix__evict_fifo = {
 	.rewrite = fifo_rewrite,
 	.remove = lru_remove,
 	.pop = lru_pop,
+	.replace = lru_replace,
 	.back = lru_push,
 };

@@ -182,6 +182,15 @@ s3fifo_pop(aibrix_evict *evict, const uint64_t *next)
 	return NONE;
 }
 
+static uint32_t
+s3fifo_replace(aibrix_evict *evict, const aibrix_evict_block *block)
+{
+	uint32_t victim = s3fifo_pop(evict, NULL);
+
+	evict->ghost_hits += s3fifo_insert(evict, victim, block);
+	return victim;
+}
+
 static void
 s3fifo_stats(const aibrix_evict *evict, aibrix_evict_stat *stat)
 {
@@ -199,6 +208,7 @@ const struct evict_policy aibrix__evict_s3fifo = {
 	.rewrite = s3fifo_requeue,
 	.remove = s3fifo_remove,
 	.pop = s3fifo_pop,
+	.replace = s3fifo_replace,
 	.back = main_push,
 	.stats = s3fifo_stats,
 };

@@ -30,7 +30,8 @@ struct naive {
 	struct naive_queue queue[QUEUES], aside;
 	struct naive_queue ghost[2]; /* of small, of main */
 	uint32_t ghost_cap;
-	uint32_t hand; /* sieve: a slot, or NAIVE_NOBODY */
+	uint32_t signals; /* that may wait; 0: none are made */
+	uint32_t hand;    /* sieve: a slot, or NAIVE_NOBODY */
 	uint32_t fingerprint[NAIVE_SLOTS], parent[NAIVE_SLOTS];
 	uint32_t cost[NAIVE_SLOTS], pins[NAIVE_SLOTS], hits[NAIVE_SLOTS];
 	uint32_t uses[NAIVE_SLOTS], spared[NAIVE_SLOTS];
@@ -105,7 +106,9 @@ naive_slots(const struct naive *m)
 static void
 naive_signal(struct naive *m, uint32_t slot, uint32_t kind)
 {
-	if (m->stat.signals == NAIVE_SIGNALS)
+	if (!m->signals)
+		return;
+	if (m->stat.signals == m->signals)
 		m->stat.signals_lost++;
 	else
 		m->signal[m->stat.signals++] =
@@ -559,6 +562,7 @@ naive_open(struct naive *m, const aibrix_evict_opts *o)
 	m->policy = o->policy;
 	m->flags = o->flags;
 	m->capacity = o->capacity;
+	m->signals = o->signals;
 	m->promote = m->hot = o->promote_hits ? o->promote_hits : 1;
 	m->hand = NAIVE_NOBODY;
 	m->moved_for = -1;

@@ -5,7 +5,7 @@
  *	byte 0: policy (bits 0, 3, 4), promotion 0..3 (bits 1, 2), child guard
  *	        (5), cost (6), AIBrix's order where the policy has one (7)
  *	byte 1: capacity, 1 to 16 (low 4 bits), ghosts (high 4; 0: default)
- *	byte 2: small ratio in 256ths; 0: the default
+ *	byte 2: small ratio in 256ths; 0: the default; odd: without signals
  *	then two bytes a step: operation (low 3 bits) and fingerprint (the
  *	rest); slot (two beyond the last exist, to be refused) in the low 5
  *	bits, and 3 that vary the operation
@@ -50,6 +50,26 @@ program_pop_equal(aibrix_evict *evict, struct naive *m)
 	int same = aibrix_evict_pop(evict, &got) == naive_pop(m, -1, &want);
 
 	return same && got == want;
+}
+
+static int
+program_replace_equal(aibrix_evict *evict, struct naive *m, uint32_t name,
+		      uint32_t parent, uint32_t cost)
+{
+	aibrix_evict_block block = {
+		.fingerprint = name, .parent_slot = parent, .cost = cost};
+	uint32_t got = UINT32_MAX, want = UINT32_MAX;
+	int err = aibrix_evict_replace(evict, &block, &got);
+
+	if (parent >= naive_slots(m) && parent != AIBRIX_EVICT_NO_PARENT)
+		return err == AIBRIX_E_INVAL && got == UINT32_MAX;
+	if (naive_count(m) == naive_pinned(m))
+		return err == AIBRIX_E_FULL && got == UINT32_MAX;
+	if (naive_pop(m, (int64_t)name, &want))
+		return 0;
+	if (parent == want)
+		block.parent_slot = AIBRIX_EVICT_NO_PARENT;
+	return !err && got == want && !naive_insert(m, want, &block);
 }
 
 static int
@@ -158,6 +178,10 @@ program_step(aibrix_evict *evict, struct naive *m, const uint8_t *step,
 		break;
 	default: break;
 	}
+	if (vary & 1)
+		return program_replace_equal(
+			evict, m, name,
+			vary & 2 ? slot : AIBRIX_EVICT_NO_PARENT, vary);
 	return program_pop_equal(evict, m);
 }
 
@@ -207,7 +231,7 @@ program_flags(uint32_t policy, uint8_t byte)
 static int
 program_run(const uint8_t *data, size_t len, int damage)
 {
-	aibrix_evict_opts o = {.size = sizeof(o), .signals = NAIVE_SIGNALS};
+	aibrix_evict_opts o = {.size = sizeof(o)};
 	struct naive m;
 	aibrix_evict *evict;
 	int at;
@@ -221,6 +245,7 @@ program_run(const uint8_t *data, size_t len, int damage)
 	o.capacity = data[1] % NAIVE_CAPACITY + 1;
 	o.ghosts = data[1] >> 4;
 	o.small_ratio = data[2] / 256.0;
+	o.signals = data[2] & 1 ? 0 : NAIVE_SIGNALS;
 	naive_open(&m, &o);
 	if (aibrix_evict_new(&o, &evict))
 		return 0;

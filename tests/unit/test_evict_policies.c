@@ -370,3 +370,43 @@ Test(evict, signals_without_room_are_lost_and_counted)
 	cr_expect_eq(stats_of(evict).signals, 1, "room again");
 	aibrix_evict_free(evict);
 }
+
+/* Reserve and insert in one call: model_evict has what it does. */
+Test(evict, replace_reuses_the_slot_of_a_victim)
+{
+	aibrix_evict *evict = new_order(
+		(aibrix_evict_opts){.policy = AIBRIX_EVICT_LRU, .capacity = 3});
+	aibrix_evict_block block = {.fingerprint = 7,
+				    .parent_slot = AIBRIX_EVICT_NO_PARENT};
+	uint32_t slot = 9;
+
+	cr_expect_eq(aibrix_evict_replace(evict, &block, &slot), AIBRIX_E_FULL,
+		     "nothing to take out");
+	for (uint32_t i = 0; i < 3; i++)
+		cr_assert_eq(aibrix_evict_insert(evict, i, i + 1,
+						 AIBRIX_EVICT_NO_PARENT),
+			     AIBRIX_OK);
+	cr_expect_eq(aibrix_evict_replace(NULL, &block, &slot), AIBRIX_E_INVAL);
+	cr_expect_eq(aibrix_evict_replace(evict, NULL, &slot), AIBRIX_E_INVAL);
+	cr_expect_eq(aibrix_evict_replace(evict, &block, NULL), AIBRIX_E_INVAL);
+	block.parent_slot = 3;
+	cr_expect_eq(aibrix_evict_replace(evict, &block, &slot),
+		     AIBRIX_E_INVAL);
+	block.parent_slot = 0; /* the victim: then it has none */
+	block.spare[2] = 1;
+	cr_expect_eq(aibrix_evict_replace(evict, &block, &slot), AIBRIX_E_ABI);
+	block.spare[2] = 0;
+	cr_expect_eq(slot, 9);
+
+	cr_assert_eq(aibrix_evict_pin(evict, 0), AIBRIX_OK);
+	cr_expect_eq(aibrix_evict_replace(evict, &block, &slot), AIBRIX_OK);
+	cr_expect_eq(slot, 1, "the oldest that is not pinned");
+	cr_expect_eq(aibrix_evict_fingerprint(evict, 1), 7);
+	cr_assert_eq(aibrix_evict_unpin(evict, 0), AIBRIX_OK);
+	cr_expect_eq(aibrix_evict_replace(evict, &block, &slot), AIBRIX_OK);
+	cr_expect_eq(slot, 2);
+	for (uint32_t i = 0; i < 3; i++)
+		cr_assert_eq(aibrix_evict_pin(evict, i), AIBRIX_OK);
+	cr_expect_eq(aibrix_evict_replace(evict, &block, &slot), AIBRIX_E_FULL);
+	aibrix_evict_free(evict);
+}
