@@ -10,8 +10,11 @@
  *
  *   const aibrix_backend *mine_backend(void);
  */
+#define _XOPEN_SOURCE 700 /* nftw */
+
 #include <dlfcn.h>
 #include <errno.h>
+#include <ftw.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,8 +31,9 @@ static const char usage[] =
 	"the\n"
 	"store holds may be lost.\n"
 	"\n"
-	"  --backend NAME         mem, file (default mem)\n"
-	"  --path PATH            where the store is; file: default a new one\n"
+	"  --backend NAME         mem, file, shfs (default mem)\n"
+	"  --path PATH            where the store is; file, shfs: default a "
+	"new one\n"
 	"  --module FILE          shared object with a backend of your own\n"
 	"  --table SYMBOL         its function that returns the "
 	"aibrix_backend\n"
@@ -85,6 +89,7 @@ static const struct {
 } backends[] = {
 	{"mem", AIBRIX_BACKEND_MEM},
 	{"file", AIBRIX_BACKEND_FILE},
+	{"shfs", AIBRIX_BACKEND_SHFS},
 };
 
 /* A request is given up on after this; the suite waits twenty times as long
@@ -199,7 +204,9 @@ options_read(struct options *o, int argc, char **argv)
 		o->store.backend = AIBRIX_BACKEND_USER;
 		o->store.user = table_of(o);
 	}
-	if (o->store.backend == AIBRIX_BACKEND_FILE && !o->store.path) {
+	if ((o->store.backend == AIBRIX_BACKEND_FILE ||
+	     o->store.backend == AIBRIX_BACKEND_SHFS) &&
+	    !o->store.path) {
 		int fd;
 
 		strcpy(o->own_path, "/tmp/store_conform-XXXXXX");
@@ -220,6 +227,16 @@ store_open(void *ctx, uint32_t max_inflight, aibrix_store **out)
 
 	opts.max_inflight = max_inflight;
 	return aibrix_store_open(&opts, out);
+}
+
+/* A file, or a directory with all that is in it. */
+static int
+entry_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
 }
 
 int
@@ -262,6 +279,6 @@ main(int argc, char **argv)
 	if (!o.list)
 		printf("1..%u\n", asked);
 	if (o.own_path[0])
-		unlink(o.own_path);
+		nftw(o.own_path, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
 	return failed ? 1 : 0;
 }

@@ -3,6 +3,7 @@
 #ifndef TESTS_STORE_TOOLS_H
 #define TESTS_STORE_TOOLS_H
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,31 @@ temp_path_new(void)
 	close(fd);
 	unlink(path.text);
 	return path;
+}
+
+/* Whatever the store has made of it: nothing, a file or a directory. */
+static inline void
+temp_path_remove(const char *path)
+{
+	char name[1024];
+	struct dirent *entry;
+	DIR *dir;
+
+	if (unlink(path) == 0)
+		return;
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") == 0 ||
+		    strcmp(entry->d_name, "..") == 0)
+			continue;
+		snprintf(name, sizeof(name), "%.700s/%.255s", path,
+			 entry->d_name);
+		temp_path_remove(name);
+	}
+	if (dir) {
+		closedir(dir);
+		rmdir(path);
+	}
 }
 
 static inline aibrix_io

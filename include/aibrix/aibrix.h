@@ -17,6 +17,7 @@
 #include <aibrix/predict.h>
 #include <aibrix/prefix.h>
 #include <aibrix/route.h>
+#include <aibrix/shfs.h>
 #include <aibrix/store.h>
 #include <aibrix/stream.h>
 #include <aibrix/version.h>

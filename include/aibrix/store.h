@@ -87,7 +87,9 @@ enum {
 	   opened it, kept when it closes. */
 	AIBRIX_BACKEND_FILE = 1,
 	/* The host's own table: opts.user. */
-	AIBRIX_BACKEND_USER = 2
+	AIBRIX_BACKEND_USER = 2,
+	/* A file for each value in a directory that others share: shfs.h. */
+	AIBRIX_BACKEND_SHFS = 3
 };
 
 /* What a store is like: aibrix_store_caps. */

@@ -49,6 +49,7 @@ enum {
 static const aibrix_backend *const backends[] = {
 	[AIBRIX_BACKEND_MEM] = &aibrix__store_mem,
 	[AIBRIX_BACKEND_FILE] = &aibrix__store_file,
+	[AIBRIX_BACKEND_SHFS] = &aibrix__store_shfs,
 };
 
 static uint64_t

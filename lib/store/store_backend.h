@@ -20,5 +20,6 @@ io_bytes(const aibrix_io *io)
 
 extern const aibrix_backend aibrix__store_mem;
 extern const aibrix_backend aibrix__store_file;
+extern const aibrix_backend aibrix__store_shfs;
 
 #endif

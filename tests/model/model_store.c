@@ -46,6 +46,21 @@ Test(model_store, random_programs_in_a_file_that_is_reopened_agree_too)
 	}
 }
 
+Test(model_store, random_programs_in_a_shared_directory_agree_too)
+{
+	static uint8_t bytes[3 * STEPS];
+
+	for (uint64_t seed = 1; seed <= 15; seed++) {
+		struct temp_path path = temp_path_new();
+		struct program p = {.path = path.text, .shared = 1};
+
+		new_program(seed, bytes);
+		cr_expect(program_run(&p, bytes, sizeof(bytes), 0), "seed %d",
+			  (int)seed);
+		temp_path_remove(path.text);
+	}
+}
+
 Test(model_store, a_damaged_model_is_noticed)
 {
 	static const uint8_t program[] = {0, 5, 100, PROGRAM_DAMAGE, 5, 0,

@@ -29,6 +29,9 @@ struct model_value {
 
 struct program {
 	const char *path; /* of the file; NULL: in memory */
+	/* A directory with room for all: what is evicted from it, and how
+	   many values there are, is known about only. */
+	int shared;
 	aibrix_store *store;
 	struct model_value values[PROGRAM_KEYS];
 	uint64_t step;
@@ -53,16 +56,24 @@ program_byte(uint32_t k, uint32_t version, uint32_t at)
 	return (uint8_t)(k * 31 + version * 7 + at * 13 + (at >> 5));
 }
 
+static inline uint32_t
+program_slots(const struct program *p)
+{
+	return p->shared ? 2 * PROGRAM_KEYS : PROGRAM_SLOTS;
+}
+
 static inline int
 program_open(struct program *p)
 {
-	aibrix_store_opts opts = {
-		.size = sizeof(opts),
-		.backend = p->path ? AIBRIX_BACKEND_FILE : AIBRIX_BACKEND_MEM,
-		.path = p->path,
-		.value_bytes = PROGRAM_VALUE,
-		.capacity_bytes = PROGRAM_VALUE * PROGRAM_SLOTS,
-		.max_inflight = 4};
+	aibrix_store_opts opts = {.size = sizeof(opts),
+				  .backend = p->shared ? AIBRIX_BACKEND_SHFS
+					     : p->path ? AIBRIX_BACKEND_FILE
+						       : AIBRIX_BACKEND_MEM,
+				  .path = p->path,
+				  .value_bytes = PROGRAM_VALUE,
+				  .capacity_bytes =
+					  PROGRAM_VALUE * program_slots(p),
+				  .max_inflight = 4};
 
 	return aibrix_store_open(&opts, &p->store) == AIBRIX_OK;
 }
@@ -73,7 +84,7 @@ model_evict(struct program *p)
 {
 	struct model_value *victim = NULL;
 
-	if (p->n < PROGRAM_SLOTS)
+	if (p->n < program_slots(p))
 		return;
 	for (uint32_t i = 0; i < PROGRAM_KEYS; i++) {
 		struct model_value *v = &p->values[i];
@@ -167,7 +178,8 @@ program_do(struct program *p, uint32_t op, uint32_t k, uint32_t bytes)
 			if (buf[i] != program_byte(k, p->values[k].version, i))
 				return 0;
 	return aibrix_store_stats(p->store, &stat) == AIBRIX_OK &&
-	       stat.values == p->n && stat.inflight == 0;
+	       (stat.values == p->n || p->shared) && stat.inflight == 0 &&
+	       !(p->shared && stat.evictions);
 }
 
 /* A file has its values again, in the order of writing. */

@@ -37,9 +37,14 @@ MAY_CALL = {
         zmq_getsockopt zmq_msg_close zmq_msg_data zmq_msg_init zmq_msg_more
         zmq_msg_move zmq_msg_recv zmq_msg_size zmq_send zmq_setsockopt
         zmq_socket zmq_socket_monitor""".split(),
+    "store/store_shfs": ["mkdirat"],
+    "store/store_shfs_dir": """getpid linkat mkdirat renameat
+        renameat2""".split(),
+    "store/store_shfs_io": ["futimens"],
+    "store/store_shfs_sweep": ["getdents64"],
     "store": """clock_gettime close eventfd fallocate fcntl fdatasync flock
-        fstat fsync ftruncate link lseek lstat mmap munmap nanosleep open openat poll
-        posix_fallocate pread preadv pwrite pwritev read rename unlink
+        fstat fstatat fsync ftruncate link lseek lstat mmap munmap nanosleep open openat poll
+        posix_fallocate pread preadv pwrite pwritev read rename unlink unlinkat
         write errno_location""".split() + LOCKS,
     "store/store": ["epoll_create1", "epoll_ctl"],
     "store/store_queue": """getpid pthread_cond_broadcast pthread_cond_destroy

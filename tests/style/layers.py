@@ -26,7 +26,7 @@ ALLOW = {
 # Public headers that carry another name than their module.
 HEADER_OF = {"backend": "store", "compat": "hash", "version": "base",
              "prefix": "index", "predict": "index", "admit": "event",
-             "stream": "store", "key_text": "store"}
+             "stream": "store", "key_text": "store", "shfs": "store"}
 INCLUDE = re.compile(r'#include\s+(?:"(\w+)/(\w+)\.h"|<aibrix/(\w+)\.h>)')
 
 
