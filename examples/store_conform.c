@@ -90,6 +90,7 @@ static const struct {
 	{"mem", AIBRIX_BACKEND_MEM},
 	{"file", AIBRIX_BACKEND_FILE},
 	{"shfs", AIBRIX_BACKEND_SHFS},
+	{"resp", AIBRIX_BACKEND_RESP},
 };
 
 /* A request is given up on after this; the suite waits twenty times as long

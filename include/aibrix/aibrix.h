@@ -16,6 +16,7 @@
 #include <aibrix/pool.h>
 #include <aibrix/predict.h>
 #include <aibrix/prefix.h>
+#include <aibrix/resp.h>
 #include <aibrix/route.h>
 #include <aibrix/shfs.h>
 #include <aibrix/store.h>

@@ -89,7 +89,9 @@ enum {
 	/* The host's own table: opts.user. */
 	AIBRIX_BACKEND_USER = 2,
 	/* A file for each value in a directory that others share: shfs.h. */
-	AIBRIX_BACKEND_SHFS = 3
+	AIBRIX_BACKEND_SHFS = 3,
+	/* Redis or Valkey at the URL of opts.path: resp.h. */
+	AIBRIX_BACKEND_RESP = 4
 };
 
 /* What a store is like: aibrix_store_caps. */
@@ -120,7 +122,7 @@ struct aibrix_backend; /* backend.h */
 typedef struct aibrix_store_opts {
 	uint32_t size;
 	uint32_t backend;        /* AIBRIX_BACKEND_* */
-	const char *path;        /* FILE: the slot file; copied */
+	const char *path;        /* FILE: the slot file; copied.  RESP: URL */
 	uint64_t capacity_bytes; /* of values; 0: 1 GiB */
 	uint64_t value_bytes;    /* longest value; 0: 1 MiB */
 	uint32_t max_inflight;   /* requests; 0: 1024 */

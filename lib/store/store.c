@@ -50,6 +50,7 @@ static const aibrix_backend *const backends[] = {
 	[AIBRIX_BACKEND_MEM] = &aibrix__store_mem,
 	[AIBRIX_BACKEND_FILE] = &aibrix__store_file,
 	[AIBRIX_BACKEND_SHFS] = &aibrix__store_shfs,
+	[AIBRIX_BACKEND_RESP] = &aibrix__store_resp,
 };
 
 static uint64_t

@@ -21,5 +21,6 @@ io_bytes(const aibrix_io *io)
 extern const aibrix_backend aibrix__store_mem;
 extern const aibrix_backend aibrix__store_file;
 extern const aibrix_backend aibrix__store_shfs;
+extern const aibrix_backend aibrix__store_resp;
 
 #endif

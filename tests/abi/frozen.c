@@ -872,6 +872,27 @@ AT(aibrix_zmq_stat, connects, 136);
 AT(aibrix_zmq_stat, disconnects, 144);
 VALUE(AIBRIX_ZMQ_ALL_CLEARED, 1);
 
+/* resp, 0.1 */
+AT(aibrix_resp_opts, size, 0);
+AT(aibrix_resp_opts, connections, 4);
+AT(aibrix_resp_opts, pipeline, 8);
+AT(aibrix_resp_opts, key_text, 12);
+AT(aibrix_resp_opts, conn_bytes, 16);
+AT(aibrix_resp_opts, prefix, 24);
+AT(aibrix_resp_opts, suffix, 32);
+AT(aibrix_resp_opts, user, 40);
+AT(aibrix_resp_opts, password, 48);
+AT(aibrix_resp_opts, ttl_ns, 56);
+AT(aibrix_resp_opts, connect_timeout_ns, 64);
+AT(aibrix_resp_opts, stream, 72);
+AT(aibrix_resp_opts, failures, 80);
+AT(aibrix_resp_opts, failure_pct, 84);
+AT(aibrix_resp_opts, backoff_min_ns, 88);
+AT(aibrix_resp_opts, backoff_max_ns, 96);
+VALUE(AIBRIX_BACKEND_RESP, 4);
+VALUE(AIBRIX_RESP_RAW, 0);
+VALUE(AIBRIX_RESP_HEX, 1);
+
 int
 main(void)
 {

@@ -51,6 +51,10 @@ MAY_CALL = {
         pthread_cond_init pthread_cond_timedwait pthread_cond_wait
         pthread_condattr_destroy pthread_condattr_init
         pthread_condattr_setclock""".split(),
+    "store/net": """connect epoll_ctl freeaddrinfo getaddrinfo getpeername
+        getsockopt inet_pton readv sendmsg setsockopt socket""".split(),
+    "store/resp_config": ["explicit_bzero"],
+    "store/store_resp": "epoll_create1 epoll_ctl epoll_wait getpid".split(),
 }
 # Put there by compilers and linkers.
 RUNTIME = re.compile(r"_GLOBAL_OFFSET_TABLE_|__assert_fail|__stack_chk_fail|"

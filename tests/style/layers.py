@@ -26,7 +26,8 @@ ALLOW = {
 # Public headers that carry another name than their module.
 HEADER_OF = {"backend": "store", "compat": "hash", "version": "base",
              "prefix": "index", "predict": "index", "admit": "event",
-             "stream": "store", "key_text": "store", "shfs": "store"}
+             "stream": "store", "key_text": "store", "shfs": "store",
+             "resp": "store"}
 INCLUDE = re.compile(r'#include\s+(?:"(\w+)/(\w+)\.h"|<aibrix/(\w+)\.h>)')
 
 

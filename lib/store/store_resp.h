@@ -1,0 +1,234 @@
+/*
+ * The parts of the Redis and Valkey backend.
+ *
+ *   store_resp.c     the table: open, submit, poll, close
+ *   resp_config.c    options and URL
+ *   resp_request.c   a request from submit to its completion
+ *   resp_node.c      a server: who waits for it, and its lines
+ *   resp_line.c      a line: a connection with its greeting
+ *   resp_reply.c     what a reply means
+ */
+#ifndef STORE_STORE_RESP_H
+#define STORE_STORE_RESP_H
+
+#include <aibrix/resp.h>
+
+#include "base/list.h"
+#include "store/breaker.h"
+#include "store/resp_conn.h"
+#include "store/resp_url.h"
+#include "store/retry.h"
+#include "store/ring.h"
+#include "store/store_backend.h"
+
+enum {
+	RESP_AFFIX = 128, /* of prefix and suffix */
+	RESP_NODE_ADDRS = 8,
+	RESP_PRIORITIES = 4
+};
+
+struct resp_config {
+	struct resp_url url; /* with user and password of the options */
+	struct breaker_opts breaker;
+	aibrix_stream stream; /* size 0: none */
+	uint64_t conn_bytes, connect_timeout_ns, ttl_ms;
+	uint32_t connections, pipeline, key_text;
+	uint32_t prefix_bytes, suffix_bytes;
+	char prefix[RESP_AFFIX], suffix[RESP_AFFIX];
+};
+
+enum {
+	REQUEST_FREE = 0,
+	REQUEST_WAITS = 1,  /* in its node's lists */
+	REQUEST_RETRY = 2,  /* in store->retrying, until at_ns */
+	REQUEST_CALLED = 3, /* on a line */
+	REQUEST_ENDED = 4   /* in store->ended */
+};
+
+/* In one list at most, through the store's links. */
+struct resp_request {
+	aibrix_io io;
+	aibrix_done done;
+	uint64_t token; /* of the breaker, while it waits or is called */
+	uint64_t at_ns; /* WAITS: since; RETRY: until; CALLED: first byte */
+	uint32_t state;
+	uint32_t node;         /* place */
+	uint32_t line, number; /* CALLED: which, and its call there */
+	uint32_t retries;
+};
+
+enum { CALL_REQUEST = 0, CALL_AUTH = 1, CALL_SELECT = 2, CALL_NAME = 3 };
+
+struct resp_line {
+	uint32_t node, number;
+	uint32_t generation;  /* of its socket: reports of an old one */
+	uint32_t greeting;    /* replies to come before it is of use */
+	uint32_t usable;      /* takes requests */
+	uint32_t leaving;     /* closed when all is answered */
+	uint32_t doomed;      /* to be closed at the end of the round */
+	uint64_t deadline_ns; /* to become usable */
+	struct resp_conn conn;
+};
+
+struct resp_node {
+	char name[RING_NAME_MAX + 1]; /* in use unless "" */
+	struct resp_host host;
+	struct net_addr addrs[RESP_NODE_ADDRS];
+	uint32_t n_addrs, addr;
+	struct breaker breaker;
+	struct resp_line **lines; /* config.connections, NULL until needed */
+	struct list waiting[RESP_PRIORITIES];
+	uint64_t puts_after_ns; /* until then it takes no values */
+	int32_t puts_status;    /* because of this */
+	uint32_t connect_level;
+	uint64_t connect_after_ns; /* of further lines */
+	uint32_t down, denied;     /* said in the log */
+	uint32_t inflight;
+	uint64_t calls, failures;
+	uint64_t first_byte_ns, bytes_per_s; /* means */
+};
+
+struct resp_store {
+	const aibrix_backend_conf *conf;
+	struct resp_config config;
+	struct ring *ring;
+	struct resp_node *nodes; /* n_nodes, by place */
+	uint32_t n_nodes;
+	int32_t pid;
+	int epoll, event; /* event: readable while completions wait */
+	int raised;
+	uint64_t now;  /* of the call that runs */
+	uint64_t wake; /* nothing falls due before it */
+	uint64_t rand;
+	struct retry retry;
+	struct resp_request *requests; /* conf->max_inflight, by tag */
+	struct link *links;            /* of the requests */
+	uint32_t high;                 /* tags used so far are below */
+	uint32_t inflight;
+	struct list retrying, ended;
+};
+
+/* ---- resp_config.c */
+
+int aibrix__resp_config_load(struct resp_config *config,
+			     const aibrix_backend_conf *conf);
+void aibrix__resp_config_clear(struct resp_config *config);
+
+/* ---- resp_request.c */
+
+/* The key as the server sees it, in out of RESP_ARG_BYTES; E_INVAL: too
+ * long. */
+int aibrix__resp_key(const struct resp_store *store, const aibrix_io *io,
+		     uint8_t *out, size_t *bytes);
+
+/* Accepted: it will end, now or later. */
+void aibrix__resp_request_new(struct resp_store *store, const aibrix_io *io);
+
+/* On its way to a node, or ended. */
+void aibrix__resp_request_admit(struct resp_store *store, uint32_t id);
+
+/* The attempt came to this; perhaps there is another one. */
+void aibrix__resp_request_fail(struct resp_store *store, uint32_t id,
+			       int status, int os_error, uint32_t outcome);
+
+/* It came to an answer. */
+void aibrix__resp_request_end(struct resp_store *store, uint32_t id, int status,
+			      uint64_t bytes, uint32_t flags);
+
+/* The breaker has opened meanwhile. */
+void aibrix__resp_request_refuse(struct resp_store *store, uint32_t id);
+
+/* Its connection was closed for no fault of the node. */
+void aibrix__resp_request_again(struct resp_store *store, uint32_t id);
+
+/* Ended from outside, wherever it is: E_TIMEOUT, E_CANCELED. */
+void aibrix__resp_request_stop(struct resp_store *store, uint32_t id,
+			       int status);
+
+/* Whatever falls due at store->now; sets store->wake. */
+void aibrix__resp_tick(struct resp_store *store);
+
+static inline void
+resp_wake_by(struct resp_store *store, uint64_t at_ns)
+{
+	if (at_ns < store->wake)
+		store->wake = at_ns;
+}
+
+/* ---- resp_node.c */
+
+int aibrix__resp_node_init(struct resp_store *store, struct resp_node *node,
+			   const struct resp_host *host, uint64_t entropy);
+void aibrix__resp_node_close(struct resp_store *store, struct resp_node *node,
+			     int epoll);
+
+/* Hand waiting requests to lines and send. */
+void aibrix__resp_node_pump(struct resp_store *store, struct resp_node *node);
+
+/* All that wait for it fail. */
+void aibrix__resp_node_flush(struct resp_store *store, struct resp_node *node,
+			     int status, int os_error, uint32_t outcome);
+
+/* When a byte came from it last. */
+uint64_t aibrix__resp_node_heard(const struct resp_store *store,
+				 const struct resp_node *node);
+uint32_t aibrix__resp_node_usable(const struct resp_store *store,
+				  const struct resp_node *node);
+
+/* ---- resp_line.c */
+
+/* A line of the node that has no socket is given one.  Fails when there is
+ * none, or at once; the node's requests have then been told. */
+int aibrix__resp_line_open(struct resp_store *store, struct resp_node *node);
+
+/* The set reported events. */
+void aibrix__resp_line_event(struct resp_store *store, struct resp_line *line,
+			     uint32_t events);
+void aibrix__resp_line_send(struct resp_store *store, struct resp_line *line);
+
+/* Close it for a fault of the node. */
+void aibrix__resp_line_fail(struct resp_store *store, struct resp_line *line,
+			    int status, int os_error);
+
+/* Close it because the rest of it is not wanted. */
+void aibrix__resp_line_leave(struct resp_store *store, struct resp_line *line);
+
+/* A request on it has ended early: it is in no list of the store, and what is
+ * left of its call is nobody's. */
+void aibrix__resp_line_forget(struct resp_store *store, struct resp_line *line,
+			      uint32_t number);
+
+/* Put the request on the line, which has room. */
+void aibrix__resp_line_call(struct resp_store *store, struct resp_line *line,
+			    uint32_t id);
+
+/* x in digits, at the end of digits[0, cap). */
+static inline struct resp_arg
+resp_decimal(uint8_t *digits, size_t cap, uint64_t x)
+{
+	size_t at = cap;
+
+	do {
+		digits[--at] = (uint8_t)('0' + x % 10);
+		x /= 10;
+	} while (x != 0);
+	return (struct resp_arg){digits + at, cap - at};
+}
+
+static inline struct resp_line *
+resp_line_of(const struct resp_store *store, const struct resp_request *r)
+{
+	return store->nodes[r->node].lines[r->line];
+}
+
+/* ---- resp_reply.c */
+
+/*
+ * What an event of the line's first call means.  Fails: E_PARSE (not the
+ * answer to that call), E_CLOSED (the rest is not worth reading), or what a
+ * refused greeting came to: close the line.
+ */
+int aibrix__resp_reply(struct resp_store *store, struct resp_line *line,
+		       const struct resp_event *event);
+
+#endif
