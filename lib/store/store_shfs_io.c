@@ -243,6 +243,9 @@ value_put(struct shfs *shfs, const aibrix_io *io, uint64_t bytes,
 	if (failed == EEXIST) {
 		*flags = AIBRIX_DONE_EXISTED;
 		failed = value_keep(shfs, leaf, name);
+		/* It was there, and somebody has deleted it since. */
+		if (failed == ENOENT)
+			failed = 0;
 	}
 	aibrix__shfs_leaf_close(shfs, leaf);
 	return failed;

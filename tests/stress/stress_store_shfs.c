@@ -103,6 +103,9 @@ done_check(struct user *u, const aibrix_done *done)
 	uint32_t key = (uint32_t)atoi(r->key + 3);
 
 	u->done++;
+	if (done->status && done->status != AIBRIX_E_NOT_FOUND)
+		fprintf(stderr, "op %u: %s, errno %d\n", r->op,
+			aibrix_error_name(done->status), done->os_error);
 	REQUIRE(done->status == AIBRIX_OK ||
 		(done->status == AIBRIX_E_NOT_FOUND &&
 		 r->op != AIBRIX_STORE_PUT));
