@@ -92,6 +92,16 @@ shares_own_room(const struct shares *m, uint32_t kind)
 	return room;
 }
 
+/* A take that did not get all it wanted may have turned idle spans to its
+ * class before it knew. */
+static void
+shares_forget_idle(struct shares *m)
+{
+	for (uint32_t i = 0; i < m->spans; i++)
+		if (m->span_live[i] == 0)
+			m->span_kind[i] = NOBODYS;
+}
+
 static int
 share_whole(const struct share *s)
 {
@@ -159,11 +169,14 @@ shares_take(aibrix_pool *pool, struct shares *m, uint8_t op, uint8_t arg)
 		/* Idle spans may have slots in magazines. */
 		if (m->magazines)
 			room = shares_own_room(m, want.slot_class);
+		shares_forget_idle(m);
 		return err == AIBRIX_E_FULL && got == 0 &&
 		       room < (want.flags ? n : 1);
 	}
 	if (got == 0 || got > n || got > room || (want.flags && got < n))
 		return 0;
+	if (got < n)
+		shares_forget_idle(m);
 	for (uint32_t i = 0; i < got; i++) {
 		struct share *s = share_unused(m);
 		uint32_t given;
