@@ -107,8 +107,11 @@ static const char help_text[] =
 	"  --evict A,B,...      eviction orders of L1 to compare: lru, "
 	"s3fifo,\n"
 	"                       fifo, arc, sieve, auto, density [lru]\n"
-	"  --l2 WHAT            store that all pods share: none, mem or\n"
-	"                       file:DIR [mem]\n"
+	"  --l2 WHAT            store that all pods share: none, mem, "
+	"file:DIR,\n"
+	"                       or the URL of a Redis or Valkey, as in\n"
+	"                       redis://HOST:6379, redis-cluster://HOST:6379,\n"
+	"                       unix:///run/redis.sock [mem]\n"
 	"  --l2-bytes N         of that store [131072 blocks]\n"
 	"  --measure            loads take what this machine's memory and L2\n"
 	"                       need, measured, instead of the preset's times\n"
@@ -307,8 +310,14 @@ l2_parse(replay_options *options, const char *text)
 		options->l2 = REPLAY_L2_MEM;
 		return 0;
 	}
+	if (strstr(text, "://")) {
+		options->l2 = REPLAY_L2_URL;
+		options->l2_url = text;
+		return 0;
+	}
 	if (strncmp(text, "file:", 5) != 0 || !text[5])
-		return option_fail("l2", text, "not none, mem or file:DIR");
+		return option_fail("l2", text,
+				   "not none, mem, file:DIR or a URL");
 	options->l2 = REPLAY_L2_FILE;
 	options->l2_dir = text + 5;
 	if (stat(options->l2_dir, &info) != 0)
@@ -402,7 +411,7 @@ options_settle(replay_options *options)
 		options->load = 0.6;
 	if (bytes == 0) {
 		if (options->l1_bytes || options->l2_bytes || options->l2_dir ||
-		    options->measure) {
+		    options->l2_url || options->measure) {
 			fputs("replay: --block-bytes 0 means no L1 and no L2\n",
 			      stderr);
 			return -1;

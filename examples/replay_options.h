@@ -7,7 +7,12 @@
 
 enum { REPLAY_POLICIES_MAX = 16, REPLAY_EVICTS_MAX = 8 };
 
-enum { REPLAY_L2_NONE = 0, REPLAY_L2_MEM = 1, REPLAY_L2_FILE = 2 };
+enum {
+	REPLAY_L2_NONE = 0,
+	REPLAY_L2_MEM = 1,
+	REPLAY_L2_FILE = 2,
+	REPLAY_L2_URL = 3 /* a server */
+};
 
 typedef struct replay_options {
 	const char *trace; /* or kind */
@@ -23,6 +28,7 @@ typedef struct replay_options {
 	uint64_t l1_bytes;
 	uint64_t l2_bytes;
 	const char *l2_dir;
+	const char *l2_url;
 	const char *preset;
 	double speed; /* 0: not given */
 	double load;

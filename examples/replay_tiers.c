@@ -4,7 +4,8 @@
  *
  * A replay waits for L2 at once (virtual time does not pass meanwhile), with
  * deadlines of "never": what a run finds must not depend on how fast this
- * machine's disk is today.
+ * machine's disk is today.  Only a server is not waited for any longer than
+ * an engine would.
  */
 #include "replay_tiers.h"
 
@@ -16,6 +17,9 @@
 #include <unistd.h>
 
 enum { POLL_NS = 100000000 };
+
+/* A server may be gone: then blocks are recomputed. */
+#define SERVER_TIMEOUT_NS UINT64_C(2000000000)
 
 uint64_t
 replay_now_ns(void)
@@ -65,6 +69,28 @@ tiers_fail(const char *what, int status)
 	return status;
 }
 
+/* A server is shared: keys of this run only, and gone in an hour. */
+static int
+server_open(const replay_options *options, aibrix_store_opts *opts,
+	    aibrix_store **out)
+{
+	aibrix_resp_opts resp = {.size = sizeof(resp),
+				 .ttl_ns = UINT64_C(3600000000000)};
+	char prefix[64];
+	int status;
+
+	snprintf(prefix, sizeof(prefix), "replay:%ld:%llu:", (long)getpid(),
+		 (unsigned long long)replay_now_ns());
+	resp.prefix = prefix;
+	opts->backend = AIBRIX_BACKEND_RESP;
+	opts->path = options->l2_url;
+	opts->backend_opts = &resp;
+	opts->timeout_ns = SERVER_TIMEOUT_NS;
+	status = aibrix_store_open(opts, out);
+	/* The URL may hold a password. */
+	return status == AIBRIX_OK ? status : tiers_fail("L2, --l2", status);
+}
+
 int
 replay_store_open(const replay_options *options, uint64_t value_bytes,
 		  uint64_t capacity_bytes, aibrix_store **out)
@@ -89,6 +115,8 @@ replay_store_open(const replay_options *options, uint64_t value_bytes,
 			       ? status
 			       : tiers_fail("L2 in memory, --l2-bytes", status);
 	}
+	if (options->l2 == REPLAY_L2_URL)
+		return server_open(options, &opts, out);
 	if (snprintf(path, sizeof(path), "%s/replay-%ld.l2", options->l2_dir,
 		     (long)getpid()) >= (int)sizeof(path))
 		return tiers_fail(options->l2_dir, AIBRIX_E_INVAL);
@@ -155,12 +183,17 @@ replay_tiers_close(replay_tiers *tiers)
 
 /* Hold the longest prefix; *n becomes its length. */
 static int
-prefix_hold(aibrix_cache *cache, const aibrix_key *keys, uint32_t wanted,
-	    uint64_t *lease, uint64_t *n)
+prefix_hold(const replay_tiers *tiers, aibrix_cache *cache,
+	    const aibrix_key *keys, uint32_t wanted, uint64_t *lease,
+	    uint64_t *n)
 {
-	uint64_t busy;
-	int status = aibrix_cache_acquire(cache, keys, wanted, AIBRIX_FOREVER,
-					  replay_now_ns(), lease, n);
+	uint64_t now = replay_now_ns(), deadline = AIBRIX_FOREVER, busy;
+	int status;
+
+	if (tiers->options->l2 == REPLAY_L2_URL)
+		deadline = now + SERVER_TIMEOUT_NS;
+	status = aibrix_cache_acquire(cache, keys, wanted, deadline, now, lease,
+				      n);
 
 	while (status == AIBRIX_E_AGAIN) {
 		status = aibrix_cache_poll(cache, replay_now_ns(), POLL_NS,
@@ -212,7 +245,7 @@ replay_tiers_read(replay_tiers *tiers, uint32_t pod, const aibrix_key *keys,
 		return AIBRIX_OK;
 	cache = tiers->caches[pod];
 	begin_ns = replay_now_ns();
-	status = prefix_hold(cache, keys, n, &lease, &held);
+	status = prefix_hold(tiers, cache, keys, n, &lease, &held);
 	tiers->ns += replay_now_ns() - begin_ns;
 	tiers->blocks += n;
 	if (status != AIBRIX_OK)

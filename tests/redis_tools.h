@@ -101,8 +101,9 @@ int redis_says(const struct redis_server *server, const char *line,
 	       const char *reply);
 
 /*
- * Runs a program to its end, its output (and what it complains about) in out.
- * Returns its exit status, or -1: not found, or ended by a signal.
+ * Runs a program, named by path or as the shell finds it, to its end; its
+ * output, with what it complains about, in out.  Returns its exit status, or
+ * -1: not found, or ended by a signal.
  */
 int redis_run(const char *const *argv, char *out, size_t cap);
 

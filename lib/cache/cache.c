@@ -55,12 +55,14 @@ aibrix__cache_leave(aibrix_cache *cache)
 			"%llu of L2; their prefixes are misses",
 			(unsigned long long)(now.corrupt_l1 - was.corrupt_l1),
 			(unsigned long long)(now.corrupt_l2 - was.corrupt_l2));
-	if (now.l2_errors != was.l2_errors)
-		aibrix__log(
-			&cache->log, AIBRIX_LOG_WARN, LOG_CACHE_STORE_FAILED,
-			"cache: %llu requests failed at L2, each a miss "
-			"or a block not written",
-			(unsigned long long)(now.l2_errors - was.l2_errors));
+	/* An outage fails thousands of requests a second: said again when
+	 * there are twice as many. */
+	if ((now.l2_errors ^ was.l2_errors) > was.l2_errors)
+		aibrix__log(&cache->log, AIBRIX_LOG_WARN,
+			    LOG_CACHE_STORE_FAILED,
+			    "cache: %llu requests have failed at L2 so far, "
+			    "each a miss or a block not written",
+			    (unsigned long long)now.l2_errors);
 }
 
 /* The caller's text and the block's size, which no value of another size

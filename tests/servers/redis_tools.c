@@ -40,6 +40,10 @@ redis__program(const char *name, char *path, size_t cap)
 {
 	const char *at = getenv("PATH");
 
+	if (strchr(name, '/')) {
+		snprintf(path, cap, "%s", name);
+		return access(path, X_OK) == 0;
+	}
 	while (at && *at) {
 		size_t n = strcspn(at, ":");
 

@@ -475,6 +475,42 @@ Test(cache_l2, a_fault_of_l2_is_a_miss)
 	}
 }
 
+static void
+lines_count(void *ctx, uint32_t level, uint32_t code, const char *text)
+{
+	(void)level;
+	(void)code;
+	(void)text;
+	++*(int *)ctx;
+}
+
+Test(cache_l2, an_outage_is_logged_each_time_it_has_doubled)
+{
+	int lines = 0;
+	aibrix_log log = {sizeof(log), 0, &lines, lines_count};
+	struct store_fault down[100];
+	aibrix_cache_opts o = {.size = sizeof(o),
+			       .block_bytes = BLOCK,
+			       .l1_bytes = 8 * BLOCK,
+			       .log = &log};
+	aibrix_cache *cache;
+
+	for (uint64_t i = 0; i < 100; i++)
+		down[i] = (struct store_fault){.kind = FAULT_STATUS,
+					       .op = AIBRIX_STORE_PROBE,
+					       .at = i,
+					       .status = AIBRIX_E_CLOSED};
+	o.l2 = new_store(8);
+	aibrix__store_faults(o.l2, down, 100);
+	cr_assert_eq(aibrix_cache_new(&o, &cache), AIBRIX_OK);
+	for (int i = 0; i < 100; i++)
+		cr_assert_eq(count_blocks(cache, 1, 1), 0);
+	cr_expect_eq(stat_of(cache).l2_errors, 100);
+	cr_expect_eq(lines, 7, "at 1, 2, 4, 8, 16, 32 and 64");
+	aibrix_cache_free(cache);
+	aibrix_store_free(o.l2);
+}
+
 Test(cache_l2, a_value_that_is_gone_after_its_probe_is_a_miss)
 {
 	struct store_fault f = {FAULT_STATUS, AIBRIX_STORE_GET, 0, 0,

@@ -1,0 +1,218 @@
+/*
+ * The examples against real Redis servers: the conformance suite of stores,
+ * and a replay whose L2 is a server that dies.
+ *
+ * argv: store_conform, replay.  TAP.
+ */
+#define _GNU_SOURCE
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "redis_tools.h"
+
+enum { OUT = 1 << 16 };
+
+static const char *conform, *replay;
+static int n_cases, n_failed;
+
+static void
+verdict(int good, const char *name, const char *out)
+{
+	printf("%s %d - %s\n", good ? "ok" : "not ok", ++n_cases, name);
+	if (good)
+		return;
+	n_failed++;
+	/* As comments of TAP. */
+	for (const char *line = out; line && *line;) {
+		const char *end = strchr(line, '\n');
+		size_t n = end ? (size_t)(end - line) : strlen(line);
+
+		printf("# %.*s\n", (int)n, line);
+		line = end ? end + 1 : line + n;
+	}
+}
+
+static void
+conform_case(const char *name, const char *url)
+{
+	const char *argv[] = {conform,    "--backend", "resp", "--path",
+			      url,        "--values",  "1000", "--seed",
+			      "20261121", NULL};
+	static char out[OUT];
+
+	verdict(redis_run(argv, out, sizeof(out)) == 0, name, out);
+}
+
+/* A replay of conversations in which much comes from L2. */
+static void
+replay_words(const char *words[32], const char *url, const char *requests)
+{
+	size_t n = 0;
+
+	words[n++] = replay;
+	words[n++] = "--generate";
+	words[n++] = "agent";
+	words[n++] = "--requests";
+	words[n++] = requests;
+	words[n++] = "--gpu-blocks";
+	words[n++] = "600";
+	words[n++] = "--l1-bytes";
+	words[n++] = "256K";
+	words[n++] = "--policy";
+	words[n++] = "random";
+	words[n++] = "--json";
+	words[n++] = "--l2";
+	words[n++] = url;
+	words[n] = NULL;
+}
+
+/* The number behind "name": in one line of JSON, or -1. */
+static double
+member(const char *json, const char *name)
+{
+	char quoted[64];
+	const char *at;
+
+	snprintf(quoted, sizeof(quoted), "\"%s\":", name);
+	at = strstr(json, quoted);
+	return at ? atof(at + strlen(quoted)) : -1;
+}
+
+static void
+replay_case(const char *name, const char *url)
+{
+	static char mem[OUT], out[OUT];
+	const char *words[32];
+	int good;
+
+	replay_words(words, "mem", "400");
+	good = redis_run(words, mem, sizeof(mem)) == 0;
+	replay_words(words, url, "400");
+	good = good && redis_run(words, out, sizeof(out)) == 0 &&
+	       member(out, "corrupt_blocks") == 0 &&
+	       member(out, "hit_l2") > 0.01 &&
+	       member(out, "hit_l2") == member(mem, "hit_l2");
+	verdict(good, name, out);
+}
+
+/* Values in the server, or -1. */
+static long
+values_of(const struct redis_server *server)
+{
+	char reply[64];
+
+	if (redis_ask(server, "DBSIZE", reply, sizeof(reply)) < 2)
+		return -1;
+	return atol(reply + 1);
+}
+
+/* A replay in the background, its output in a file. */
+static pid_t
+replay_start(const char *url, const char *out, const char *requests)
+{
+	const char *words[32] = {0};
+	char *argv[32];
+	pid_t pid;
+
+	replay_words(words, url, requests);
+	for (size_t i = 0; i < 32; i++)
+		argv[i] = words[i] ? strdup(words[i]) : NULL;
+	pid = fork();
+	if (pid)
+		return pid;
+	if (dup2(open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600), 1) < 0)
+		_exit(126);
+	execv(argv[0], argv);
+	_exit(127);
+}
+
+static void
+file_read(const char *path, char *text, size_t cap)
+{
+	FILE *file = fopen(path, "r");
+	size_t n = file ? fread(text, 1, cap - 1, file) : 0;
+
+	text[n] = 0;
+	if (file)
+		fclose(file);
+}
+
+/* Until the server has so many values: 0; -1: the replay has ended. */
+static int
+values_wait(const struct redis_server *server, long n, pid_t pid, int *status)
+{
+	while (values_of(server) < n) {
+		if (waitpid(pid, status, WNOHANG) == pid)
+			return -1;
+		talk_pause();
+	}
+	return 0;
+}
+
+/* Killed in the middle, back again later, twice. */
+static void
+death_case(const char *name, struct redis_server *server, const char *url)
+{
+	static char out[OUT];
+	char path[] = "/tmp/aibrix-replay-XXXXXX";
+	int fd = mkstemp(path), status = -1, ended = 0;
+	pid_t pid;
+
+	close(fd);
+	pid = replay_start(url, path, "4000");
+	for (int i = 0; i < 2 && !ended; i++) {
+		ended = values_wait(server, 200, pid, &status);
+		redis_kill(server);
+		talk_pause();
+		if (redis_restart(server)) {
+			snprintf(out, sizeof(out), "%s", server->reason);
+			break;
+		}
+	}
+	if (!ended && waitpid(pid, &status, 0) != pid)
+		status = -1;
+	file_read(path, out, sizeof(out));
+	unlink(path);
+	verdict(status == 0 && !ended && member(out, "corrupt_blocks") == 0,
+		name, out);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct redis_opts secret = {.password = "s3cret"};
+	struct redis_server server, guarded;
+	char url[256];
+
+	if (argc != 3)
+		return 2;
+	conform = argv[1];
+	replay = argv[2];
+	printf("TAP version 13\n");
+	switch (redis_start(&server, NULL)) {
+	case 0: break;
+	case REDIS_ABSENT: printf("1..0 # SKIP %s\n", server.reason); return 0;
+	default: printf("Bail out! %s\n", server.reason); return 1;
+	}
+	snprintf(url, sizeof(url), "redis://127.0.0.1:%d", server.port);
+	conform_case("a store in Redis keeps its promises", url);
+	replay_case("a replay over Redis finds what memory has", url);
+	death_case("a replay survives the deaths of its Redis", &server, url);
+	redis_stop(&server);
+
+	if (redis_start(&guarded, &secret) == 0) {
+		snprintf(url, sizeof(url), "unix://:s3cret@%s", guarded.socket);
+		conform_case("so does one behind a Unix socket and a password",
+			     url);
+	} else {
+		verdict(0, "a server with a password starts", guarded.reason);
+	}
+	redis_stop(&guarded);
+	printf("1..%d\n", n_cases);
+	return n_failed != 0;
+}
