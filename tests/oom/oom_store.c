@@ -20,7 +20,8 @@ open_until_it_works(uint32_t backend)
 					  .path = path.text,
 					  .capacity_bytes = 1000,
 					  .value_bytes = 100,
-					  .alloc = &a};
+					  .alloc = &a,
+					  .absent_ns = 1000};
 		aibrix_store *store = NULL;
 		int status = aibrix_store_open(&opts, &store);
 		char text[101];
