@@ -102,7 +102,7 @@ int server_connect(const struct redis_server *s, int unix_socket);
 /* Values go when this many bytes are used; 0: none go. */
 void server_limit(const struct redis_server *s, uint64_t bytes);
 void server_empty(const struct redis_server *s);
-/* Ours in it; NULL: a library that has no such stores. */
+/* Ours in it. */
 aibrix_store *server_store(const struct redis_server *s, int unix_socket,
 			   const struct work *w);
 

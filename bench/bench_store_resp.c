@@ -185,23 +185,17 @@ contest_run(struct contest *c, uint32_t op)
 static void
 contest_all(struct contest *c)
 {
-	aibrix_store *store;
-
 	work_init(&c->work, c->o, c->bytes);
-	c->movers[OURS] = (struct mover){"ours", NULL, ours_move};
+	ours_init(&c->ours, server_store(c->server, c->unix_socket, &c->work),
+		  &c->work);
+	c->movers[OURS] = (struct mover){"the store", &c->ours, ours_move};
 	c->movers[HIREDIS] = (struct mover){"hiredis", NULL, hiredis_move};
 	c->movers[NULLED] = (struct mover){
 		"the null client",
 		null_open(c->server, c->unix_socket, &c->work), null_move};
-	store = server_store(c->server, c->unix_socket, &c->work);
-	if (store) {
-		ours_init(&c->ours, store, &c->work);
-		c->movers[OURS].ctx = &c->ours;
-	}
 	contest_run(c, AIBRIX_STORE_GET);
 	contest_run(c, AIBRIX_STORE_PUT);
-	if (store)
-		ours_free(&c->ours);
+	ours_free(&c->ours);
 	null_close(c->movers[NULLED].ctx);
 	if (c->movers[HIREDIS].ctx)
 		hiredis_close(c->movers[HIREDIS].ctx);
@@ -223,7 +217,7 @@ resp_missing(const struct options *o, const char *why)
 {
 	static const char *const cpu[] = {"resp_cpu_get", "resp_cpu_set",
 					  "resp_cpu_null"};
-	struct store_row row = {.note = why};
+	struct store_row row = {.unit = UNIT_RATE, .note = why};
 	char name[64];
 
 	for (uint32_t i = 0; i < sizeof(contests) / sizeof(contests[0]); i++) {

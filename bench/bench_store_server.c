@@ -12,11 +12,9 @@
 
 #include <sched.h>
 
-#include "bench_store.h"
-
-#if __has_include(<aibrix/resp.h>)
 #include <aibrix/resp.h>
-#endif
+
+#include "bench_store.h"
 
 int
 server_connect(const struct redis_server *s, int unix_socket)
@@ -96,7 +94,6 @@ aibrix_store *
 server_store(const struct redis_server *s, int unix_socket,
 	     const struct work *w)
 {
-#if __has_include(<aibrix/resp.h>)
 	const aibrix_resp_opts ro = {
 		.size = sizeof(ro),
 		.connections = w->connections,
@@ -116,10 +113,4 @@ server_store(const struct redis_server *s, int unix_socket,
 		snprintf(url, sizeof(url), "redis://127.0.0.1:%d", s->port);
 	bench_check(!aibrix_store_open(&so, &store), "a store in Redis");
 	return store;
-#else
-	(void)s;
-	(void)unix_socket;
-	(void)w;
-	return NULL;
-#endif
 }

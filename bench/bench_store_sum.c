@@ -168,19 +168,18 @@ sum_resp(const struct options *o)
 	struct work w, framed;
 	struct redis_server server;
 	const char *why = server_start(&server);
-	aibrix_store *store = NULL;
+	aibrix_store *store;
 
 	work_init(&w, o, BLOCK_1M);
 	framed = w;
 	framed.bytes += AIBRIX_CACHE_FRAME_BYTES;
-	if (!why)
+	if (why) {
+		row.note = why;
+		row_print(o, &row, NULL, NULL);
+	} else {
 		store = server_store(&server, 0, &framed);
-	if (store) {
 		sum_row(o, &row, &w, store, NULL);
 		aibrix_store_free(store);
-	} else {
-		row.note = why ? why : "not built";
-		row_print(o, &row, NULL, NULL);
 	}
 	server_stop(&server);
 	work_free(&w);
