@@ -79,26 +79,6 @@ aibrix__hex_write(const void *bytes, uint64_t n, char *out)
 	}
 }
 
-/* Not isalnum: what it takes depends on the locale. */
-static int
-is_name_byte(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
-}
-
-uint32_t
-aibrix__name_check(const char *text, uint32_t max)
-{
-	uint32_t n = 0;
-
-	if (text[0] == '.')
-		return 0;
-	while (n <= max && is_name_byte(text[n]))
-		n++;
-	return n <= max && text[n] == '\0' ? n : 0;
-}
-
 static void
 text_add_lower(struct text *t, const char *from)
 {
@@ -114,7 +94,7 @@ text_add_lower(struct text *t, const char *from)
 static int
 conn_is_valid(const aibrix_conn_opts *o)
 {
-	return aibrix__name_check(o->space, AIBRIX_CONN_SPACE_MAX) &&
+	return name_check(o->space, AIBRIX_CONN_SPACE_MAX) &&
 	       o->head_first <= o->head_last &&
 	       o->layer_first <= o->layer_last &&
 	       o->layout <= AIBRIX_CONN_NCLD && o->builder <= AIBRIX_CONN_HEX &&

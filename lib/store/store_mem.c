@@ -23,21 +23,6 @@ struct mem {
 };
 
 static void
-value_scatter(const aibrix_io *io, const uint8_t *from, uint64_t bytes)
-{
-	for (uint32_t i = 0; i < io->n_iov && bytes; i++) {
-		uint64_t some = io->iov[i].bytes;
-
-		if (some > bytes)
-			some = bytes;
-		if (some)
-			memcpy(io->iov[i].base, from, some);
-		from += some;
-		bytes -= some;
-	}
-}
-
-static void
 value_gather(const aibrix_io *io, uint8_t *to)
 {
 	for (uint32_t i = 0; i < io->n_iov; i++) {
@@ -55,7 +40,7 @@ mem_get(struct mem *mem, const aibrix_io *io, uint32_t slot, aibrix_done *done)
 		done->status = AIBRIX_E_SPACE;
 		return;
 	}
-	value_scatter(io, aibrix_pool_slot(mem->values, slot), done->bytes);
+	io_scatter(io, aibrix_pool_slot(mem->values, slot), done->bytes);
 	aibrix__directory_hit(&mem->directory, slot);
 }
 

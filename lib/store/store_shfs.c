@@ -114,8 +114,7 @@ opts_load(const aibrix_backend_conf *conf, aibrix_shfs_opts *opts)
 	if (opts->flags & ~(uint32_t)AIBRIX_SHFS_KEEP)
 		return AIBRIX_E_ABI;
 	if (opts->mode & ~0777u || opts->sweep_entries > SWEEP_MAX ||
-	    (opts->conn_id &&
-	     !aibrix__name_check(opts->conn_id, AIBRIX_CONN_ID_MAX)))
+	    (opts->conn_id && !name_check(opts->conn_id, AIBRIX_CONN_ID_MAX)))
 		return AIBRIX_E_INVAL;
 	if (!opts->mode)
 		opts->mode = MODE_DEFAULT;
