@@ -32,8 +32,8 @@ static const char usage[] =
 	"store holds may be lost.\n"
 	"\n"
 	"  --backend NAME         mem, file, shfs (default mem)\n"
-	"  --path PATH            where the store is; file, shfs: default a "
-	"new one\n"
+	"  --path PATH            where the store is (default a new one in "
+	"/tmp)\n"
 	"  --module FILE          shared object with a backend of your own\n"
 	"  --table SYMBOL         its function that returns the "
 	"aibrix_backend\n"
@@ -205,9 +205,7 @@ options_read(struct options *o, int argc, char **argv)
 		o->store.backend = AIBRIX_BACKEND_USER;
 		o->store.user = table_of(o);
 	}
-	if ((o->store.backend == AIBRIX_BACKEND_FILE ||
-	     o->store.backend == AIBRIX_BACKEND_SHFS) &&
-	    !o->store.path) {
+	if (o->store.backend != AIBRIX_BACKEND_MEM && !o->store.path) {
 		int fd;
 
 		strcpy(o->own_path, "/tmp/store_conform-XXXXXX");

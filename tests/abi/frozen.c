@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <aibrix/aibrix.h>
+#include <aibrix/rocksdb.h>
 #include <aibrix/zmq.h>
 
 /* Offsets are those of 64-bit targets. */
@@ -539,6 +540,13 @@ AT(aibrix_conn_opts, layout, 32);
 AT(aibrix_conn_opts, builder, 36);
 AT(aibrix_conn_opts, flags, 40);
 AT(aibrix_conn_opts, spare, 44);
+VALUE(AIBRIX_ROCKSDB_COMPAT, 1);
+AT(aibrix_rocksdb_opts, size, 0);
+AT(aibrix_rocksdb_opts, flags, 4);
+AT(aibrix_rocksdb_opts, conn_id, 8);
+AT(aibrix_rocksdb_opts, ttl_s, 16);
+AT(aibrix_rocksdb_opts, jobs, 20);
+AT(aibrix_rocksdb_opts, buffer_bytes, 24);
 SIZE(aibrix_backend_stat, 128);
 AT(aibrix_backend_stat, values, 0);
 AT(aibrix_backend_stat, capacity_values, 8);

@@ -64,11 +64,12 @@ def main():
                 cases.append((f"{file} {how}", consumer(
                     dest, compiler.split(), pathlib.Path(source) / file,
                     static)))
-        if list(dest.rglob("aibrix-zmq.pc")):
-            cases.append(("consumer_zmq.c shared", consumer(
-                dest, compilers[0].split(),
-                pathlib.Path(source) / "consumer_zmq.c", False,
-                "aibrix-zmq")))
+        for more in ("zmq", "rocksdb"):
+            if list(dest.rglob(f"aibrix-{more}.pc")):
+                cases.append((f"consumer_{more}.c shared", consumer(
+                    dest, compilers[0].split(),
+                    pathlib.Path(source) / f"consumer_{more}.c", False,
+                    f"aibrix-{more}")))
     shutil.rmtree(dest)
     print(f"1..{len(cases)}")
     for number, (name, good) in enumerate(cases, 1):

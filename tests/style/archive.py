@@ -32,6 +32,39 @@ MAY_CALL = {
     "cache": LOCKS,
     "pool": """clock_gettime close errno_location ftruncate madvise mbind memfd_create
         mmap mprotect munmap open read strstr sysconf""".split() + LOCKS,
+    "rocksdb": """errno_location getpid mkdir rocksdb_block_based_options_create
+        rocksdb_block_based_options_destroy
+        rocksdb_block_based_options_set_filter_policy rocksdb_close
+        rocksdb_delete rocksdb_filterpolicy_create_bloom_full rocksdb_free
+        rocksdb_get_pinned rocksdb_key_may_exist rocksdb_open
+        rocksdb_open_with_ttl rocksdb_options_create rocksdb_options_destroy
+        rocksdb_options_set_blob_compression_type
+        rocksdb_options_set_blob_file_size
+        rocksdb_options_set_block_based_table_factory
+        rocksdb_options_set_compression
+        rocksdb_options_set_create_if_missing rocksdb_options_set_db_log_dir
+        rocksdb_options_set_enable_blob_files
+        rocksdb_options_set_enable_blob_gc
+        rocksdb_options_set_info_log_level
+        rocksdb_options_set_keep_log_file_num
+        rocksdb_options_set_max_background_jobs
+        rocksdb_options_set_max_open_files
+        rocksdb_options_set_max_total_wal_size
+        rocksdb_options_set_max_write_buffer_number
+        rocksdb_options_set_min_blob_size
+        rocksdb_options_set_target_file_size_base
+        rocksdb_options_set_use_direct_io_for_flush_and_compaction
+        rocksdb_options_set_use_direct_reads rocksdb_options_set_wal_dir
+        rocksdb_options_set_write_buffer_size rocksdb_pinnableslice_destroy
+        rocksdb_pinnableslice_value rocksdb_property_int
+        rocksdb_readoptions_create rocksdb_readoptions_destroy
+        rocksdb_readoptions_set_fill_cache
+        rocksdb_readoptions_set_verify_checksums rocksdb_write
+        rocksdb_writebatch_create rocksdb_writebatch_destroy
+        rocksdb_writebatch_putv rocksdb_writeoptions_create
+        rocksdb_writeoptions_destroy rocksdb_writeoptions_disable_WAL
+        rocksdb_writeoptions_set_sync strstr""".split() +
+        LOCKS,
     "zmq": """close epoll_create1 epoll_ctl epoll_wait errno_location
         zmq_close zmq_connect zmq_ctx_new zmq_ctx_term zmq_errno
         zmq_getsockopt zmq_msg_close zmq_msg_data zmq_msg_init zmq_msg_more

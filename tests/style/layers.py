@@ -22,6 +22,7 @@ ALLOW = {
     "store": "hash evict pool",
     "cache": "hash evict pool store",
     "zmq": "event hash index",
+    "rocksdb": "store",
 }
 # Public headers that carry another name than their module.
 HEADER_OF = {"backend": "store", "compat": "hash", "version": "base",
