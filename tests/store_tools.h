@@ -74,6 +74,9 @@ io_of(uint32_t op, const char *key, const aibrix_iov *iov, uint64_t tag)
 	return io;
 }
 
+/* Long enough for any disk; the clock starts at 0. */
+#define STORE_TOOLS_WAIT UINT64_C(60000000000)
+
 /* Submit and poll; the completion's status is E_STATE when there was not
  * exactly one. */
 static inline aibrix_done
@@ -83,7 +86,8 @@ store_do(aibrix_store *store, const aibrix_io *io)
 	uint32_t n = 0;
 
 	if (aibrix_store_submit(store, io, 1, 0, &n) || n != 1 ||
-	    aibrix_store_poll(store, done, 2, 0, 0, &n) || n != 1)
+	    aibrix_store_poll(store, done, 2, 0, STORE_TOOLS_WAIT, &n) ||
+	    n != 1)
 		done[0].status = AIBRIX_E_STATE;
 	return done[0];
 }

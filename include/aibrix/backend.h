@@ -44,7 +44,9 @@ typedef struct aibrix_backend_stat {
 	uint64_t retries;
 	uint64_t refused;  /* by a breaker */
 	uint64_t connects; /* connections made */
-	uint64_t spare[8];
+	uint64_t caps;     /* AIBRIX_CAP_* besides those of the table: what
+			      only open finds out */
+	uint64_t spare[7];
 } aibrix_backend_stat;
 
 /*

@@ -286,7 +286,7 @@ aibrix_store_fd(const aibrix_store *store)
 uint32_t
 aibrix_store_caps(const aibrix_store *store)
 {
-	return store ? store->ops.caps : 0;
+	return store ? store->ops.caps | (uint32_t)store->backend_stat.caps : 0;
 }
 
 uint64_t

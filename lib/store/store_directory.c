@@ -20,7 +20,14 @@
 #include "base/alloc.h"
 #include "base/xxh.h"
 
-enum { SLOT_FREE = 0, SLOT_TAKEN = 1, SLOT_USED = 2, SLOT_BAD = 3 };
+enum {
+	SLOT_FREE = 0,
+	SLOT_TAKEN = 1,
+	SLOT_USED = 2,
+	SLOT_BAD = 3,
+	SLOT_BUSY = 4,
+	SLOT_LEFT = 5 /* free when its last reader has gone */
+};
 
 int
 aibrix__directory_open(struct directory *d, const aibrix_allocator *alloc,
@@ -136,7 +143,6 @@ place_forget(struct directory *d, uint32_t slot)
 	assert(d->table[cell] == slot + 1);
 	cell_empty(d, cell);
 	p->state = SLOT_TAKEN;
-	d->used--;
 }
 
 uint32_t
@@ -153,6 +159,7 @@ aibrix__directory_take(struct directory *d, int *evicted)
 	if (aibrix_evict_pop(d->order, &slot))
 		return SLOT_NONE;
 	place_forget(d, slot);
+	d->used--;
 	*evicted = 1;
 	return slot;
 }
@@ -174,30 +181,107 @@ aibrix__directory_settle(struct directory *d)
 }
 
 void
-aibrix__directory_add(struct directory *d, uint32_t slot, const void *key,
-		      uint32_t key_bytes, uint64_t bytes)
+aibrix__directory_name(struct directory *d, uint32_t slot, const void *key,
+		       uint32_t key_bytes, uint64_t bytes)
 {
 	struct place *p = &d->places[slot];
 	uint8_t *to = p->key;
 	size_t cell;
-	int err;
 
 	assert(p->state == SLOT_TAKEN && key_bytes <= AIBRIX_STORE_KEY_MAX);
 	p->hash = aibrix__xxh3_64(key, key_bytes, 0);
 	p->bytes = bytes;
-	p->key_bytes = key_bytes;
+	p->lead = 0;
+	p->key_bytes = (uint16_t)key_bytes;
 	if (key_bytes > PLACE_KEY)
 		to = aibrix_pool_slot(d->long_keys, slot);
 	memcpy(to, key, key_bytes);
 	cell = cell_find(d, p->hash, key, key_bytes);
 	assert(!d->table[cell]);
 	d->table[cell] = slot + 1;
-	p->state = SLOT_USED;
-	d->used++;
-	err = aibrix_evict_insert(d->order, slot, p->hash,
-				  AIBRIX_EVICT_NO_PARENT);
+	p->state = SLOT_BUSY;
+}
+
+/* Most recently used. */
+static void
+order_insert(struct directory *d, uint32_t slot)
+{
+	int err = aibrix_evict_insert(d->order, slot, d->places[slot].hash,
+				      AIBRIX_EVICT_NO_PARENT);
+
 	assert(!err);
 	(void)err;
+}
+
+static void
+order_remove(struct directory *d, uint32_t slot)
+{
+	int err = aibrix_evict_remove(d->order, slot);
+
+	assert(!err);
+	(void)err;
+}
+
+void
+aibrix__directory_show(struct directory *d, uint32_t slot)
+{
+	struct place *p = &d->places[slot];
+
+	assert(p->state == SLOT_BUSY && !p->readers);
+	p->state = SLOT_USED;
+	d->used++;
+	order_insert(d, slot);
+}
+
+void
+aibrix__directory_add(struct directory *d, uint32_t slot, const void *key,
+		      uint32_t key_bytes, uint64_t bytes)
+{
+	aibrix__directory_name(d, slot, key, key_bytes, bytes);
+	aibrix__directory_show(d, slot);
+}
+
+void
+aibrix__directory_hide(struct directory *d, uint32_t slot)
+{
+	struct place *p = &d->places[slot];
+
+	assert(p->state == SLOT_USED);
+	if (!p->readers)
+		order_remove(d, slot);
+	p->state = SLOT_BUSY;
+	d->used--;
+}
+
+void
+aibrix__directory_pin(struct directory *d, uint32_t slot)
+{
+	struct place *p = &d->places[slot];
+
+	assert(p->state == SLOT_USED);
+	if (p->readers++ == 0)
+		order_remove(d, slot);
+}
+
+static void
+slot_free(struct directory *d, uint32_t slot)
+{
+	d->places[slot].state = SLOT_FREE;
+	d->free[d->n_free++] = slot;
+}
+
+void
+aibrix__directory_unpin(struct directory *d, uint32_t slot)
+{
+	struct place *p = &d->places[slot];
+
+	assert(p->readers > 0);
+	if (--p->readers)
+		return;
+	if (p->state == SLOT_USED)
+		order_insert(d, slot);
+	else if (p->state == SLOT_LEFT)
+		slot_free(d, slot);
 }
 
 int
@@ -209,8 +293,11 @@ aibrix__directory_uses(const struct directory *d, uint32_t slot)
 void
 aibrix__directory_hit(struct directory *d, uint32_t slot)
 {
-	int err = aibrix_evict_hit(d->order, slot);
+	int err;
 
+	if (d->places[slot].readers)
+		return; /* unpin will say so */
+	err = aibrix_evict_hit(d->order, slot);
 	assert(!err);
 	(void)err;
 }
@@ -219,23 +306,23 @@ aibrix__directory_hit(struct directory *d, uint32_t slot)
 static void
 slot_clear(struct directory *d, uint32_t slot)
 {
-	int err;
-
-	if (d->places[slot].state != SLOT_USED)
-		return;
-	err = aibrix_evict_remove(d->order, slot);
-	assert(!err);
-	(void)err;
-	place_forget(d, slot);
+	if (d->places[slot].state == SLOT_USED)
+		aibrix__directory_hide(d, slot);
+	if (d->places[slot].state == SLOT_BUSY)
+		place_forget(d, slot);
 }
 
 void
 aibrix__directory_release(struct directory *d, uint32_t slot)
 {
+	struct place *p = &d->places[slot];
+
 	slot_clear(d, slot);
-	assert(d->places[slot].state == SLOT_TAKEN);
-	d->places[slot].state = SLOT_FREE;
-	d->free[d->n_free++] = slot;
+	assert(p->state == SLOT_TAKEN);
+	if (p->readers)
+		p->state = SLOT_LEFT;
+	else
+		slot_free(d, slot);
 }
 
 void

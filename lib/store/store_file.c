@@ -2,330 +2,143 @@
  * Values in a slot file: the store that needs no server.
  *
  * Names live in memory (the directory), values in the file.  One GET is one
- * read of head and value; one PUT is three writes, in an order that a crash
- * may stop anywhere:
+ * read of head and value, one PUT one write of both; longer values go in
+ * pieces, all at once.
  *
- *   1. the head says "being written"   old value gone, new one not there
- *   2. the value
- *   3. the head says what the value is      visible
+ *   store_file.c       open, close, the table
+ *   store_file_ring.c  many requests at once, on an io_uring
+ *   store_job.c        what a request does, step by step
+ *   store_step.c       where the bytes of a step go
+ *   store_carry.c      steps on their way, with their memory
+ *   store_uring.c      the kernel's ring
  *
- * A process that dies loses nothing that the kernel has, so after kill -9
- * the heads are the truth.  A machine that dies may have kept 3 without 2;
- * then the checksum in the head does not match, and the reader drops the
- * slot instead of returning it.  So nothing is ever synced: what is lost is
- * a cached value.
+ * Without a ring requests are served one after the other inside poll, by the
+ * same jobs with blocking calls.
  *
- * Opening reads each slot's head, never a value.
+ * Opening reads each slot's head, and the values of the last few PUTs, which
+ * a crash may have left half written.
  */
 
-#include "store/store_backend.h"
+#include "store/store_file.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "base/xxh.h"
-#include "store/store_directory.h"
-#include "store/store_queue.h"
 #include "store/store_recover.h"
-#include "store/store_slots.h"
 
-enum { PATH_BYTES_MAX = 4096 };
-
-struct file {
-	struct queue queue; /* first: store_backend.h */
-	aibrix_backend_conf conf;
-	char *path; /* conf.path, our copy */
-	size_t path_bytes;
-	struct directory directory;
-	struct slot_file slots;
-	uint64_t sequence; /* of the last write */
-	const struct xxh_impl *xxh;
-	uint8_t head[SLOT_VALUE_AT]; /* of the slot being read or written */
+enum {
+	PATH_BYTES_MAX = 4096,
+	FLAGS = AIBRIX_STORE_DURABLE | AIBRIX_STORE_BUFFERED |
+		AIBRIX_STORE_NO_RING
 };
 
-/* The first bytes of io's memory, behind what iov holds already. */
-static uint32_t
-iov_fill(struct iovec *iov, uint32_t n, const aibrix_io *io, uint64_t bytes)
-{
-	for (uint32_t i = 0; i < io->n_iov && bytes; i++) {
-		size_t some = io->iov[i].bytes;
-
-		if (some > bytes)
-			some = bytes;
-		iov[n++] = (struct iovec){io->iov[i].base, some};
-		bytes -= some;
-	}
-	return n;
-}
-
-static uint64_t
-value_sum(const struct file *file, const aibrix_io *io, uint64_t bytes)
-{
-	struct xxh3_stream stream;
-
-	if (bytes <= io->iov[0].bytes)
-		return file->xxh->hash(io->iov[0].base, bytes);
-	aibrix__xxh3_start(&stream, 0);
-	for (uint32_t i = 0; i < io->n_iov && bytes; i++) {
-		uint64_t some = io->iov[i].bytes;
-
-		if (some > bytes)
-			some = bytes;
-		file->xxh->add(&stream, io->iov[i].base, some);
-		bytes -= some;
-	}
-	return aibrix__xxh3_end_64(&stream);
-}
-
-static int
-head_write(struct file *file, uint32_t slot)
-{
-	struct iovec iov = {file->head, SLOT_HEAD};
-
-	return aibrix__file_write(file->slots.fd, &iov, 1,
-				  aibrix__slot_at(&file->slots, slot));
-}
-
-static int
-head_clear(struct file *file, uint32_t slot)
-{
-	memset(file->head, 0, SLOT_HEAD);
-	return head_write(file, slot);
-}
-
-static void
-fault_log(const struct file *file, uint32_t slot, int os_error,
-	  const char *what)
-{
-	int full = aibrix__file_status(os_error) == AIBRIX_E_FULL;
-
-	aibrix__log(file->conf.log, full ? AIBRIX_LOG_WARN : AIBRIX_LOG_ERROR,
-		    full ? LOG_STORE_FULL : LOG_STORE_IO,
-		    "store %s: %s slot %" PRIu32 ": errno %d%s",
-		    file->conf.path, what, slot, os_error,
-		    os_error == EIO ? ", not used again" : "");
-}
-
-/* A slot that the device cannot read or write is not used again. */
-static void
-slot_retire(struct file *file, uint32_t slot)
-{
-	/* A rewritten sector often heals; if not, no harm is done. */
-	(void)head_clear(file, slot);
-	aibrix__directory_retire(&file->directory, slot);
-	file->conf.stat->dropped++;
-}
-
-/* A write failed: the slot is empty or half written, which recovery tells
- * from a value. */
-static void
-slot_fault(struct file *file, uint32_t slot, int os_error, const char *what)
-{
-	fault_log(file, slot, os_error, what);
-	if (os_error == EIO)
-		slot_retire(file, slot);
-	else
-		aibrix__directory_release(&file->directory, slot);
-}
-
-/* The bytes are not what was stored: nobody shall find them again. */
-static void
-slot_drop(struct file *file, uint32_t slot, const char *why)
-{
-	int failed = head_clear(file, slot);
-
-	aibrix__log(file->conf.log, AIBRIX_LOG_ERROR, LOG_STORE_SLOT_DROPPED,
-		    "store %s: slot %" PRIu32 " dropped: %s", file->conf.path,
-		    slot, why);
-	if (failed)
-		slot_fault(file, slot, failed, "clearing");
-	else
-		aibrix__directory_release(&file->directory, slot);
-	if (failed != EIO) /* then its retirement has counted it */
-		file->conf.stat->dropped++;
-}
-
-static void
-done_os(aibrix_done *done, int os_error)
-{
-	done->status = aibrix__file_status(os_error);
-	done->os_error = os_error > 0 ? os_error : 0;
-}
-
-/* Is this the head of the value that the directory has here? */
-static int
-head_matches(const struct file *file, uint32_t slot, const aibrix_io *io,
-	     struct slot_head *head)
-{
-	return aibrix__slot_decode(&file->slots, slot, file->head, head) ==
-		       AIBRIX_OK &&
-	       head->bytes == file->directory.places[slot].bytes &&
-	       head->key_bytes == io->key_bytes &&
-	       memcmp(head->key, io->key, io->key_bytes) == 0;
-}
-
-static void
-file_get(struct file *file, const aibrix_io *io, uint32_t slot,
-	 aibrix_done *done)
-{
-	struct iovec iov[1 + AIBRIX_STORE_IOV_MAX];
-	uint64_t bytes = file->directory.places[slot].bytes;
-	struct slot_head head;
-	uint32_t n;
-	int failed;
-
-	done->bytes = bytes;
-	if (bytes > io_bytes(io)) {
-		done->status = AIBRIX_E_SPACE;
-		return;
-	}
-	iov[0] = (struct iovec){file->head, sizeof(file->head)};
-	n = iov_fill(iov, 1, io, bytes);
-	failed = aibrix__file_read(file->slots.fd, iov, n,
-				   aibrix__slot_at(&file->slots, slot));
-	if (failed > 0) {
-		done_os(done, failed);
-		fault_log(file, slot, failed, "reading");
-		if (failed == EIO)
-			slot_retire(file, slot);
-		return;
-	}
-	if (failed || !head_matches(file, slot, io, &head)) {
-		done->status = AIBRIX_E_CORRUPT;
-		slot_drop(file, slot,
-			  failed ? "file was cut short"
-				 : "its head has changed");
-		return;
-	}
-	if (head.checksum != value_sum(file, io, bytes)) {
-		done->status = AIBRIX_E_CORRUPT;
-		slot_drop(file, slot, "its value does not match its checksum");
-		return;
-	}
-	aibrix__directory_hit(&file->directory, slot);
-}
-
-/* Only a forged file comes near the end of 64 bits; its order of use is lost,
- * no value is. */
-static uint64_t
-sequence_next(struct file *file)
-{
-	file->sequence += file->sequence < UINT64_MAX;
-	return file->sequence;
-}
-
-/* The three writes; 0, errno or FILE_END. */
-static int
-slot_write(struct file *file, uint32_t slot, const aibrix_io *io,
-	   uint64_t bytes)
-{
-	struct iovec iov[AIBRIX_STORE_IOV_MAX];
-	struct slot_head head = {.sequence = sequence_next(file),
-				 .bytes = bytes,
-				 .checksum = value_sum(file, io, bytes),
-				 .slot = slot,
-				 .key_bytes = io->key_bytes};
-	uint64_t at = aibrix__slot_at(&file->slots, slot);
-	int failed;
-
-	aibrix__slot_encode_busy(file->head);
-	failed = head_write(file, slot);
-	if (failed)
-		return failed;
-	failed = aibrix__file_write(file->slots.fd, iov,
-				    iov_fill(iov, 0, io, bytes),
-				    at + SLOT_VALUE_AT);
-	if (failed)
-		return failed;
-	memcpy(head.key, io->key, io->key_bytes);
-	aibrix__slot_encode(file->slots.cpu, &head, file->head);
-	return head_write(file, slot);
-}
-
-static void
-file_put(struct file *file, const aibrix_io *io, aibrix_done *done)
-{
-	uint64_t bytes = io_bytes(io);
-	uint32_t slot;
-	int evicted, failed;
-
-	if (bytes > file->conf.value_bytes) {
-		done->status = AIBRIX_E_INVAL;
-		return;
-	}
-	slot = aibrix__directory_take(&file->directory, &evicted);
-	file->conf.stat->evictions += (uint64_t)evicted;
-	if (slot == SLOT_NONE) {
-		done->status = AIBRIX_E_FULL; /* every slot is bad */
-		return;
-	}
-	failed = slot_write(file, slot, io, bytes);
-	if (failed) {
-		done_os(done, failed);
-		slot_fault(file, slot, failed, "writing");
-		return;
-	}
-	aibrix__directory_add(&file->directory, slot, io->key, io->key_bytes,
-			      bytes);
-	done->bytes = bytes;
-}
-
-static void
-file_delete(struct file *file, uint32_t slot, aibrix_done *done)
-{
-	int failed = head_clear(file, slot);
-
-	if (failed) {
-		done_os(done, failed);
-		slot_fault(file, slot, failed, "clearing");
-		return;
-	}
-	aibrix__directory_release(&file->directory, slot);
-}
-
+/* A job from its begin to its end, by blocking calls. */
 static void
 file_serve(void *backend, const aibrix_io *io, aibrix_done *done)
 {
 	struct file *file = backend;
-	struct directory *d = &file->directory;
-	uint32_t slot = aibrix__directory_find(d, io->key, io->key_bytes);
+	struct job *job = &file->table[0];
+	int what = aibrix__job_begin(&file->jobs, job, io, done);
 
-	done->status = AIBRIX_OK;
-	if (slot == SLOT_NONE && io->op != AIBRIX_STORE_PUT) {
-		done->status = AIBRIX_E_NOT_FOUND;
-		return;
+	while (what == JOB_RUNS) {
+		int bounces = aibrix__job_bounces(job);
+		uint32_t id = aibrix__carry_take(&file->carry, bounces);
+		struct step *step = &file->carry.steps[id];
+		int64_t result;
+
+		aibrix__job_step(&file->jobs, job, step);
+		do {
+			result = aibrix__carry_call(&file->carry, step);
+		} while (aibrix__job_result(&file->jobs, job, step, result));
+		aibrix__carry_give(&file->carry, id);
+		if (!aibrix__job_wants(job))
+			what = aibrix__job_settle(&file->jobs, job, done);
 	}
-	switch (io->op) {
-	case AIBRIX_STORE_GET: file_get(file, io, slot, done); break;
-	case AIBRIX_STORE_PROBE: done->bytes = d->places[slot].bytes; break;
-	case AIBRIX_STORE_DELETE: file_delete(file, slot, done); break;
-	default:
-		if (slot == SLOT_NONE) {
-			file_put(file, io, done);
-			break;
-		}
-		done->flags = AIBRIX_DONE_EXISTED;
-		aibrix__directory_hit(d, slot);
-	}
-	file->conf.stat->values = d->used;
 }
 
-/* Only closes: the lock belongs to the open file, so that a child after
- * fork gives nothing away. */
+/* The last values are read, so that those which a crash has cut short are
+ * not there any more. */
+static int
+values_verify(struct file *file, const struct recovered *found)
+{
+	const aibrix_backend_conf *conf = &file->conf;
+	aibrix_iov iov = {NULL, conf->value_bytes};
+
+	if (!found->n_last)
+		return AIBRIX_OK;
+	iov.base = aibrix__alloc_pages(conf->alloc, iov.bytes);
+	if (!iov.base)
+		return AIBRIX_E_NOMEM;
+	for (uint32_t i = 0; i < found->n_last; i++) {
+		uint8_t key[AIBRIX_STORE_KEY_MAX];
+		const struct place *p =
+			&file->jobs.directory.places[found->last[i]];
+		aibrix_io io = {.key = key,
+				.key_bytes = p->key_bytes,
+				.op = AIBRIX_STORE_GET,
+				.iov = &iov,
+				.n_iov = 1};
+		aibrix_done done = {0};
+
+		memcpy(key,
+		       aibrix__directory_key(&file->jobs.directory,
+					     found->last[i]),
+		       p->key_bytes);
+		file_serve(file, &io, &done);
+	}
+	aibrix__free(conf->alloc, iov.base, 1, iov.bytes);
+	return AIBRIX_OK;
+}
+
+static int
+file_recover(struct file *file)
+{
+	const aibrix_backend_conf *conf = &file->conf;
+	struct directory *d = &file->jobs.directory;
+	uint32_t last[JOB_PUTS];
+	struct recovered found = {.last = last, .cap = file->jobs.puts_max};
+	int err = aibrix__slots_recover(&file->carry, &file->slots, d, &found);
+
+	if (err)
+		return err;
+	file->jobs.sequence = found.sequence;
+	err = values_verify(file, &found);
+	if (err)
+		return err;
+	conf->stat->recovered = d->used;
+	conf->stat->values = d->used;
+	conf->stat->capacity_values = d->slots;
+	aibrix__log(conf->log,
+		    conf->stat->dropped ? AIBRIX_LOG_WARN : AIBRIX_LOG_INFO,
+		    LOG_STORE_OPENED,
+		    "store %s: opened, %" PRIu32 " of %" PRIu32
+		    " slots hold values, %" PRIu64 " damaged ones dropped; "
+		    "%s, alignment %" PRIu32,
+		    conf->path, d->used, d->slots, conf->stat->dropped,
+		    file->carry.uring ? "io_uring" : "blocking calls",
+		    file->carry.rules.align);
+	return AIBRIX_OK;
+}
+
+/* Only closes, in a child after fork: the lock belongs to the open file and
+ * the ring's requests to the parent, so that nothing is given away. */
 static void
 file_close(void *backend)
 {
 	struct file *file = backend;
 	const aibrix_allocator *alloc = file->conf.alloc;
 
+	aibrix__carry_close(&file->carry);
+	aibrix__file_ring_close(file);
 	aibrix__queue_close(&file->queue);
 	if (file->slots.fd >= 0)
 		close(file->slots.fd);
-	aibrix__directory_close(&file->directory);
+	aibrix__directory_close(&file->jobs.directory);
+	aibrix__free(alloc, file->table, file->conf.max_inflight,
+		     sizeof(*file->table));
 	aibrix__free(alloc, file->path, file->path_bytes, 1);
 	aibrix__free(alloc, file, 1, sizeof(*file));
 }
@@ -333,17 +146,25 @@ file_close(void *backend)
 static int
 file_prepare(struct file *file)
 {
-	int err =
-		aibrix__queue_open(&file->queue, &file->conf, file, file_serve);
+	const aibrix_backend_conf *conf = &file->conf;
+	int err;
 
+	file->table = aibrix__alloc(conf->alloc, conf->max_inflight,
+				    sizeof(*file->table));
+	if (!file->table)
+		return AIBRIX_E_NOMEM;
+	err = aibrix__queue_open(&file->queue, conf, file, file_serve);
 	if (!err)
-		err = aibrix__directory_open(&file->directory, file->conf.alloc,
+		err = aibrix__directory_open(&file->jobs.directory, conf->alloc,
 					     (uint32_t)file->slots.slots);
 	if (!err)
-		err = aibrix__slots_open(&file->conf, &file->slots);
-	return err ? err
-		   : aibrix__slots_recover(&file->conf, &file->slots,
-					   &file->directory, &file->sequence);
+		err = aibrix__slots_open(conf, &file->slots);
+	if (!err)
+		err = aibrix__carry_open(&file->carry, conf, &file->slots);
+	file->jobs.rules = file->carry.rules;
+	if (!err)
+		err = file_recover(file);
+	return err ? err : aibrix__file_ring_open(file);
 }
 
 static int
@@ -354,7 +175,7 @@ file_open(const aibrix_backend_conf *conf, void **backend)
 	size_t path_bytes;
 	int err;
 
-	if (conf->flags)
+	if (conf->flags & ~(uint32_t)FLAGS)
 		return AIBRIX_E_UNSUPPORTED;
 	if (!conf->path || !conf->path[0])
 		return AIBRIX_E_INVAL;
@@ -368,7 +189,10 @@ file_open(const aibrix_backend_conf *conf, void **backend)
 
 	file->conf = *conf;
 	file->slots = slots;
-	file->xxh = aibrix__xxh_select(slots.cpu);
+	file->jobs.conf = &file->conf;
+	file->jobs.slots = &file->slots;
+	file->jobs.xxh = aibrix__xxh_select(slots.cpu);
+	file->jobs.puts_max = aibrix__puts_max(conf->value_bytes);
 	file->path_bytes = path_bytes;
 	file->path = aibrix__alloc(conf->alloc, path_bytes, 1);
 	if (!file->path) {
@@ -386,13 +210,88 @@ file_open(const aibrix_backend_conf *conf, void **backend)
 	return AIBRIX_OK;
 }
 
+static int
+file_submit(void *backend, const aibrix_io *ios, uint32_t n, uint64_t now_ns,
+	    uint32_t *accepted)
+{
+	struct file *file = backend;
+
+	return file->carry.uring ? aibrix__file_ring_submit(file, ios, n,
+							    now_ns, accepted)
+				 : aibrix__queue_submit(backend, ios, n, now_ns,
+							accepted);
+}
+
+static int
+file_poll(void *backend, aibrix_done *dones, uint32_t cap, uint64_t now_ns,
+	  uint64_t timeout_ns, uint32_t *n)
+{
+	struct file *file = backend;
+
+	return file->carry.uring ? aibrix__file_ring_poll(file, dones, cap,
+							  now_ns, timeout_ns, n)
+				 : aibrix__queue_poll(backend, dones, cap,
+						      now_ns, timeout_ns, n);
+}
+
+static void
+file_cancel(void *backend, uint64_t tag)
+{
+	struct file *file = backend;
+
+	if (file->carry.uring)
+		aibrix__file_ring_cancel(file, (uint32_t)tag);
+	else
+		aibrix__queue_cancel(backend, tag);
+}
+
+static int
+file_fd(const void *backend)
+{
+	const struct file *file = backend;
+
+	return file->carry.uring ? file->carry.event_fd
+				 : aibrix__queue_fd(backend);
+}
+
+static uint64_t
+file_wake(const void *backend)
+{
+	const struct file *file = backend;
+
+	return file->carry.uring ? aibrix__file_ring_wake(file)
+				 : aibrix__queue_wake(backend);
+}
+
+static int
+file_memory_add(void *backend, void *base, uint64_t bytes)
+{
+	struct file *file = backend;
+
+	return file->carry.uring
+		       ? aibrix__uring_add(file->carry.uring, base, bytes)
+		       : AIBRIX_OK;
+}
+
+static void
+file_memory_remove(void *backend, void *base, uint64_t bytes)
+{
+	struct file *file = backend;
+
+	if (file->carry.uring)
+		aibrix__uring_remove(file->carry.uring, base, bytes);
+}
+
 const aibrix_backend aibrix__store_file = {
 	.size = sizeof(aibrix__store_file),
-	.caps = AIBRIX_CAP_LASTING | AIBRIX_CAP_BLOCKING,
+	.caps = AIBRIX_CAP_LASTING,
 	.open = file_open,
-	.submit = aibrix__queue_submit,
-	.poll = aibrix__queue_poll,
-	.fd = aibrix__queue_fd,
-	.cancel = aibrix__queue_cancel,
+	.submit = file_submit,
+	.poll = file_poll,
 	.close = file_close,
+	.fd = file_fd,
+	.cancel = file_cancel,
+	.wake = file_wake,
+	.memory_add = file_memory_add,
+	.memory_remove = file_memory_remove,
 };

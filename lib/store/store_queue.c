@@ -171,8 +171,8 @@ aibrix__queue_close(struct queue *q)
 }
 
 /* End what is late and find the next lower bound. */
-static void
-queue_expire(struct queue *q, uint64_t now_ns)
+void
+aibrix__queue_expire(struct queue *q, uint64_t now_ns)
 {
 	if (now_ns < q->earliest)
 		return;
@@ -196,8 +196,8 @@ queue_expire(struct queue *q, uint64_t now_ns)
 }
 
 /* One poll has passed for those that sit it out. */
-static void
-queue_unhold(struct queue *q)
+void
+aibrix__queue_unhold(struct queue *q)
 {
 	uint32_t next;
 
@@ -244,12 +244,9 @@ value_flip(const aibrix_io *io, uint64_t at)
 	}
 }
 
-/*
- * Take this request out of its list and serve it as the script wants it, with
- * the queue unlocked meanwhile; 0: it waits on.
- */
-static int
-request_serve(struct queue *q, uint32_t id, aibrix_done *done)
+/* Out of its list, and what the script wants of it: a TAKE_* value. */
+int
+aibrix__queue_begin(struct queue *q, uint32_t id, aibrix_done *done)
 {
 	struct queued *r = &q->requests[id];
 	const struct store_fault *fault = request_fault(q, r);
@@ -261,27 +258,48 @@ request_serve(struct queue *q, uint32_t id, aibrix_done *done)
 		request_link(q, id, LIST_HELD);
 		r->hold =
 			fault->kind == FAULT_DROP ? AIBRIX_FOREVER : fault->arg;
-		return 0;
+		return TAKE_NONE;
 	}
 	if (fault && fault->kind == FAULT_STATUS) {
 		done->status = fault->status;
 		done->os_error = fault->status == AIBRIX_E_IO ? EIO : 0;
-		return 1;
+		return TAKE_ENDED;
 	}
-	queue_unlock(q);
-	q->serve(q->backend, &r->io, done);
+	if (fault)
+		r->fault = fault;
+	return TAKE_SERVE;
+}
+
+void
+aibrix__queue_served(struct queue *q, const aibrix_done *done)
+{
+	const struct queued *r = &q->requests[done->tag];
+
 	/* Only a GET's memory is the store's to write. */
-	if (fault && fault->kind == FAULT_CORRUPT &&
+	if (r->fault && r->fault->kind == FAULT_CORRUPT &&
 	    r->io.op == AIBRIX_STORE_GET && done->status == AIBRIX_OK &&
-	    fault->arg < done->bytes)
-		value_flip(&r->io, fault->arg);
-	queue_lock(q);
-	return 1;
+	    r->fault->arg < done->bytes)
+		value_flip(&r->io, r->fault->arg);
+}
+
+/* Serve a request, with the queue unlocked meanwhile; 0: it waits on. */
+static int
+request_serve(struct queue *q, uint32_t id, aibrix_done *done)
+{
+	int what = aibrix__queue_begin(q, id, done);
+
+	if (what == TAKE_SERVE) {
+		queue_unlock(q);
+		q->serve(q->backend, &q->requests[id].io, done);
+		aibrix__queue_served(q, done);
+		queue_lock(q);
+	}
+	return what != TAKE_NONE;
 }
 
 /* Who is to be served next, or max_inflight. */
-static uint32_t
-queue_next(const struct queue *q)
+uint32_t
+aibrix__queue_next(const struct queue *q)
 {
 	for (uint32_t list = 0; q->waiting && list < LIST_ENDED; list++)
 		if (!list_empty(q, list))
@@ -298,7 +316,7 @@ queue_work(void *arg)
 
 	queue_lock(q);
 	q->busy++;
-	while (!q->closing && (id = queue_next(q)) != none) {
+	while (!q->closing && (id = aibrix__queue_next(q)) != none) {
 		aibrix_done done;
 
 		if (request_serve(q, id, &done)) {
@@ -377,7 +395,8 @@ aibrix__queue_cancel(void *backend, uint64_t tag)
 	assert(tag < q->conf->max_inflight);
 	queue_lock(q);
 	if (q->requests[tag].list < LIST_ENDED ||
-	    q->requests[tag].list == LIST_HELD) {
+	    q->requests[tag].list == LIST_HELD ||
+	    q->requests[tag].list == LIST_BLOCKED) {
 		request_end(q, (uint32_t)tag, AIBRIX_E_CANCELED);
 		fd_update(q);
 	}
@@ -397,7 +416,7 @@ queue_step(struct queue *q, aibrix_done *done)
 		request_unlink(q, id);
 	} else {
 		do {
-			id = q->workers ? none : queue_next(q);
+			id = q->workers ? none : aibrix__queue_next(q);
 		} while (id != none && !request_serve(q, id, done));
 		if (id == none)
 			return 0;
@@ -454,13 +473,13 @@ aibrix__queue_poll(void *backend, aibrix_done *dones, uint32_t cap,
 
 	do {
 		queue_lock(q);
-		queue_unhold(q);
+		aibrix__queue_unhold(q);
 		queue_unlock(q);
 		workers_start(q);
 		queue_lock(q);
 		while (got < cap &&
 		       (!got || !timeout_ns || passed < timeout_ns)) {
-			queue_expire(q, now_ns + passed);
+			aibrix__queue_expire(q, now_ns + passed);
 			if (!queue_step(q, &dones[got]))
 				break;
 			got++;

@@ -26,8 +26,9 @@ enum {
 	LIST_ENDED = 4,    /* cancelled or late: complete without service */
 	LIST_HELD = 5,     /* held back by a scripted fault */
 	LIST_DONE = 6,     /* served on a thread: done is what it came to */
-	LISTS = 7,
-	LIST_NONE = 8 /* being served, or not in the store's hands */
+	LIST_BLOCKED = 7,  /* until something else has ended */
+	LISTS = 8,
+	LIST_NONE = 9 /* being served, or not in the store's hands */
 };
 
 struct queue_node {
@@ -40,6 +41,7 @@ struct queued {
 	uint64_t hold;    /* polls to sit out; AIBRIX_FOREVER: all */
 	uint32_t list;
 	uint32_t seen; /* its scripted fault, if any, has been applied */
+	const struct store_fault *fault; /* of a request being served */
 };
 
 struct queue {
@@ -95,6 +97,42 @@ int aibrix__queue_poll(void *backend, aibrix_done *dones, uint32_t cap,
 int aibrix__queue_fd(const void *backend);
 void aibrix__queue_cancel(void *backend, uint64_t tag);
 uint64_t aibrix__queue_wake(const void *backend);
+
+/*
+ * For a backend that serves several requests at once: it takes them out of
+ * the queue, and hands them out itself.  The queue has no threads.
+ */
+enum {
+	TAKE_NONE,  /* nothing, or nothing that can begin without room */
+	TAKE_ENDED, /* late, cancelled or failed by a script: done is filled */
+	TAKE_SERVE  /* to be served, and told of by aibrix__queue_served */
+};
+
+/* The next request; without room only what takes none: ended ones, PROBEs. */
+int aibrix__queue_take(struct queue *q, int room, aibrix_done *done);
+
+/* One that was taken has been served: what a script does to its result. */
+void aibrix__queue_served(struct queue *q, const aibrix_done *done);
+
+/* One that was taken cannot be served before something else has ended. */
+void aibrix__queue_block(struct queue *q, uint64_t tag);
+
+/* Something has ended: those are first again. */
+void aibrix__queue_unblock(struct queue *q);
+
+/* End what waits and is late. */
+void aibrix__queue_expire(struct queue *q, uint64_t now_ns);
+
+/* One poll has passed for those that a script makes sit it out. */
+void aibrix__queue_unhold(struct queue *q);
+
+/* Does the request wait here? */
+int aibrix__queue_has(const struct queue *q, uint64_t tag);
+
+/* The parts of these, within the queue: who is to be served next, or
+ * max_inflight; and out of its list with it, as a script wants it. */
+uint32_t aibrix__queue_next(const struct queue *q);
+int aibrix__queue_begin(struct queue *q, uint32_t id, aibrix_done *done);
 
 /* store_faults.h */
 void aibrix__queue_faults(void *backend, const struct store_fault *script,

@@ -1,8 +1,9 @@
 /*
  * Recovery: one pass over the heads, then the order of use.
  *
- * Every head that decodes names a value that was whole when it was written;
- * whether the value still is, its reader finds out.  Two slots may name one
+ * Heads are read many at a time.  Every head that decodes names a value; that
+ * it is whole the caller asks for the last ones, which a crash may have left
+ * half written, and its reader for all others.  Two slots may name one
  * key only after a failed write; the later one counts.
  *
  * Values are entered in the order of slots and then touched in the order of
@@ -21,6 +22,7 @@
 
 struct recovery {
 	const aibrix_backend_conf *conf;
+	struct carry *carry;
 	const struct slot_file *file;
 	struct directory *d;
 	uint64_t *sequences; /* of each slot in use */
@@ -28,14 +30,10 @@ struct recovery {
 };
 
 static void
-slot_empty(const struct recovery *r, uint32_t slot, const char *why)
+slot_empty(struct recovery *r, uint32_t slot, const char *why)
 {
-	uint8_t zeros[SLOT_HEAD] = {0};
-	struct iovec iov = {zeros, sizeof(zeros)};
-
 	/* If this fails the slot is dropped again at the next opening. */
-	(void)aibrix__file_write(r->file->fd, &iov, 1,
-				 aibrix__slot_at(r->file, slot));
+	(void)aibrix__carry_clear(r->carry, r->file, slot);
 	aibrix__log(r->conf->log, AIBRIX_LOG_DEBUG, LOG_STORE_SLOT_DROPPED,
 		    "store %s: slot %" PRIu32 " dropped: %s", r->conf->path,
 		    slot, why);
@@ -59,20 +57,17 @@ slot_enter(struct recovery *r, uint32_t slot, const struct slot_head *head)
 	aibrix__directory_claim(r->d, slot);
 	aibrix__directory_add(r->d, slot, head->key, head->key_bytes,
 			      head->bytes);
+	r->d->places[slot].lead = (uint16_t)head->lead;
 	r->sequences[slot] = head->sequence;
 }
 
-/* 0, errno or FILE_END. */
+/* The head was read, or was not: 0, errno or FILE_END. */
 static int
-slot_recover(struct recovery *r, uint32_t slot)
+slot_recover(struct recovery *r, uint32_t slot, const uint8_t *bytes,
+	     int failed)
 {
-	uint8_t bytes[SLOT_HEAD];
-	struct iovec iov = {bytes, sizeof(bytes)};
 	struct slot_head head;
-	int failed;
 
-	failed = aibrix__file_read(r->file->fd, &iov, 1,
-				   aibrix__slot_at(r->file, slot));
 	if (failed == EIO) {
 		aibrix__directory_claim(r->d, slot);
 		aibrix__directory_retire(r->d, slot);
@@ -132,7 +127,7 @@ order_sort(struct recovery *r, uint32_t n)
 }
 
 static void
-order_touch(struct recovery *r, uint64_t *sequence)
+order_touch(struct recovery *r, struct recovered *found)
 {
 	uint32_t n = 0;
 
@@ -142,54 +137,66 @@ order_touch(struct recovery *r, uint64_t *sequence)
 	order_sort(r, n);
 	for (uint32_t i = 0; i < n; i++)
 		aibrix__directory_hit(r->d, r->order[i]);
-	*sequence = n ? r->sequences[r->order[n - 1]] : 0;
+	found->sequence = n ? r->sequences[r->order[n - 1]] : 0;
+	found->n_last = n < found->cap ? n : found->cap;
+	memcpy(found->last, r->order + n - found->n_last,
+	       found->n_last * sizeof(*found->last));
 }
 
 static int
-recover(struct recovery *r, uint64_t *sequence)
+heads_recover(struct recovery *r, uint32_t first, uint32_t n)
 {
-	const aibrix_backend_conf *conf = r->conf;
+	int failed[CARRY_STEPS];
 
-	for (uint32_t slot = 0; slot < r->d->slots; slot++) {
-		int failed = slot_recover(r, slot);
+	aibrix__carry_heads(r->carry, r->file, first, n, failed);
+	for (uint32_t i = 0; i < n; i++) {
+		int err = slot_recover(r, first + i, r->carry->steps[i].edge,
+				       failed[i]);
 
-		if (failed) {
-			aibrix__log(conf->log, AIBRIX_LOG_ERROR,
-				    LOG_STORE_REFUSED,
-				    "store %s: not opened: reading slot "
-				    "%" PRIu32 ": errno %d",
-				    conf->path, slot, failed);
-			return aibrix__file_status(failed);
-		}
+		if (!err)
+			continue;
+		aibrix__log(r->conf->log, AIBRIX_LOG_ERROR, LOG_STORE_REFUSED,
+			    "store %s: not opened: reading slot %" PRIu32
+			    ": errno %d",
+			    r->conf->path, first + i, err);
+		return aibrix__file_status(err);
 	}
-	order_touch(r, sequence);
+	return AIBRIX_OK;
+}
+
+static int
+recover(struct recovery *r, struct recovered *found)
+{
+	uint32_t n;
+	int err;
+
+	for (uint32_t slot = 0; slot < r->d->slots; slot += n) {
+		n = r->d->slots - slot;
+		if (n > r->carry->n_steps)
+			n = r->carry->n_steps;
+		err = heads_recover(r, slot, n);
+		if (err)
+			return err;
+	}
+	order_touch(r, found);
 	aibrix__directory_settle(r->d);
-	conf->stat->recovered = r->d->used;
-	conf->stat->values = r->d->used;
-	conf->stat->capacity_values = r->d->slots;
-	aibrix__log(conf->log,
-		    conf->stat->dropped ? AIBRIX_LOG_WARN : AIBRIX_LOG_INFO,
-		    LOG_STORE_OPENED,
-		    "store %s: opened, %" PRIu32 " of %" PRIu32
-		    " slots hold values, %" PRIu64 " damaged ones dropped",
-		    conf->path, r->d->used, r->d->slots, conf->stat->dropped);
 	return AIBRIX_OK;
 }
 
 int
-aibrix__slots_recover(const aibrix_backend_conf *conf,
-		      const struct slot_file *file, struct directory *d,
-		      uint64_t *sequence)
+aibrix__slots_recover(struct carry *carry, const struct slot_file *file,
+		      struct directory *d, struct recovered *found)
 {
-	struct recovery r = {.conf = conf, .file = file, .d = d};
+	const aibrix_allocator *alloc = carry->conf->alloc;
+	struct recovery r = {
+		.conf = carry->conf, .carry = carry, .file = file, .d = d};
 	int err = AIBRIX_E_NOMEM;
 
-	r.sequences =
-		aibrix__alloc(conf->alloc, d->slots, sizeof(*r.sequences));
-	r.order = aibrix__alloc(conf->alloc, d->slots, sizeof(*r.order));
+	r.sequences = aibrix__alloc(alloc, d->slots, sizeof(*r.sequences));
+	r.order = aibrix__alloc(alloc, d->slots, sizeof(*r.order));
 	if (r.sequences && r.order)
-		err = recover(&r, sequence);
-	aibrix__free(conf->alloc, r.order, d->slots, sizeof(*r.order));
-	aibrix__free(conf->alloc, r.sequences, d->slots, sizeof(*r.sequences));
+		err = recover(&r, found);
+	aibrix__free(alloc, r.order, d->slots, sizeof(*r.order));
+	aibrix__free(alloc, r.sequences, d->slots, sizeof(*r.sequences));
 	return err;
 }

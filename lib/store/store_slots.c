@@ -19,7 +19,7 @@
 #include "base/cpu.h"
 #include "base/crc32c.h"
 
-enum { HEAD_CRC_AT = 4, HEAD_KEY_AT = 40 };
+enum { HEAD_CRC_AT = 4, HEAD_KEY_AT = 40, HEAD_LEAD_AT = 552 };
 
 static const uint8_t magic_whole[4] = {'S', 'L', 'T', '1'};
 static const uint8_t magic_busy[4] = {'S', 'L', 'T', 'W'};
@@ -41,6 +41,7 @@ aibrix__slot_encode(uint32_t cpu, const struct slot_head *head,
 {
 	struct writer w = writer_on(out, SLOT_HEAD);
 	struct writer crc = writer_on(out + HEAD_CRC_AT, 4);
+	struct writer lead = writer_on(out + HEAD_LEAD_AT, 4);
 
 	memset(out, 0, SLOT_HEAD);
 	write_bytes(&w, magic_whole, sizeof(magic_whole));
@@ -51,14 +52,8 @@ aibrix__slot_encode(uint32_t cpu, const struct slot_head *head,
 	write_u32(&w, head->slot);
 	write_u32(&w, head->key_bytes);
 	write_bytes(&w, head->key, head->key_bytes);
+	write_u32(&lead, head->lead);
 	write_u32(&crc, head_crc(cpu, out));
-}
-
-void
-aibrix__slot_encode_busy(uint8_t out[SLOT_HEAD])
-{
-	memset(out, 0, SLOT_HEAD);
-	memcpy(out, magic_busy, sizeof(magic_busy));
 }
 
 static int
@@ -76,6 +71,7 @@ aibrix__slot_decode(const struct slot_file *file, uint32_t slot,
 {
 	struct reader r = reader_on(in + sizeof(magic_whole),
 				    SLOT_HEAD - sizeof(magic_whole));
+	struct reader lead = reader_on(in + HEAD_LEAD_AT, 4);
 	uint32_t crc;
 
 	if (memcmp(in, magic_busy, sizeof(magic_busy)) == 0)
@@ -90,10 +86,12 @@ aibrix__slot_decode(const struct slot_file *file, uint32_t slot,
 	head->checksum = read_u64(&r);
 	head->slot = read_u32(&r);
 	head->key_bytes = read_u32(&r);
+	head->lead = read_u32(&lead);
 	/* A CRC is no proof of good will. */
 	if (head->sequence == 0 || head->bytes > file->value_bytes ||
 	    head->slot != slot || head->key_bytes < 1 ||
-	    head->key_bytes > AIBRIX_STORE_KEY_MAX)
+	    head->key_bytes > AIBRIX_STORE_KEY_MAX ||
+	    head->lead > SLOT_LEAD_MAX || head->lead > head->bytes)
 		return AIBRIX_E_CORRUPT;
 	memcpy(head->key, in + HEAD_KEY_AT, sizeof(head->key));
 	return AIBRIX_OK;

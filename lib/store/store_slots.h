@@ -6,11 +6,13 @@
  *   [superblock] [head | value] [head | value] ...
  *
  * stride = 4096 + value_bytes, rounded up to 4096.  A slot's head takes the
- * first 1024 bytes of the slot, its value starts 4096 bytes into it.
- * Numbers are little-endian.
+ * first 1024 bytes of the slot, its value starts 4096 bytes into it, or lead
+ * bytes before: so the short first piece of a value (a frame) does not keep
+ * the rest from lying where direct I/O can reach it.  Numbers are
+ * little-endian.
  *
  * Superblock, 4096 bytes     Head, 1024 bytes
- *    0  8  magic "AIBXSLOT"     0  4  magic "SLT1", or "SLTW" while written
+ *    0  8  magic "AIBXSLOT"     0  4  magic "SLT1"
  *    8  4  version, 1           4  4  CRC32C of the 1024 bytes, this zero
  *   12  4  CRC32C, as right     8  8  sequence, 1 and up: order of writes
  *   16  8  value_bytes         16  8  bytes of the value
@@ -18,6 +20,7 @@
  *   32  8  stride              32  4  number of the slot
  *   40     zeros               36  4  bytes of the key
  *                              40     the key, then zeros
+ *                             552  4  lead
  *
  * A head of zeros: the slot is empty.
  */
@@ -33,7 +36,8 @@ enum {
 	SUPER_BYTES = 4096,
 	SLOT_HEAD = 1024,
 	SLOT_VALUE_AT = 4096,
-	SLOT_ALIGN = 4096
+	SLOT_ALIGN = 4096,
+	SLOT_LEAD_MAX = SLOT_VALUE_AT - SLOT_HEAD
 };
 
 struct slot_file {
@@ -44,18 +48,16 @@ struct slot_file {
 
 struct slot_head {
 	uint64_t sequence, bytes, checksum;
-	uint32_t slot, key_bytes;
+	uint32_t slot, key_bytes, lead;
 	uint8_t key[AIBRIX_STORE_KEY_MAX];
 };
 
 void aibrix__slot_encode(uint32_t cpu, const struct slot_head *head,
 			 uint8_t out[SLOT_HEAD]);
 
-/* What stands where the head of a slot that is being written will be. */
-void aibrix__slot_encode_busy(uint8_t out[SLOT_HEAD]);
-
-/* Fails: E_NOT_FOUND (empty), E_BUSY (writing was not finished), E_CORRUPT
- * (anything else, also a head that belongs to another slot or file). */
+/* Fails: E_NOT_FOUND (empty), E_BUSY ("SLTW": a writer that clears heads
+ * first was killed), E_CORRUPT (anything else, also a head that belongs to
+ * another slot or file). */
 int aibrix__slot_decode(const struct slot_file *file, uint32_t slot,
 			const uint8_t in[SLOT_HEAD], struct slot_head *head);
 

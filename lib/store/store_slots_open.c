@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -32,7 +33,13 @@
 #include "base/crc32c.h"
 #include "base/log.h"
 
-enum { SUPER_VERSION = 1, SUPER_CRC_AT = 12, OPEN_TRIES = 8 };
+enum {
+	SUPER_VERSION = 1,
+	SUPER_CRC_AT = 12,
+	OPEN_TRIES = 8,
+	LOCK_TRIES = 50,
+	LOCK_PAUSE_NS = 5000000
+};
 
 static const uint8_t super_magic[8] = {'A', 'I', 'B', 'X', 'S', 'L', 'O', 'T'};
 static const char new_suffix[] = ".aibrix-new";
@@ -113,6 +120,22 @@ super_check(const aibrix_backend_conf *conf, const struct slot_file *file,
 	return AIBRIX_OK;
 }
 
+/* The writes of a process that was killed may still be under way, and its
+ * ring holds the lock until they are not: a matter of milliseconds. */
+static int
+file_lock(int fd)
+{
+	const struct timespec pause = {0, LOCK_PAUSE_NS};
+	int failed = EWOULDBLOCK;
+
+	for (uint32_t i = 0; failed == EWOULDBLOCK && i < LOCK_TRIES; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		failed = flock(fd, LOCK_EX | LOCK_NB) ? errno : 0;
+	}
+	return failed;
+}
+
 static int
 file_check(const aibrix_backend_conf *conf, const struct slot_file *file,
 	   int fd)
@@ -126,11 +149,12 @@ file_check(const aibrix_backend_conf *conf, const struct slot_file *file,
 		return refuse_os(conf, errno, "fstat");
 	if (!S_ISREG(st.st_mode))
 		return refuse(conf, AIBRIX_E_CORRUPT, "not a regular file");
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-		return errno == EWOULDBLOCK
+	failed = file_lock(fd);
+	if (failed)
+		return failed == EWOULDBLOCK
 			       ? refuse(conf, AIBRIX_E_BUSY,
 					"another store has it open")
-			       : refuse_os(conf, errno, "flock");
+			       : refuse_os(conf, failed, "flock");
 	failed = aibrix__file_read(fd, &iov, 1, 0);
 	if (failed == FILE_END)
 		return refuse(conf, AIBRIX_E_CORRUPT, "not a slot file");

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 # glibc before 2.34 kept threads and dlopen apart.
-MAY = re.compile(r"lib(c|m|pthread|dl|rt|numa)\.so(\.\d+)*|"
+MAY = re.compile(r"lib(c|m|pthread|dl|rt|numa|uring)\.so(\.\d+)*|"
                  r"(libc\.musl-|ld-(linux|musl)-).*|ld64\.so\.\d")
 
 

@@ -21,6 +21,8 @@ enum {
 	PROGRAM_DAMAGE = 255
 };
 
+#define PROGRAM_WAIT UINT64_C(60000000000)
+
 struct model_value {
 	int there;
 	uint32_t bytes, version;
@@ -32,6 +34,7 @@ struct program {
 	/* A directory with room for all: what is evicted from it, and how
 	   many values there are, is known about only. */
 	int shared;
+	uint32_t flags;
 	aibrix_store *store;
 	struct model_value values[PROGRAM_KEYS];
 	uint64_t step;
@@ -70,6 +73,7 @@ program_open(struct program *p)
 					     : p->path ? AIBRIX_BACKEND_FILE
 						       : AIBRIX_BACKEND_MEM,
 				  .path = p->path,
+				  .flags = p->flags,
 				  .value_bytes = PROGRAM_VALUE,
 				  .capacity_bytes =
 					  PROGRAM_VALUE * program_slots(p),
@@ -153,7 +157,8 @@ program_serve(struct program *p, uint32_t op, uint32_t k, uint8_t *buf,
 	}
 	return aibrix_store_submit(p->store, &io, 1, 0, &n) == AIBRIX_OK &&
 	       n == 1 &&
-	       aibrix_store_poll(p->store, done, 1, 0, 0, &n) == AIBRIX_OK &&
+	       aibrix_store_poll(p->store, done, 1, 0, PROGRAM_WAIT, &n) ==
+		       AIBRIX_OK &&
 	       n == 1 && done->tag == p->step;
 }
 

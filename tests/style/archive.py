@@ -88,6 +88,13 @@ MAY_CALL = {
         getsockopt inet_pton readv sendmsg setsockopt socket""".split(),
     "store/resp_config": ["explicit_bzero"],
     "store/store_resp": "epoll_create1 epoll_ctl epoll_wait getpid".split(),
+    "store/store_carry": ["statx"],
+    "store/store_uring": """getpid io_uring_get_sqe io_uring_peek_cqe
+        io_uring_queue_exit io_uring_queue_init_params
+        io_uring_register_buffers_sparse
+        io_uring_register_buffers_update_tag io_uring_register_eventfd
+        io_uring_submit io_uring_submit_and_wait_timeout
+        __io_uring_get_cqe""".split(),
 }
 # Put there by compilers and linkers.
 RUNTIME = re.compile(r"_GLOBAL_OFFSET_TABLE_|__assert_fail|__stack_chk_fail|"

@@ -13,20 +13,26 @@
 
 /* No pointers: each test runs in a process of its own. */
 struct backend_case {
-	char name[8];
+	char name[12];
 	uint32_t backend;
+	uint32_t flags;
+	uint32_t in_poll; /* requests begin inside poll, never in submit */
 };
 
 static struct backend_case cases[] = {
-	{"mem", AIBRIX_BACKEND_MEM},
-	{"file", AIBRIX_BACKEND_FILE},
-	{"shfs", AIBRIX_BACKEND_SHFS},
+	{"mem", AIBRIX_BACKEND_MEM, 0, 1},
+	{"file", AIBRIX_BACKEND_FILE, 0, 0},
+	{"buffered", AIBRIX_BACKEND_FILE, AIBRIX_STORE_BUFFERED, 0},
+	{"durable", AIBRIX_BACKEND_FILE, AIBRIX_STORE_DURABLE, 0},
+	{"blocking", AIBRIX_BACKEND_FILE, AIBRIX_STORE_NO_RING, 1},
+	{"shfs", AIBRIX_BACKEND_SHFS, 0, 1},
 };
 
 #define EACH_BACKEND(test)                                                     \
 	ParameterizedTestParameters(store, test)                               \
 	{                                                                      \
-		return cr_make_param_array(struct backend_case, cases, 3);     \
+		return cr_make_param_array(struct backend_case, cases,         \
+					   sizeof(cases) / sizeof(cases[0]));  \
 	}                                                                      \
 	ParameterizedTest(struct backend_case *c, store, test)
 
@@ -42,6 +48,7 @@ new_store_with(const struct backend_case *c, aibrix_store_opts opts)
 	path = temp_path_new();
 	opts.size = sizeof(opts);
 	opts.backend = c->backend;
+	opts.flags = c->flags;
 	opts.path = path.text;
 	cr_assert_eq(aibrix_store_open(&opts, &store), AIBRIX_OK, "%s",
 		     c->name);
@@ -303,6 +310,21 @@ EACH_BACKEND(malformed_requests_are_refused)
 	end_store(store);
 }
 
+/* So many completions. */
+static void
+poll_all(aibrix_store *store, aibrix_done *dones, uint32_t want, uint64_t now)
+{
+	uint32_t n, got = 0;
+
+	while (got < want) {
+		cr_assert_eq(aibrix_store_poll(store, dones + got, want - got,
+					       now, STORE_TOOLS_WAIT, &n),
+			     0);
+		cr_assert_gt(n, 0);
+		got += n;
+	}
+}
+
 EACH_BACKEND(a_request_that_is_late_ends_without_service)
 {
 	aibrix_store *store = new_store_with(
@@ -316,10 +338,10 @@ EACH_BACKEND(a_request_that_is_late_ends_without_service)
 	aibrix_done dones[2];
 	uint32_t n;
 
-	ios[1].deadline_ns = 2000;
+	ios[0].deadline_ns = c->in_poll ? 0 : 999;
+	ios[1].deadline_ns = AIBRIX_FOREVER;
 	cr_assert_eq(aibrix_store_submit(store, ios, 2, 1000, &n), AIBRIX_OK);
-	cr_assert_eq(aibrix_store_poll(store, dones, 2, 1100, 0, &n), 0);
-	cr_assert_eq(n, 2);
+	poll_all(store, dones, 2, 1100);
 	cr_expect_eq(dones[0].tag, 7);
 	cr_expect_eq(dones[0].status, AIBRIX_E_TIMEOUT, "the default passed");
 	cr_expect_eq(dones[1].tag, 8);
@@ -337,8 +359,11 @@ EACH_BACKEND(a_late_request_does_not_wait_behind_those_of_higher_priority)
 	aibrix_done done;
 	uint32_t n;
 
+	if (!c->in_poll)
+		ios[1].deadline_ns = 1; /* late when it is submitted */
+	else
+		ios[1].deadline_ns = 10;
 	ios[1].priority = AIBRIX_PRIORITY_BACKGROUND;
-	ios[1].deadline_ns = 10;
 	cr_assert_eq(aibrix_store_submit(store, ios, 2, 1, &n), AIBRIX_OK);
 	cr_assert_eq(aibrix_store_poll(store, &done, 1, 10, 0, &n), AIBRIX_OK);
 	cr_expect_eq(done.tag, 1);
@@ -359,7 +384,9 @@ EACH_BACKEND(a_cancelled_request_completes_once_and_is_not_served)
 	cr_assert_eq(aibrix_store_submit(store, &io, 1, 0, &n), AIBRIX_OK);
 	cr_expect_eq(aibrix_store_cancel(store, 9), AIBRIX_OK);
 	cr_expect_eq(aibrix_store_cancel(store, 9), AIBRIX_OK);
-	cr_assert_eq(aibrix_store_poll(store, dones, 2, 0, 0, &n), AIBRIX_OK);
+	cr_assert_eq(
+		aibrix_store_poll(store, dones, 2, 0, STORE_TOOLS_WAIT, &n),
+		AIBRIX_OK);
 	cr_expect_eq(n, 1);
 	cr_expect_eq(dones[0].tag, 9);
 	cr_expect_eq(dones[0].status, AIBRIX_E_CANCELED);
@@ -502,12 +529,13 @@ struct ledger {
 };
 
 static void
-ledger_poll(struct ledger *l, aibrix_store *store, uint32_t cap, uint64_t now)
+ledger_poll(struct ledger *l, aibrix_store *store, uint32_t cap, uint64_t now,
+	    uint64_t wait)
 {
 	aibrix_done dones[INFLIGHT];
 	uint32_t n;
 
-	cr_assert_eq(aibrix_store_poll(store, dones, cap, now, 0, &n), 0);
+	cr_assert_eq(aibrix_store_poll(store, dones, cap, now, wait, &n), 0);
 	for (uint32_t i = 0; i < n; i++) {
 		cr_assert_lt(dones[i].tag, STEPS);
 		cr_assert(l->pending[dones[i].tag], "exactly once");
@@ -549,12 +577,13 @@ EACH_BACKEND(accepted_equals_polled_under_faults_cancels_and_deadlines)
 			(void)!aibrix_store_cancel(store,
 						   rand_below(&seed, tag + 1));
 		if (rand_below(&seed, 2))
-			ledger_poll(&l, store, rand_below(&seed, INFLIGHT),
-				    now);
+			ledger_poll(&l, store, rand_below(&seed, INFLIGHT), now,
+				    c->in_poll ? 0 : 1000000);
 		now += rand_below(&seed, 3);
 	}
 	for (uint32_t i = 0; i < 40; i++)
-		ledger_poll(&l, store, INFLIGHT, now + 1000);
+		ledger_poll(&l, store, INFLIGHT, now + 1000,
+			    c->in_poll ? 0 : STORE_TOOLS_WAIT);
 	cr_expect_eq(l.accepted, l.polled);
 	cr_expect_gt(l.accepted, STEPS / 2);
 	cr_expect_eq(store_stat(store).inflight, 0);

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include <criterion/criterion.h>
+#include <criterion/parameterized.h>
 
 #include <aibrix/store.h>
 
@@ -21,12 +22,42 @@
 
 enum { VALUE = 100, SLOTS = 4, STRIDE = 8192 };
 
+/* Each test runs in each way that a file can be read and written. */
+struct way {
+	char name[12];
+	uint32_t flags;
+};
+
+static struct way ways[] = {
+	{"ring", 0},
+	{"buffered", AIBRIX_STORE_BUFFERED},
+	{"durable", AIBRIX_STORE_DURABLE},
+	{"blocking", AIBRIX_STORE_NO_RING},
+};
+
+static uint32_t flags;
+
+#define EACH_WAY(test)                                                         \
+	static void test##_run(void);                                          \
+	ParameterizedTestParameters(store_file, test)                          \
+	{                                                                      \
+		return cr_make_param_array(struct way, ways,                   \
+					   sizeof(ways) / sizeof(ways[0]));    \
+	}                                                                      \
+	ParameterizedTest(struct way *w, store_file, test)                     \
+	{                                                                      \
+		flags = w->flags;                                              \
+		test##_run();                                                  \
+	}                                                                      \
+	static void test##_run(void)
+
 static aibrix_store_opts
 opts_of(const char *path)
 {
 	return (aibrix_store_opts){.size = sizeof(aibrix_store_opts),
 				   .backend = AIBRIX_BACKEND_FILE,
 				   .path = path,
+				   .flags = flags,
 				   .capacity_bytes = SLOTS * VALUE,
 				   .value_bytes = VALUE};
 }
@@ -92,7 +123,7 @@ new_foreign(const char *path, const char *text)
 	fclose(f);
 }
 
-Test(store_file, values_are_there_again_after_a_close)
+EACH_WAY(values_are_there_again_after_a_close)
 {
 	struct temp_path path = temp_path_new();
 	aibrix_store *store = new_store(path.text);
@@ -115,7 +146,7 @@ Test(store_file, values_are_there_again_after_a_close)
 	unlink(path.text);
 }
 
-Test(store_file, recovered_values_make_room_in_the_order_of_writing)
+EACH_WAY(recovered_values_make_room_in_the_order_of_writing)
 {
 	struct temp_path path = temp_path_new();
 	aibrix_store *store = new_store(path.text);
@@ -139,7 +170,7 @@ Test(store_file, recovered_values_make_room_in_the_order_of_writing)
 	unlink(path.text);
 }
 
-Test(store_file, bytes_on_disk_are_those_of_the_documented_format)
+EACH_WAY(bytes_on_disk_are_those_of_the_documented_format)
 {
 	static const uint8_t super[40] = {
 		'A', 'I', 'B', 'X', 'S', 'L', 'O', 'T', 1, 0, 0, 0,
@@ -166,7 +197,7 @@ Test(store_file, bytes_on_disk_are_those_of_the_documented_format)
 	unlink(path.text);
 }
 
-Test(store_file, a_flipped_bit_anywhere_in_a_head_drops_that_slot_alone)
+EACH_WAY(a_flipped_bit_anywhere_in_a_head_drops_that_slot_alone)
 {
 	struct temp_path path = temp_path_new();
 	aibrix_store *store = new_store(path.text);
@@ -194,7 +225,7 @@ Test(store_file, a_flipped_bit_anywhere_in_a_head_drops_that_slot_alone)
 	unlink(path.text);
 }
 
-Test(store_file, a_flipped_bit_in_a_value_is_corrupt_once_and_then_gone)
+EACH_WAY(a_flipped_bit_in_a_value_is_corrupt_once_and_then_gone)
 {
 	struct temp_path path = temp_path_new();
 	aibrix_store *store = new_store(path.text);
@@ -214,7 +245,7 @@ Test(store_file, a_flipped_bit_in_a_value_is_corrupt_once_and_then_gone)
 	unlink(path.text);
 }
 
-Test(store_file, a_head_that_changes_under_an_open_store_is_noticed)
+EACH_WAY(a_head_that_changes_under_an_open_store_is_noticed)
 {
 	struct temp_path path = temp_path_new();
 	aibrix_store *store = new_store(path.text);
@@ -230,7 +261,7 @@ Test(store_file, a_head_that_changes_under_an_open_store_is_noticed)
 	unlink(path.text);
 }
 
-Test(store_file, a_half_written_slot_is_dropped_and_counted)
+EACH_WAY(a_half_written_slot_is_dropped_and_counted)
 {
 	struct temp_path path = temp_path_new();
 	aibrix_store *store = new_store(path.text);
@@ -249,13 +280,17 @@ Test(store_file, a_half_written_slot_is_dropped_and_counted)
 static void
 head_forge(const char *path, uint32_t slot, struct slot_head head)
 {
+	static const uint8_t zeros[VALUE];
 	uint8_t bytes[SLOT_HEAD];
+
+	if (!head.checksum && head.bytes <= VALUE)
+		head.checksum = aibrix__xxh3_64(zeros, head.bytes, 0);
 
 	aibrix__slot_encode(0, &head, bytes);
 	file_poke(path, 4096 + STRIDE * (uint64_t)slot, bytes, SLOT_HEAD);
 }
 
-Test(store_file, heads_that_lie_with_a_right_checksum_are_dropped)
+EACH_WAY(heads_that_lie_with_a_right_checksum_are_dropped)
 {
 	struct slot_head good = {
 		.sequence = 1, .bytes = 1, .key_bytes = 1, .key = "a"};
@@ -281,7 +316,7 @@ Test(store_file, heads_that_lie_with_a_right_checksum_are_dropped)
 
 /* What a slot swapped or restored behind the store's back would say: all is
  * right with it but whose it is. */
-Test(store_file, a_good_value_of_another_key_is_not_delivered)
+EACH_WAY(a_good_value_of_another_key_is_not_delivered)
 {
 	struct slot_head other[2] = {
 		{.sequence = 1, .bytes = 5, .key_bytes = 1, .key = "b"},
@@ -302,7 +337,7 @@ Test(store_file, a_good_value_of_another_key_is_not_delivered)
 	unlink(path.text);
 }
 
-Test(store_file, of_two_slots_with_one_key_the_later_write_counts)
+EACH_WAY(of_two_slots_with_one_key_the_later_write_counts)
 {
 	struct slot_head head = {
 		.sequence = 9, .bytes = 1, .key_bytes = 1, .key = "a"};
@@ -334,7 +369,7 @@ Test(store_file, of_two_slots_with_one_key_the_later_write_counts)
 	}
 }
 
-Test(store_file, one_store_at_a_time)
+EACH_WAY(one_store_at_a_time)
 {
 	struct temp_path path = temp_path_new();
 	aibrix_store *store = new_store(path.text);
@@ -345,7 +380,7 @@ Test(store_file, one_store_at_a_time)
 	unlink(path.text);
 }
 
-Test(store_file, free_in_a_child_leaves_the_parents_lock_and_values)
+EACH_WAY(free_in_a_child_leaves_the_parents_lock_and_values)
 {
 	struct temp_path path = temp_path_new();
 	aibrix_store *store = new_store(path.text);
@@ -365,7 +400,7 @@ Test(store_file, free_in_a_child_leaves_the_parents_lock_and_values)
 	unlink(path.text);
 }
 
-Test(store_file, foreign_damaged_and_short_files_are_refused_and_left_alone)
+EACH_WAY(foreign_damaged_and_short_files_are_refused_and_left_alone)
 {
 	static const char text[] = "not a slot file, but somebody's thesis\n";
 	struct temp_path path = temp_path_new();
@@ -392,7 +427,7 @@ Test(store_file, foreign_damaged_and_short_files_are_refused_and_left_alone)
 	unlink(path.text);
 }
 
-Test(store_file, other_sizes_are_another_state)
+EACH_WAY(other_sizes_are_another_state)
 {
 	struct temp_path path = temp_path_new();
 	aibrix_store_opts opts = opts_of(path.text);
@@ -407,7 +442,7 @@ Test(store_file, other_sizes_are_another_state)
 	unlink(path.text);
 }
 
-Test(store_file, paths_that_cannot_be_slot_files_are_refused)
+EACH_WAY(paths_that_cannot_be_slot_files_are_refused)
 {
 	struct temp_path path = temp_path_new();
 	struct temp_path target = temp_path_new();
@@ -443,7 +478,7 @@ keep_line(void *ctx, uint32_t level, uint32_t code, const char *text)
 	snprintf(lines->last, sizeof(lines->last), "%s", text);
 }
 
-Test(store_file, a_refusal_is_logged_with_path_and_reason_and_without_keys)
+EACH_WAY(a_refusal_is_logged_with_path_and_reason_and_without_keys)
 {
 	struct lines lines = {0};
 	aibrix_log log = {sizeof(log), AIBRIX_LOG_DEBUG, &lines, keep_line};
@@ -473,7 +508,7 @@ Test(store_file, a_refusal_is_logged_with_path_and_reason_and_without_keys)
 	unlink(path.text);
 }
 
-Test(store_file, the_last_sequence_number_is_not_passed)
+EACH_WAY(the_last_sequence_number_is_not_passed)
 {
 	struct slot_head head = {
 		.sequence = UINT64_MAX, .key_bytes = 1, .key = "a"};
@@ -516,7 +551,7 @@ child_open(const char *path)
 	return -open_status(path);
 }
 
-Test(store_file, a_disk_without_room_is_told_when_the_file_is_made)
+EACH_WAY(a_disk_without_room_is_told_when_the_file_is_made)
 {
 	struct temp_path path = temp_path_new();
 	char left[300];
@@ -553,18 +588,17 @@ child_put(const char *path)
 	return 0;
 }
 
-Test(store_file, a_write_that_stops_half_way_is_full_and_never_a_value)
+EACH_WAY(a_write_that_stops_half_way_is_full_and_never_a_value)
 {
 	struct temp_path path = temp_path_new();
 	aibrix_store *store;
 	char text[101];
 
 	aibrix_store_free(new_store(path.text));
-	cr_expect_eq(in_child(4096 + STRIDE + 4096 + 50, child_put, path.text),
-		     0);
+	cr_expect_eq(in_child(4096 + STRIDE + 4096, child_put, path.text), 0);
 	store = new_store(path.text);
 	cr_expect_eq(store_stat(store).recovered, 1);
-	cr_expect_eq(store_stat(store).dropped, 1);
+	cr_expect_eq(store_stat(store).dropped, 0, "the writer cleared it");
 	cr_expect_eq(store_get(store, "a", text, 101).status, AIBRIX_OK);
 	aibrix_store_free(store);
 	unlink(path.text);
@@ -574,12 +608,16 @@ Test(store_file, a_write_that_stops_half_way_is_full_and_never_a_value)
 static int
 child_read_damaged(const char *path)
 {
+	struct rlimit limit = {4096 + STRIDE, 4096 + STRIDE};
 	aibrix_store_opts opts = opts_of(path);
 	aibrix_store *store;
 	char text[101];
 
 	if (aibrix_store_open(&opts, &store))
 		return 1;
+	file_flip(path, 4096 + STRIDE + 4096 + 4);
+	if (setrlimit(RLIMIT_FSIZE, &limit))
+		return 5;
 	if (store_get(store, "b", text, 101).status != AIBRIX_E_CORRUPT)
 		return 2;
 	if (store_get(store, "b", text, 101).status != AIBRIX_E_NOT_FOUND)
@@ -590,7 +628,7 @@ child_read_damaged(const char *path)
 	return 0;
 }
 
-Test(store_file, a_damaged_slot_that_cannot_be_emptied_is_dropped_and_counted)
+EACH_WAY(a_damaged_slot_that_cannot_be_emptied_is_dropped_and_counted)
 {
 	struct temp_path path = temp_path_new();
 	aibrix_store *store = new_store(path.text);
@@ -598,12 +636,11 @@ Test(store_file, a_damaged_slot_that_cannot_be_emptied_is_dropped_and_counted)
 	store_put(store, "a", "value");
 	store_put(store, "b", "value");
 	aibrix_store_free(store);
-	file_flip(path.text, 4096 + STRIDE + 4096 + 4);
-	cr_expect_eq(in_child(4096 + STRIDE, child_read_damaged, path.text), 0);
+	cr_expect_eq(in_child(0, child_read_damaged, path.text), 0);
 	unlink(path.text);
 }
 
-Test(store_file, what_a_creator_left_behind_is_cleared_away)
+EACH_WAY(what_a_creator_left_behind_is_cleared_away)
 {
 	struct temp_path path = temp_path_new();
 	char left[300];
@@ -615,7 +652,7 @@ Test(store_file, what_a_creator_left_behind_is_cleared_away)
 	unlink(path.text);
 }
 
-Test(store_file, a_creator_at_work_is_not_disturbed)
+EACH_WAY(a_creator_at_work_is_not_disturbed)
 {
 	struct temp_path path = temp_path_new();
 	char left[300];
@@ -739,7 +776,7 @@ kill_after(const char *path, uint32_t first, uint32_t puts)
 	return key;
 }
 
-Test(store_file, a_killed_writer_leaves_only_whole_values)
+EACH_WAY(a_killed_writer_leaves_only_whole_values)
 {
 	struct temp_path path = temp_path_new();
 	uint64_t seed = 4;
