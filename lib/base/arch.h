@@ -84,6 +84,55 @@ line_match(const uint64_t *line, uint64_t want, uint64_t mask)
 #endif
 }
 
+/* Bit i: at[i] is want.  at: 8 numbers, half a cache line. */
+static inline uint32_t
+eight_equal(const uint32_t *at, uint32_t want)
+{
+#if defined(__SSE2__)
+	const __m128i *half = (const __m128i *)(const void *)at;
+	__m128i w = _mm_set1_epi32((int)want);
+	__m128i both =
+		_mm_packs_epi32(_mm_cmpeq_epi32(_mm_load_si128(half), w),
+				_mm_cmpeq_epi32(_mm_load_si128(half + 1), w));
+
+	return (uint32_t)_mm_movemask_epi8(
+		_mm_packs_epi16(both, _mm_setzero_si128()));
+#else
+	uint32_t match = 0;
+
+	for (uint32_t i = 0; i < 8; i++)
+		match |= (uint32_t)(at[i] == want) << i;
+	return match;
+#endif
+}
+
+/* Bit i: at[i] is before zero, or before one if its highest bit is set, as
+ * numbers go round modulo 2^31.  at as above. */
+static inline uint32_t
+eight_before(const uint32_t *at, uint32_t zero, uint32_t one)
+{
+	uint32_t before = 0;
+#if defined(__SSE2__)
+	const __m128i *half = (const __m128i *)(const void *)at;
+	__m128i from = _mm_set1_epi32((int)zero);
+	__m128i differ = _mm_set1_epi32((int)(zero ^ one));
+
+	for (uint32_t i = 0; i < 2; i++) {
+		__m128i x = _mm_load_si128(half + i);
+		__m128i which = _mm_and_si128(_mm_srai_epi32(x, 31), differ);
+		__m128i gap = _mm_sub_epi32(x, _mm_xor_si128(from, which));
+
+		before |= (uint32_t)_mm_movemask_ps(
+				  _mm_castsi128_ps(_mm_slli_epi32(gap, 1)))
+			  << 4 * i;
+	}
+#else
+	for (uint32_t i = 0; i < 8; i++)
+		before |= (at[i] - (at[i] >> 31 ? one : zero)) << 1 >> 31 << i;
+#endif
+	return before;
+}
+
 /* The number of the highest bit that is set; x is not 0. */
 static inline uint32_t
 highest_bit(uint64_t x)

@@ -42,9 +42,9 @@ arc_open(aibrix_evict *evict, const aibrix_evict_opts *opts)
 		return AIBRIX_E_NOMEM;
 	evict->state = arc;
 	/* One more than slots: between the pop and the insert. */
-	return aibrix__ghost_open(&arc->ghost, &evict->alloc,
-				  opts->ghosts ? opts->ghosts
-					       : evict->capacity + 1);
+	return aibrix__ghost_open(
+		&arc->ghost, &evict->alloc,
+		opts->ghosts ? opts->ghosts : evict->capacity + 1, 2);
 }
 
 static void
@@ -117,23 +117,35 @@ ghosts_trim(aibrix_evict *evict)
 		aibrix__ghost_drop(&arc->ghost, AGAIN);
 }
 
-static uint32_t
-arc_insert(aibrix_evict *evict, uint32_t slot, const aibrix_evict_block *block)
+/* found: what a look-up for the block said. */
+static void
+block_enter(aibrix_evict *evict, uint32_t slot, struct ghost_place at,
+	    uint32_t found)
 {
 	struct arc *arc = evict->state;
-	uint32_t found = aibrix__ghost_find(&arc->ghost, block->fingerprint);
-	int moved = arc->has_next && arc->next == block->fingerprint;
 
-	arc->has_next = 0;
 	if (found) {
-		if (!moved)
-			target_move(evict, found - 1);
-		aibrix__ghost_take(&arc->ghost, block->fingerprint);
+		aibrix__ghost_take(&arc->ghost, at);
 		again_push(evict, slot);
 	} else {
 		queue_push(evict, &arc->once, slot, IN_ONCE);
 	}
 	ghosts_trim(evict);
+}
+
+static uint32_t
+arc_insert(aibrix_evict *evict, uint32_t slot, const aibrix_evict_block *block)
+{
+	struct arc *arc = evict->state;
+	struct ghost_place at =
+		aibrix__ghost_place(&arc->ghost, block->fingerprint);
+	uint32_t found = aibrix__ghost_find(&arc->ghost, at);
+	int moved = arc->has_next && arc->next == block->fingerprint;
+
+	arc->has_next = 0;
+	if (found && !moved)
+		target_move(evict, found - 1);
+	block_enter(evict, slot, at, found);
 	return found != 0;
 }
 
@@ -147,19 +159,14 @@ once_gives(const struct arc *arc, uint32_t found)
 	       (found == AGAIN + 1 && arc->once.count * ONE == arc->target);
 }
 
+/* found: what a look-up for the block said that comes instead. */
 static uint32_t
-arc_pop(aibrix_evict *evict, const uint64_t *next)
+victim_pop(aibrix_evict *evict, uint32_t found)
 {
 	struct arc *arc = evict->state;
-	uint32_t found = next ? aibrix__ghost_find(&arc->ghost, *next) : 0;
 	uint32_t oldest, turns = EVICT_SPARES_MAX;
 	int once;
 
-	if (found && !(arc->has_next && arc->next == *next)) {
-		target_move(evict, found - 1);
-		arc->has_next = 1;
-		arc->next = *next;
-	}
 	while (arc->once.count || arc->again.count) {
 		once = once_gives(arc, found);
 		oldest = queue_take(evict, once ? &arc->once : &arc->again);
@@ -175,6 +182,51 @@ arc_pop(aibrix_evict *evict, const uint64_t *next)
 		}
 	}
 	return NONE;
+}
+
+static uint32_t
+arc_pop(aibrix_evict *evict, const uint64_t *next)
+{
+	struct arc *arc = evict->state;
+	uint32_t found = 0;
+
+	if (next)
+		found = aibrix__ghost_find(
+			&arc->ghost, aibrix__ghost_place(&arc->ghost, *next));
+	if (found && !(arc->has_next && arc->next == *next)) {
+		target_move(evict, found - 1);
+		arc->has_next = 1;
+		arc->next = *next;
+	}
+	return victim_pop(evict, found);
+}
+
+static uint32_t
+arc_replace(aibrix_evict *evict, const aibrix_evict_block *block)
+{
+	struct arc *arc = evict->state;
+	struct ghost_place at =
+		aibrix__ghost_place(&arc->ghost, block->fingerprint);
+	uint32_t found = aibrix__ghost_find(&arc->ghost, at);
+	int moved = arc->has_next && arc->next == block->fingerprint;
+	uint32_t victim;
+
+	if (found && !moved) {
+		target_move(evict, found - 1);
+		moved = 1;
+	}
+	victim = victim_pop(evict, found);
+	arc->has_next = 0;
+	/* The victim may have made the ghosts forget, or be its namesake. */
+	if (found || evict->slots[victim].fingerprint == block->fingerprint)
+		found = aibrix__ghost_find(&arc->ghost, at);
+	if (found && !moved)
+		target_move(evict, found - 1);
+	evict->count--;
+	block_enter(evict, victim, at, found);
+	evict->count++;
+	evict->ghost_hits += found != 0;
+	return victim;
 }
 
 static void
@@ -193,6 +245,7 @@ const struct evict_policy aibrix__evict_arc = {
 	.hit = arc_hit,
 	.remove = arc_remove,
 	.pop = arc_pop,
+	.replace = arc_replace,
 	.back = again_push,
 	.stats = arc_stats,
 };

@@ -85,7 +85,8 @@ auto_open(aibrix_evict *evict, const aibrix_evict_opts *opts)
 	a->promote_hits = opts->promote_hits ? opts->promote_hits : 1;
 	a->now = 1;
 	err = aibrix__ghost_open(&a->ghost, &evict->alloc,
-				 opts->ghosts ? opts->ghosts : evict->capacity);
+				 opts->ghosts ? opts->ghosts : evict->capacity,
+				 2);
 	if (err)
 		return err;
 	return aibrix__seen_open(&a->seen, &evict->alloc, evict->capacity);
@@ -189,14 +190,16 @@ static uint32_t
 auto_insert(aibrix_evict *evict, uint32_t slot, const aibrix_evict_block *block)
 {
 	struct automatic *a = evict->state;
-	uint32_t found = aibrix__ghost_find(&a->ghost, block->fingerprint);
+	struct ghost_place at =
+		aibrix__ghost_place(&a->ghost, block->fingerprint);
+	uint32_t found = aibrix__ghost_find(&a->ghost, at);
 	uint32_t seen = use_note(evict, block->fingerprint);
 
 	insert_count(a, seen);
 	evict->slots[slot].hits = 0;
 	if (found) {
 		share_move(a, found - 1);
-		aibrix__ghost_take(&a->ghost, block->fingerprint);
+		aibrix__ghost_take(&a->ghost, at);
 		auto_push(evict, slot, IN_MAIN);
 	} else if (seen == SEEN_NEVER && a->votes > CLOSED_ABOVE) {
 		a->unadmitted++;

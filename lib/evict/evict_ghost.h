@@ -1,5 +1,4 @@
-/* Fingerprints of what was evicted lately: two bounded FIFOs with one
- * look-up. */
+/* Fingerprints of what was evicted lately: bounded FIFOs with one look-up. */
 #ifndef EVICT_GHOST_H
 #define EVICT_GHOST_H
 
@@ -7,32 +6,28 @@
 
 enum { GHOST_LISTS = 2 };
 
-struct ghost_entry {
-	uint64_t fingerprint;
-	uint32_t next; /* of its chain; of the unused */
-	uint32_t newer, older;
-	uint32_t list;
-};
+struct ghost_set;
 
+/* What is remembered has numbers from oldest to before next, modulo 2^31. */
 struct ghost_fifo {
-	uint32_t newest, oldest; /* of no meaning when count is 0 */
-	uint32_t count;
+	uint32_t oldest, next;
+	uint32_t count; /* of them that are not gone */
+	uint64_t *gone; /* a bit for each number, modulo the window */
 };
 
 struct evict_ghost {
-	uint32_t cap;    /* of both lists together */
-	uint32_t used;   /* entries from here on were never used */
-	uint32_t unused; /* given back; NONE: none */
-	uint32_t mask;   /* heads - 1 */
+	uint32_t cap; /* of all lists together */
+	uint32_t lists;
+	uint32_t n;      /* sets */
+	uint32_t window; /* numbers of a list, a power of two */
 	struct ghost_fifo fifo[GHOST_LISTS];
-	uint32_t *heads; /* of chains: entry + 1; 0: none */
-	struct ghost_entry *entries;
+	struct ghost_set *sets;
 };
 
 /* ghost is zeroed; close accepts what a failed open left.  cap is at most
  * 2^30 + 1. */
 int aibrix__ghost_open(struct evict_ghost *ghost, const aibrix_allocator *a,
-		       uint32_t cap);
+		       uint32_t cap, uint32_t lists);
 void aibrix__ghost_close(struct evict_ghost *ghost, const aibrix_allocator *a);
 
 /* Remember as the newest of a list; at the bound that list's oldest is
@@ -40,12 +35,21 @@ void aibrix__ghost_close(struct evict_ghost *ghost, const aibrix_allocator *a);
 void aibrix__ghost_push(struct evict_ghost *ghost, uint32_t list,
 			uint64_t fingerprint);
 
+/* Where a fingerprint is looked for: its first set, which is on its way, and
+ * its tag. */
+struct ghost_place {
+	uint32_t set, tag;
+};
+
+struct ghost_place aibrix__ghost_place(const struct evict_ghost *ghost,
+				       uint64_t fingerprint);
+
 /* The list that remembers it, plus one; 0: none does. */
 uint32_t aibrix__ghost_find(const struct evict_ghost *ghost,
-			    uint64_t fingerprint);
+			    struct ghost_place at);
 
 /* The same, and forget it. */
-uint32_t aibrix__ghost_take(struct evict_ghost *ghost, uint64_t fingerprint);
+uint32_t aibrix__ghost_take(struct evict_ghost *ghost, struct ghost_place at);
 
 /* Forget the oldest of a list that is not empty. */
 void aibrix__ghost_drop(struct evict_ghost *ghost, uint32_t list);

@@ -46,10 +46,10 @@ s3fifo_open(aibrix_evict *evict, const aibrix_evict_opts *opts)
 	s3->small_share = share ? share : 1;
 	s3->promote_hits =
 		opts->promote_hits ? opts->promote_hits : PROMOTE_HITS;
-	return aibrix__ghost_open(&s3->ghost, &evict->alloc,
-				  opts->ghosts
-					  ? opts->ghosts
-					  : evict->capacity - s3->small_share);
+	return aibrix__ghost_open(
+		&s3->ghost, &evict->alloc,
+		opts->ghosts ? opts->ghosts : evict->capacity - s3->small_share,
+		1);
 }
 
 static void
@@ -79,19 +79,29 @@ small_push(aibrix_evict *evict, uint32_t slot)
 	queue_push(evict, &s3->small, slot, IN_SMALL);
 }
 
+/* at: of what is now in slot. */
+static uint32_t
+block_enter(aibrix_evict *evict, uint32_t slot, struct ghost_place at)
+{
+	struct s3fifo *s3 = evict->state;
+
+	evict->slots[slot].hits = 0;
+	if (aibrix__ghost_take(&s3->ghost, at)) {
+		main_push(evict, slot);
+		return 1;
+	}
+	small_push(evict, slot);
+	return 0;
+}
+
 static uint32_t
 s3fifo_insert(aibrix_evict *evict, uint32_t slot,
 	      const aibrix_evict_block *block)
 {
 	struct s3fifo *s3 = evict->state;
 
-	evict->slots[slot].hits = 0;
-	if (aibrix__ghost_take(&s3->ghost, block->fingerprint)) {
-		main_push(evict, slot);
-		return 1;
-	}
-	small_push(evict, slot);
-	return 0;
+	return block_enter(evict, slot,
+			   aibrix__ghost_place(&s3->ghost, block->fingerprint));
 }
 
 static void
@@ -182,12 +192,40 @@ s3fifo_pop(aibrix_evict *evict, const uint64_t *next)
 	return NONE;
 }
 
+/* Whether the oldest of small is the next victim, as is seen at once. */
+static int
+small_gives(const aibrix_evict *evict)
+{
+	const struct s3fifo *s3 = evict->state;
+	const struct evict_slot *at = &evict->slots[s3->small.oldest];
+
+	return s3->small.count > s3->small_share && at->pins == 0 &&
+	       at->hits < s3->promote_hits;
+}
+
+/* Nearly always one of small makes room for a new one of small. */
 static uint32_t
 s3fifo_replace(aibrix_evict *evict, const aibrix_evict_block *block)
 {
-	uint32_t victim = s3fifo_pop(evict, NULL);
+	struct s3fifo *s3 = evict->state;
+	struct ghost_place at =
+		aibrix__ghost_place(&s3->ghost, block->fingerprint);
+	uint32_t victim = s3->small.oldest;
 
-	evict->ghost_hits += s3fifo_insert(evict, victim, block);
+	if (!small_gives(evict)) {
+		victim = s3fifo_pop(evict, NULL);
+		evict->ghost_hits += block_enter(evict, victim, at);
+		return victim;
+	}
+	aibrix__ghost_push(&s3->ghost, 0, evict->slots[victim].fingerprint);
+	evict->slots[victim].hits = 0;
+	if (aibrix__ghost_take(&s3->ghost, at)) {
+		queue_take(evict, &s3->small);
+		main_push(evict, victim);
+		evict->ghost_hits++;
+	} else {
+		queue_turn(evict, &s3->small);
+	}
 	return victim;
 }
 
