@@ -20,7 +20,7 @@ static const char usage[] =
 	"  --dir DIR        on the disk to be measured; /var/tmp\n"
 	"  --rows PART      of them: file, resp or checksum\n"
 	"  --mib N          values of a pass; 256\n"
-	"  --connections N  to the server; 4\n"
+	"  --connections N  to the server; 8\n"
 	"  --depth N        requests to it in flight, over all of them; 16\n";
 
 static uint32_t
@@ -66,7 +66,7 @@ static const struct {
 int
 main(int argc, char **argv)
 {
-	struct options o = {.dir = "/var/tmp", .depth = 16, .connections = 4};
+	struct options o = {.dir = "/var/tmp", .depth = 16, .connections = 8};
 	int left = options_take(&o, argc, argv), status, known = !o.rows;
 
 	status = bench_start_with(&o.b, left, argv, usage);
