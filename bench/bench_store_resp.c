@@ -48,9 +48,12 @@ static void
 server_prepare(struct contest *c, uint32_t op)
 {
 	uint64_t pass = c->work.n * c->work.bytes;
+	/* Values on their way count too, in buffers that are larger. */
+	uint64_t room = 4 * c->work.depth * c->work.bytes;
 
 	server_empty(c->server);
-	server_limit(c->server, op == AIBRIX_STORE_PUT ? pass * 3 / 2 : 0);
+	server_limit(c->server,
+		     op == AIBRIX_STORE_PUT ? pass * 3 / 2 + room : 0);
 	work_rename(&c->work, ++c->generation);
 	for (uint32_t who = 0; who < MOVERS; who++)
 		if (c->movers[who].ctx)
