@@ -32,7 +32,8 @@ typedef struct aibrix_stream {
 	 * be; borrowed for the call; "" for a Unix socket. */
 	int (*start)(void *ctx, int fd, const char *host, void **stream);
 	int (*handshake)(void *stream, uint32_t *want);
-	/* *bytes > 0 of iov were filled in, or sent, in order. */
+	/* *bytes > 0 of iov were filled in, or sent, in order.  What was
+	 * sent may wait in the stream for the socket: watch it for both. */
 	int (*read)(void *stream, const aibrix_iov *iov, uint32_t n_iov,
 		    uint64_t *bytes, uint32_t *want);
 	int (*write)(void *stream, const aibrix_iov *iov, uint32_t n_iov,

@@ -24,7 +24,9 @@ enum {
 	LOG_STORE_DENIED = 123,
 	LOG_CACHE_CORRUPT = 200,
 	LOG_CACHE_STORE_FAILED = 201,
-	LOG_POOL_MAP = 300
+	LOG_POOL_MAP = 300,
+	LOG_TLS_REFUSED = 400,
+	LOG_TLS_FILE = 401
 };
 
 /* The caller's log, checked and copied; NULL: silent. */

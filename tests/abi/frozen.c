@@ -9,6 +9,7 @@
 
 #include <aibrix/aibrix.h>
 #include <aibrix/rocksdb.h>
+#include <aibrix/tls.h>
 #include <aibrix/zmq.h>
 
 /* Offsets are those of 64-bit targets. */
@@ -827,6 +828,39 @@ VALUE(AIBRIX_ADMIT_DO_RELEASE, 64);
 VALUE(AIBRIX_ADMIT_DEGRADED, 128);
 VALUE(AIBRIX_ADMIT_REQUEST_BYTES, 8);
 VALUE(AIBRIX_ADMIT_END, UINT64_MAX);
+
+/* tls, 0.1 */
+AT(aibrix_tls_opts, size, 0);
+AT(aibrix_tls_opts, flags, 4);
+AT(aibrix_tls_opts, ca_file, 8);
+AT(aibrix_tls_opts, ca_dir, 16);
+AT(aibrix_tls_opts, ca_pem, 24);
+AT(aibrix_tls_opts, ca_pem_bytes, 32);
+AT(aibrix_tls_opts, cert_file, 40);
+AT(aibrix_tls_opts, cert_pem, 48);
+AT(aibrix_tls_opts, cert_pem_bytes, 56);
+AT(aibrix_tls_opts, key_file, 64);
+AT(aibrix_tls_opts, key_pem, 72);
+AT(aibrix_tls_opts, key_pem_bytes, 80);
+AT(aibrix_tls_opts, host, 88);
+AT(aibrix_tls_opts, min_version, 96);
+AT(aibrix_tls_opts, spare, 100);
+AT(aibrix_tls_opts, log, 104);
+AT(aibrix_tls_opts, alloc, 112);
+AT(aibrix_tls_stat, size, 0);
+AT(aibrix_tls_stat, spare, 4);
+AT(aibrix_tls_stat, streams, 8);
+AT(aibrix_tls_stat, handshakes, 16);
+AT(aibrix_tls_stat, resumed, 24);
+AT(aibrix_tls_stat, kernel, 32);
+AT(aibrix_tls_stat, denied, 40);
+AT(aibrix_tls_stat, failed, 48);
+VALUE(AIBRIX_TLS_NO_VERIFY, 1);
+VALUE(AIBRIX_TLS_ANY_HOST, 2);
+VALUE(AIBRIX_TLS_NO_RESUME, 4);
+VALUE(AIBRIX_TLS_KERNEL, 8);
+VALUE(AIBRIX_TLS_1_2, 0);
+VALUE(AIBRIX_TLS_1_3, 1);
 
 /* zmq, 0.1 */
 AT(aibrix_zmq_sink, size, 0);

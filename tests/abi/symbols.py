@@ -9,7 +9,8 @@ import subprocess
 import sys
 
 # Headers of libraries of their own; all others are the core's.
-LIBRARY_OF = {"rocksdb.h": "libaibrix-rocksdb", "zmq.h": "libaibrix-zmq"}
+LIBRARY_OF = {"rocksdb.h": "libaibrix-rocksdb", "tls.h": "libaibrix-tls",
+              "zmq.h": "libaibrix-zmq"}
 
 
 def declared(include, library):

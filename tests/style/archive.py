@@ -65,6 +65,26 @@ MAY_CALL = {
         rocksdb_writeoptions_destroy rocksdb_writeoptions_disable_WAL
         rocksdb_writeoptions_set_sync strstr""".split() +
         LOCKS,
+    "tls": """BIO_clear_flags BIO_ctrl BIO_free BIO_get_data BIO_meth_free
+        BIO_meth_new BIO_meth_set_ctrl BIO_meth_set_read BIO_meth_set_write
+        BIO_new BIO_new_file BIO_new_mem_buf BIO_new_socket BIO_set_data
+        BIO_set_flags BIO_set_init ERR_clear_error ERR_get_error
+        ERR_reason_error_string EVP_PKEY_free PEM_read_bio_PrivateKey
+        PEM_read_bio_X509 SSL_CTX_ctrl SSL_CTX_free SSL_CTX_get_cert_store
+        SSL_CTX_load_verify_dir SSL_CTX_new SSL_CTX_sess_set_new_cb
+        SSL_CTX_set_default_read_buffer_len SSL_CTX_set_default_verify_paths
+        SSL_CTX_set_options SSL_CTX_set_verify SSL_CTX_use_PrivateKey
+        SSL_CTX_use_certificate SSL_SESSION_free SSL_SESSION_is_resumable
+        SSL_SESSION_up_ref SSL_ctrl SSL_do_handshake SSL_free SSL_get0_param
+        SSL_get_error SSL_get_ex_data SSL_get_verify_result SSL_get_wbio
+        SSL_has_pending SSL_new SSL_pending SSL_read_ex SSL_session_reused
+        SSL_set_bio SSL_set_connect_state SSL_set_ex_data SSL_set_session
+        SSL_shutdown SSL_write_ex TLS_client_method X509_STORE_add_cert
+        X509_VERIFY_PARAM_set1_host X509_VERIFY_PARAM_set1_ip_asc
+        X509_VERIFY_PARAM_set_hostflags X509_free
+        X509_verify_cert_error_string errno_location getpeername inet_pton
+        pthread_sigmask recv send sigaddset sigemptyset sigismember sigpending
+        sigtimedwait""".split() + LOCKS,
     "zmq": """close epoll_create1 epoll_ctl epoll_wait errno_location
         zmq_close zmq_connect zmq_ctx_new zmq_ctx_term zmq_errno
         zmq_getsockopt zmq_msg_close zmq_msg_data zmq_msg_init zmq_msg_more

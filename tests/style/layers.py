@@ -21,6 +21,7 @@ ALLOW = {
     "route": "fleet",
     "store": "hash evict pool",
     "cache": "hash evict pool store",
+    "tls": "store",
     "zmq": "event hash index",
     "rocksdb": "store",
 }
