@@ -5,10 +5,13 @@
  * NULL:
  *
  *   redis://[[user]:password@]host[:port][,host[:port]]...[/db]
+ *   redis-cluster://[[user]:password@]host[:port][,host[:port]]...
  *   unix://[[user]:password@]/path[?db=n]
  *
- * rediss:// is the same through opts.stream, valkey is another word for
- * redis.  Several hosts share the keys (rendezvous by host and port).
+ * rediss:// and rediss-cluster:// are the same through opts.stream, valkey
+ * is another word for redis.  Several hosts share the keys (rendezvous by
+ * host and port); those of a cluster are the first to be asked for its
+ * nodes.
  */
 #ifndef AIBRIX_RESP_H
 #define AIBRIX_RESP_H

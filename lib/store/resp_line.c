@@ -85,6 +85,7 @@ connect_failed(struct resp_store *store, struct resp_node *node, int status,
 			    "what it holds is a miss until it answers",
 			    node->name, aibrix_error_name(status), os_error);
 	}
+	aibrix__resp_cluster_node(store, node, 0);
 	if (node_lines(store, node) == 0)
 		aibrix__resp_node_flush(store, node, status, os_error,
 					BREAKER_ERROR);
@@ -93,6 +94,7 @@ connect_failed(struct resp_store *store, struct resp_node *node, int status,
 static void
 line_close(struct resp_store *store, struct resp_line *line)
 {
+	aibrix__resp_cluster_lost(store, line);
 	aibrix__resp_conn_close(&line->conn, store->epoll);
 	line->usable = 0;
 	line->leaving = 0;
@@ -119,6 +121,8 @@ aibrix__resp_line_fail(struct resp_store *store, struct resp_line *line,
 	line_close(store, line);
 	if (!was_usable)
 		connect_failed(store, node, status, os_error);
+	else
+		aibrix__resp_cluster_node(store, node, 0);
 }
 
 void
@@ -170,6 +174,15 @@ void
 aibrix__resp_line_forget(struct resp_store *store, struct resp_line *line,
 			 uint32_t number)
 {
+	struct resp_conn *c = &line->conn;
+	const uint32_t before = number - 1;
+
+	/* ASKING without its request would be for the next one. */
+	if (number != c->first &&
+	    aibrix__resp_conn_call(c, number)->sent == 0 &&
+	    aibrix__resp_conn_call(c, before)->kind == CALL_ASKING &&
+	    aibrix__resp_conn_forget(c, before) == AIBRIX_OK)
+		line->doomed |= !aibrix__resp_conn_call(c, before)->skip;
 	switch (aibrix__resp_conn_forget(&line->conn, number)) {
 	case AIBRIX_OK: break;
 	case AIBRIX_E_STATE: line_cut(store, line); break;
@@ -296,6 +309,7 @@ line_ready(struct resp_store *store, struct resp_line *line)
 			    LOG_STORE_NODE_BACK, "store: %s answers again",
 			    node->name);
 	node->down = 0;
+	aibrix__resp_cluster_node(store, node, 1);
 }
 
 /* ---- work */
@@ -381,6 +395,21 @@ request_args(const struct resp_store *store, const aibrix_io *io,
 	return 2;
 }
 
+/* It is for the next command on this line, and there is room for both. */
+static int
+asking_push(struct resp_store *store, struct resp_line *line)
+{
+	const struct resp_arg arg = arg_of("ASKING");
+	const struct resp_push push = {.args = &arg,
+				       .n_args = 1,
+				       .payload = RESP_NO_PAYLOAD,
+				       .kind = CALL_ASKING,
+				       .request = CONN_NO_REQUEST};
+	uint32_t number;
+
+	return aibrix__resp_conn_push(&line->conn, &push, store->now, &number);
+}
+
 void
 aibrix__resp_line_call(struct resp_store *store, struct resp_line *line,
 		       uint32_t id)
@@ -399,6 +428,8 @@ aibrix__resp_line_call(struct resp_store *store, struct resp_line *line,
 	push.payload = request_args(store, &r->io, &push, args, digits);
 	err = aibrix__resp_key(store, &r->io, key, &n);
 	args[1] = (struct resp_arg){key, n};
+	if (!err && r->asking)
+		err = asking_push(store, line);
 	if (!err)
 		err = aibrix__resp_conn_push(&line->conn, &push, store->now,
 					     &r->number);

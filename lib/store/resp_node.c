@@ -62,9 +62,11 @@ aibrix__resp_node_init(struct resp_store *store, struct resp_node *node,
 				   entropy, now);
 	if (err)
 		return err;
-	node->lines =
-		aibrix__alloc(store->conf->alloc, store->config.connections,
-			      sizeof(*node->lines));
+	/* Those of the node that had this place before. */
+	if (!node->lines)
+		node->lines = aibrix__alloc(store->conf->alloc,
+					    store->config.connections,
+					    sizeof(*node->lines));
 	if (!node->lines)
 		return AIBRIX_E_NOMEM;
 	node->host = *host;
@@ -146,6 +148,16 @@ aibrix__resp_node_flush(struct resp_store *store, struct resp_node *node,
 		aibrix__resp_request_fail(store, id, status, os_error, outcome);
 }
 
+void
+aibrix__resp_node_scatter(struct resp_store *store, struct resp_node *node)
+{
+	uint32_t id;
+
+	while ((id = node_first(node)) != NONE)
+		aibrix__resp_request_later(store, id, store->now,
+					   BREAKER_NOTHING);
+}
+
 static int
 line_has_room(const struct resp_store *store, const struct resp_line *line,
 	      uint64_t weight)
@@ -153,7 +165,7 @@ line_has_room(const struct resp_store *store, const struct resp_line *line,
 	const struct resp_conn *c = &line->conn;
 
 	if (!line->usable || line->doomed ||
-	    aibrix__resp_conn_calls(c) == CONN_CALLS)
+	    aibrix__resp_conn_calls(c) > CONN_CALLS - 2) /* with ASKING */
 		return 0;
 	if (weight < CONN_LARGE)
 		return 1;
@@ -222,6 +234,9 @@ void
 aibrix__resp_node_pump(struct resp_store *store, struct resp_node *node)
 {
 	uint32_t id;
+
+	if (!node->name[0])
+		return;
 
 	/* Those that were admitted before it opened. */
 	if (node->breaker.state == BREAKER_OPEN)

@@ -72,6 +72,9 @@ error_take(struct resp_store *store, struct resp_node *node, uint32_t id,
 	const struct resp_request *r = &store->requests[id];
 	const int32_t status = errors[event->error].status;
 
+	if (aibrix__resp_cluster_error(store, id, event,
+				       errors[event->error].outcome))
+		return AIBRIX_OK;
 	if (status == AIBRIX_E_DENIED)
 		denied_log(store, node);
 	if (errors[event->error].puts == PUTS_PAUSE &&
@@ -247,8 +250,15 @@ aibrix__resp_reply(struct resp_store *store, struct resp_line *line,
 	const struct resp_call *call = aibrix__resp_conn_call(c, c->first);
 	int err;
 
+	if (call->kind == CALL_SLOTS)
+		return aibrix__resp_cluster_reply(store, line, event);
 	if (event->kind == RESP_ARRAY || event->depth > 0)
 		return AIBRIX_E_PARSE;
+	/* Whatever it says, the request behind it is answered, too. */
+	if (call->kind == CALL_ASKING)
+		return event->kind == RESP_SIMPLE || event->kind == RESP_ERROR
+			       ? AIBRIX_OK
+			       : AIBRIX_E_PARSE;
 	if (call->kind != CALL_REQUEST)
 		return greeting_take(store, line, call->kind, event);
 	if (call->request != CONN_NO_REQUEST)

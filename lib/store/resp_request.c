@@ -70,9 +70,20 @@ request_leave(struct resp_store *store, uint32_t id, uint32_t outcome)
 	aibrix__breaker_give(&node->breaker, r->token, outcome, store->now);
 }
 
+/* It holds no token and is in no list. */
+static void
+request_retry(struct resp_store *store, uint32_t id, uint64_t at_ns)
+{
+	struct resp_request *r = &store->requests[id];
+
+	r->at_ns = at_ns;
+	r->state = REQUEST_RETRY;
+	list_append(&store->retrying, store->links, id);
+	resp_wake_by(store, at_ns);
+}
+
 static int
-request_place(struct resp_store *store, const struct resp_request *r,
-	      uint32_t *place)
+request_place(struct resp_store *store, struct resp_request *r)
 {
 	uint8_t key[RESP_ARG_BYTES];
 	size_t n = 0;
@@ -80,10 +91,12 @@ request_place(struct resp_store *store, const struct resp_request *r,
 	int err;
 
 	err = aibrix__resp_key(store, &r->io, key, &n);
+	if (!err && store->topology)
+		return aibrix__resp_cluster_place(store, key, n, r);
 	if (!err)
 		err = aibrix__ring_pick(store->ring, key, n, &id);
 	if (!err)
-		*place = aibrix__ring_place(id);
+		r->node = aibrix__ring_place(id);
 	return err;
 }
 
@@ -117,7 +130,11 @@ aibrix__resp_request_admit(struct resp_store *store, uint32_t id)
 	uint64_t until;
 	int err;
 
-	err = request_place(store, r, &r->node);
+	err = request_place(store, r);
+	if (err == AIBRIX_E_AGAIN) {
+		request_retry(store, id, AIBRIX_FOREVER);
+		return;
+	}
 	if (err) {
 		request_finish(store, id, err, 0);
 		return;
@@ -161,9 +178,23 @@ aibrix__resp_request_fail(struct resp_store *store, uint32_t id, int status,
 	}
 	r->retries++;
 	store->conf->stat->retries++;
-	r->state = REQUEST_RETRY;
-	list_append(&store->retrying, store->links, id);
-	resp_wake_by(store, r->at_ns);
+	request_retry(store, id, r->at_ns);
+}
+
+void
+aibrix__resp_request_give_up(struct resp_store *store, uint32_t id, int status,
+			     uint32_t outcome)
+{
+	request_leave(store, id, outcome);
+	request_finish(store, id, status, 0);
+}
+
+void
+aibrix__resp_request_later(struct resp_store *store, uint32_t id,
+			   uint64_t at_ns, uint32_t outcome)
+{
+	request_leave(store, id, outcome);
+	request_retry(store, id, at_ns);
 }
 
 void
@@ -191,7 +222,11 @@ void
 aibrix__resp_request_again(struct resp_store *store, uint32_t id)
 {
 	request_leave(store, id, BREAKER_NOTHING);
-	aibrix__resp_request_admit(store, id);
+	/* In a cluster it may be because its node was given up. */
+	if (store->topology)
+		request_retry(store, id, store->now);
+	else
+		aibrix__resp_request_admit(store, id);
 }
 
 /* What an end by deadline says about the node. */

@@ -53,6 +53,7 @@ resp_close(void *backend)
 		close(store->event);
 	if (store->epoll >= 0)
 		close(store->epoll);
+	aibrix__resp_cluster_close(store);
 	aibrix__ring_free(store->ring);
 	aibrix__resp_config_clear(&store->config);
 	aibrix__free(conf->alloc, store->nodes, store->n_nodes,
@@ -130,8 +131,6 @@ store_init(struct resp_store *store)
 					 rand_next(&store->rand));
 	if (err)
 		return err;
-	if (store->config.url.cluster)
-		return AIBRIX_E_UNSUPPORTED;
 	store->requests = aibrix__alloc(conf->alloc, conf->max_inflight,
 					sizeof(*store->requests));
 	store->links = aibrix__alloc(conf->alloc, conf->max_inflight,
@@ -139,7 +138,10 @@ store_init(struct resp_store *store)
 	if (!store->requests || !store->links)
 		return AIBRIX_E_NOMEM;
 	err = set_open(store);
-	return err ? err : nodes_open(store);
+	if (err)
+		return err;
+	return store->config.url.cluster ? aibrix__resp_cluster_open(store)
+					 : nodes_open(store);
 }
 
 static int
@@ -187,8 +189,12 @@ event_update(struct resp_store *store)
 static void
 store_run(struct resp_store *store)
 {
+	if (store->topology)
+		aibrix__resp_cluster_sync(store);
 	if (store->now >= store->wake)
 		aibrix__resp_tick(store);
+	if (store->topology)
+		aibrix__resp_cluster_run(store);
 	for (uint32_t i = 0; i < store->n_nodes; i++)
 		aibrix__resp_node_pump(store, &store->nodes[i]);
 }
@@ -360,9 +366,16 @@ resp_nodes(const void *backend, aibrix_store_node *nodes, uint32_t cap)
 {
 	const struct resp_store *store = backend;
 
-	for (uint32_t i = 0; i < store->n_nodes && i < cap; i++)
-		node_tell(store, &store->nodes[i], &nodes[i]);
-	return store->n_nodes;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < store->n_nodes; i++) {
+		if (!store->nodes[i].name[0])
+			continue;
+		if (n < cap)
+			node_tell(store, &store->nodes[i], &nodes[n]);
+		n++;
+	}
+	return n;
 }
 
 const aibrix_backend aibrix__store_resp = {

@@ -7,6 +7,7 @@
  *   resp_node.c      a server: who waits for it, and its lines
  *   resp_line.c      a line: a connection with its greeting
  *   resp_reply.c     what a reply means
+ *   resp_cluster.c   nodes that come and go, and where a slot is
  */
 #ifndef STORE_STORE_RESP_H
 #define STORE_STORE_RESP_H
@@ -16,6 +17,7 @@
 #include "base/list.h"
 #include "store/breaker.h"
 #include "store/resp_conn.h"
+#include "store/resp_topology.h"
 #include "store/resp_url.h"
 #include "store/retry.h"
 #include "store/ring.h"
@@ -55,9 +57,20 @@ struct resp_request {
 	uint32_t node;         /* place */
 	uint32_t line, number; /* CALLED: which, and its call there */
 	uint32_t retries;
+	/* of a cluster */
+	uint32_t slot, redirects;
+	uint32_t to;     /* node that a redirect names, for once; RING_NONE */
+	uint32_t asking; /* after ASKING */
 };
 
-enum { CALL_REQUEST = 0, CALL_AUTH = 1, CALL_SELECT = 2, CALL_NAME = 3 };
+enum {
+	CALL_REQUEST = 0,
+	CALL_AUTH = 1,
+	CALL_SELECT = 2,
+	CALL_NAME = 3,
+	CALL_ASKING = 4,
+	CALL_SLOTS = 5 /* of the cluster; spare: number of the ask */
+};
 
 struct resp_line {
 	uint32_t node, number;
@@ -72,6 +85,7 @@ struct resp_line {
 
 struct resp_node {
 	char name[RING_NAME_MAX + 1]; /* in use unless "" */
+	uint32_t id;                  /* of the cluster's ring */
 	struct resp_host host;
 	struct net_addr addrs[RESP_NODE_ADDRS];
 	uint32_t n_addrs, addr;
@@ -106,6 +120,13 @@ struct resp_store {
 	uint32_t high;                 /* tags used so far are below */
 	uint32_t inflight;
 	struct list retrying, ended;
+	/* of a cluster; topology NULL: none */
+	struct topology *topology;
+	struct topology_ask ask;    /* id RING_NONE: none is under way */
+	struct resp_line *ask_line; /* where it is; NULL: not sent yet */
+	uint64_t ask_until_ns;
+	uint32_t ask_opened; /* a line, for its sake */
+	uint32_t map_new;    /* nodes are to be compared with it */
 };
 
 /* ---- resp_config.c */
@@ -138,6 +159,14 @@ void aibrix__resp_request_end(struct resp_store *store, uint32_t id, int status,
 /* The breaker has opened meanwhile. */
 void aibrix__resp_request_refuse(struct resp_store *store, uint32_t id);
 
+/* The attempt came to this, and there is no other one. */
+void aibrix__resp_request_give_up(struct resp_store *store, uint32_t id,
+				  int status, uint32_t outcome);
+
+/* The attempt came to nothing; it is admitted again at at_ns. */
+void aibrix__resp_request_later(struct resp_store *store, uint32_t id,
+				uint64_t at_ns, uint32_t outcome);
+
 /* Its connection was closed for no fault of the node. */
 void aibrix__resp_request_again(struct resp_store *store, uint32_t id);
 
@@ -168,6 +197,10 @@ void aibrix__resp_node_pump(struct resp_store *store, struct resp_node *node);
 /* All that wait for it fail. */
 void aibrix__resp_node_flush(struct resp_store *store, struct resp_node *node,
 			     int status, int os_error, uint32_t outcome);
+
+/* All that wait for it are admitted again. */
+void aibrix__resp_node_scatter(struct resp_store *store,
+			       struct resp_node *node);
 
 /* When a byte came from it last. */
 uint64_t aibrix__resp_node_heard(const struct resp_store *store,
@@ -220,6 +253,38 @@ resp_line_of(const struct resp_store *store, const struct resp_request *r)
 {
 	return store->nodes[r->node].lines[r->line];
 }
+
+/* ---- resp_cluster.c */
+
+int aibrix__resp_cluster_open(struct resp_store *store);
+void aibrix__resp_cluster_close(struct resp_store *store);
+
+/* The node of a key, for r.  E_AGAIN: when a map has come. */
+int aibrix__resp_cluster_place(struct resp_store *store, const void *key,
+			       size_t n, struct resp_request *r);
+
+/* A line became usable (up), or is of no use any more. */
+void aibrix__resp_cluster_node(struct resp_store *store,
+			       const struct resp_node *node, int up);
+
+/* A request was refused; 1: it was the cluster's affair and is dealt with. */
+int aibrix__resp_cluster_error(struct resp_store *store, uint32_t id,
+			       const struct resp_event *event,
+			       uint32_t outcome);
+
+/* An event of CALL_SLOTS. */
+int aibrix__resp_cluster_reply(struct resp_store *store, struct resp_line *line,
+			       const struct resp_event *event);
+
+/* The line is being closed. */
+void aibrix__resp_cluster_lost(struct resp_store *store,
+			       const struct resp_line *line);
+
+/* Give up nodes that a new map does not have; before anything is admitted. */
+void aibrix__resp_cluster_sync(struct resp_store *store);
+
+/* Ask for maps. */
+void aibrix__resp_cluster_run(struct resp_store *store);
 
 /* ---- resp_reply.c */
 
