@@ -13,6 +13,7 @@
 #include <aibrix/hash.h>
 #include <aibrix/index.h>
 #include <aibrix/key_text.h>
+#include <aibrix/layout.h>
 #include <aibrix/pool.h>
 #include <aibrix/predict.h>
 #include <aibrix/prefix.h>

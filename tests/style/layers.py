@@ -13,6 +13,7 @@ import sys
 ALLOW = {
     "base": "",
     "hash": "",
+    "layout": "",
     "fleet": "",
     "evict": "",
     "pool": "",
