@@ -38,7 +38,8 @@ enum {
 	AIBRIX_LAYOUT_LAYERS_MAX = 4096,      /* id of the last one, plus 1 */
 	AIBRIX_LAYOUT_HEADS_MAX = 4096,       /* likewise */
 	AIBRIX_LAYOUT_HEAD_SIZE_MAX = 65536,  /* elements */
-	AIBRIX_LAYOUT_AUX_MAX = 65536         /* bytes: vector's, block's */
+	AIBRIX_LAYOUT_AUX_MAX = 65536,        /* bytes: vector's, block's */
+	AIBRIX_LAYOUT_RANKS_MAX = 4096        /* tp, pp */
 };
 
 /* Largest block: 1 TiB. */
@@ -244,6 +245,66 @@ aibrix_layout_gather(const aibrix_layout_memory *memory,
 AIBRIX_API AIBRIX_CHECK int
 aibrix_layout_scatter(const aibrix_layout_memory *memory,
 		      const aibrix_layout_run *runs, uint32_t n);
+
+/* A place in a group of tp * pp ranks. */
+typedef struct aibrix_layout_ranks {
+	uint32_t size;
+	uint32_t tp, pp;           /* 0: 1 */
+	uint32_t tp_rank, pp_rank; /* below tp, pp */
+	uint32_t spare;            /* must be 0 */
+	/* Layers of each of pp stages; NULL: the same for all. */
+	const uint32_t *pp_layers;
+} aibrix_layout_ranks;
+
+/* What one rank holds.
+   Frozen: 32 bytes. */
+typedef struct aibrix_layout_shard {
+	uint32_t tp_rank, pp_rank;
+	uint32_t layer_first, layers;
+	uint32_t head_first, heads;
+	/* The rank of tp that writes these heads for all that hold them:
+	   only it should store. */
+	uint32_t writer;
+	/* head_first in AIBrix's connection ids: it counts on where heads
+	   are replicated, so that each replica is stored on its own. */
+	uint32_t compat_head_first;
+} aibrix_layout_shard;
+
+/*
+ * The layers and heads of a rank.  model has those of the whole model, from
+ * 0.  With more ranks than heads each head is held by tp / heads ranks in a
+ * row; a latent by all.
+ *
+ * For a connection id (key_text.h) head_last is compat_head_first + heads -
+ * 1, layer_last is layer_first + layers - 1.
+ *
+ * Fails: E_INVAL (model, or one that does not begin at 0; a rank not below
+ * its degree; a degree above AIBRIX_LAYOUT_RANKS_MAX; heads and tp of which
+ * neither divides the other; pp_layers that do not add up to the layers, or
+ * missing where pp does not divide them), E_ABI.
+ * Thread: any.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_layout_shard_of(const aibrix_layout_spec *model,
+		       const aibrix_layout_ranks *ranks,
+		       aibrix_layout_shard *out);
+
+/*
+ * The shards, stored by the writers of a group, that together hold what
+ * reader describes: in order of layers, then heads.  reader's ranks do not
+ * matter, its layers and heads do.  The ranks in stored are not read.  *n
+ * becomes their number, also with E_SPACE; cap 0 asks for it.
+ *
+ * Fails: E_INVAL (as aibrix_layout_shard_of; reader holds what model lacks),
+ * E_SPACE (cap is below *n), E_ABI.
+ * Cost: O(tp + pp + *n).
+ * Thread: any.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_layout_sources(const aibrix_layout_spec *model,
+		      const aibrix_layout_ranks *stored,
+		      const aibrix_layout_spec *reader,
+		      aibrix_layout_shard *out, uint32_t cap, uint32_t *n);
 
 #ifdef __cplusplus
 }

@@ -945,6 +945,7 @@ VALUE(AIBRIX_LAYOUT_LAYERS_MAX, 4096);
 VALUE(AIBRIX_LAYOUT_HEADS_MAX, 4096);
 VALUE(AIBRIX_LAYOUT_HEAD_SIZE_MAX, 65536);
 VALUE(AIBRIX_LAYOUT_AUX_MAX, 65536);
+VALUE(AIBRIX_LAYOUT_RANKS_MAX, 4096);
 VALUE(AIBRIX_LAYOUT_LAYER_REGIONS, 1);
 VALUE(AIBRIX_LAYOUT_PART_REGIONS, 2);
 VALUE(AIBRIX_LAYOUT_WHY_NONE, 0);
@@ -1014,6 +1015,22 @@ AT(aibrix_layout_memory, block_bytes, 16);
 AT(aibrix_layout_memory, region_bytes, 24);
 AT(aibrix_layout_memory, block, 32);
 AT(aibrix_layout_memory, region, 40);
+AT(aibrix_layout_ranks, size, 0);
+AT(aibrix_layout_ranks, tp, 4);
+AT(aibrix_layout_ranks, pp, 8);
+AT(aibrix_layout_ranks, tp_rank, 12);
+AT(aibrix_layout_ranks, pp_rank, 16);
+AT(aibrix_layout_ranks, spare, 20);
+AT(aibrix_layout_ranks, pp_layers, 24);
+SIZE(aibrix_layout_shard, 32);
+AT(aibrix_layout_shard, tp_rank, 0);
+AT(aibrix_layout_shard, pp_rank, 4);
+AT(aibrix_layout_shard, layer_first, 8);
+AT(aibrix_layout_shard, layers, 12);
+AT(aibrix_layout_shard, head_first, 16);
+AT(aibrix_layout_shard, heads, 20);
+AT(aibrix_layout_shard, writer, 24);
+AT(aibrix_layout_shard, compat_head_first, 28);
 
 int
 main(void)
