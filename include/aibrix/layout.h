@@ -306,6 +306,77 @@ aibrix_layout_sources(const aibrix_layout_spec *model,
 		      const aibrix_layout_spec *reader,
 		      aibrix_layout_shard *out, uint32_t cap, uint32_t *n);
 
+/*
+ * AIBrix's values: "compact" is a block's bytes and nothing else, "extended"
+ * has its tokens behind them, so that a reader can check them:
+ *
+ *   block_bytes  the block
+ *   4            0x3A7F1C42
+ *   4            tokens before the block (prefix)
+ *   4            tokens of the block (query)
+ *   4 each       the tokens, prefix first
+ *   0 to 15      zeros, up to a multiple of 16
+ *
+ * Numbers are little-endian.  (Source: AIBrix aibrix_kvcache,
+ * memory/allocator.py; there the padding is not cleared.)
+ */
+enum {
+	AIBRIX_LAYOUT_TRAILER_MAGIC = 0x3A7F1C42,
+	AIBRIX_LAYOUT_TRAILER_TOKENS_MAX = 1 << 28 /* prefix and query */
+};
+
+/*
+ * Bytes of an extended value of tokens tokens, prefix and query.
+ *
+ * Fails: E_INVAL (block_bytes is 0 or above AIBRIX_LAYOUT_BYTES_MAX; too
+ * many tokens).
+ * Thread: any.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_layout_trailer_bytes(uint64_t block_bytes,
+							uint64_t tokens,
+							uint64_t *bytes);
+
+/*
+ * Write the trailer into value, of cap bytes, behind a block's block_bytes,
+ * which stay as they are.  *bytes becomes the length of the whole.
+ *
+ * Fails: E_INVAL (as aibrix_layout_trailer_bytes; a pointer missing),
+ * E_SPACE (cap is below *bytes, which is set).
+ * Thread: any.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_layout_trailer_write(void *value, uint64_t cap, uint64_t block_bytes,
+			    const uint32_t *prefix, uint32_t prefix_tokens,
+			    const uint32_t *query, uint32_t query_tokens,
+			    uint64_t *bytes);
+
+/*
+ * Read the tokens of a value into tokens, of cap, prefix first.  value may
+ * be longer than its tokens ask for.
+ *
+ * Fails: E_PARSE (too short, another magic, counts that are negative or
+ * leave the value), E_SPACE (cap is below the sum of both counts, which are
+ * set), E_INVAL (block_bytes, a pointer missing).
+ * Thread: any.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_layout_trailer_read(const void *value, uint64_t bytes,
+			   uint64_t block_bytes, uint32_t *tokens, uint32_t cap,
+			   uint32_t *prefix_tokens, uint32_t *query_tokens);
+
+/*
+ * Whether a value has exactly these tokens: AIBRIX_OK when it has.
+ *
+ * Fails: E_CORRUPT (other tokens, or as many divided otherwise), E_PARSE and
+ * E_INVAL as aibrix_layout_trailer_read.
+ * Thread: any.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_layout_trailer_match(const void *value, uint64_t bytes,
+			    uint64_t block_bytes, const uint32_t *prefix,
+			    uint32_t prefix_tokens, const uint32_t *query,
+			    uint32_t query_tokens);
+
 #ifdef __cplusplus
 }
 #endif
