@@ -27,6 +27,13 @@ enum {
 	AIBRIX_RESP_HEX = 1  /* in lower-case hexadecimal */
 };
 
+/* aibrix_resp_opts.flags */
+enum {
+	/* Keys end in ":" and the number at prefix "epoch", which
+	   aibrix_resp_invalidate counts up. */
+	AIBRIX_RESP_EPOCHS = 1
+};
+
 typedef struct aibrix_resp_opts {
 	uint32_t size;
 	uint32_t connections; /* to each server, made on demand; 0: 8; <= 64 */
@@ -46,7 +53,33 @@ typedef struct aibrix_resp_opts {
 	uint32_t failure_pct;    /* of at least 20 calls in 10 s; 0: 50 */
 	uint64_t backoff_min_ns; /* 0: 100 ms */
 	uint64_t backoff_max_ns; /* 0: 30 s */
+	/* With AIBRIX_RESP_EPOCHS: how old the epoch may be; 0: 1 s; at
+	   least 1 ms, and longer than the server takes to answer */
+	uint64_t epoch_ns;
+	uint32_t flags; /* AIBRIX_RESP_EPOCHS */
+	uint32_t spare; /* must be 0 */
 } aibrix_resp_opts;
+
+/*
+ * Make all values under this store's prefix unfindable, for all stores with
+ * epochs and that prefix: for this one from now on, for the others within
+ * their epoch_ns.  The server counts up the number at prefix "epoch" when
+ * poll has told it to, and poll tells it until it has answered; until then
+ * this store's requests are E_UNAVAILABLE.
+ *
+ * Fails: E_UNSUPPORTED (not a store with epochs).  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_resp_invalidate(aibrix_store *store,
+						   uint64_t now_ns);
+
+/*
+ * The epoch that this store's keys carry.
+ *
+ * Fails: E_AGAIN (it is not known, or to be counted up), E_UNSUPPORTED.
+ * Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_resp_epoch(aibrix_store *store,
+					      uint64_t *epoch);
 
 #ifdef __cplusplus
 }

@@ -63,6 +63,8 @@ numbers_copy(struct resp_config *c, const aibrix_resp_opts *o)
 	c->connect_timeout_ns =
 		o->connect_timeout_ns ? o->connect_timeout_ns : SECOND_NS;
 	c->ttl_ms = o->ttl_ns / MS_NS;
+	if (o->flags & AIBRIX_RESP_EPOCHS)
+		c->epoch_ns = o->epoch_ns ? o->epoch_ns : SECOND_NS;
 	c->breaker = (struct breaker_opts){
 		.failures = o->failures,
 		.failure_pct = o->failure_pct,
@@ -70,7 +72,9 @@ numbers_copy(struct resp_config *c, const aibrix_resp_opts *o)
 		.backoff_max_ns = o->backoff_max_ns,
 	};
 	if (c->connections > CONNECTIONS_MAX || c->pipeline > PIPELINE_MAX ||
-	    c->key_text > AIBRIX_RESP_HEX || (o->ttl_ns && !c->ttl_ms))
+	    c->key_text > AIBRIX_RESP_HEX || (o->ttl_ns && !c->ttl_ms) ||
+	    /* An answer that takes longer is too old when it comes. */
+	    (c->epoch_ns && c->epoch_ns < MS_NS))
 		return AIBRIX_E_INVAL;
 	return AIBRIX_OK;
 }
@@ -84,11 +88,12 @@ aibrix__resp_config_load(struct resp_config *config,
 	int err = AIBRIX_OK;
 
 	if (conf->opts)
-		err = aibrix__struct_load(
-			&o, sizeof(o), conf->opts,
-			STRUCT_UPTO(aibrix_resp_opts, backoff_max_ns));
+		err = aibrix__struct_load(&o, sizeof(o), conf->opts,
+					  STRUCT_UPTO(aibrix_resp_opts, spare));
 	if (err)
 		return err;
+	if (o.flags & ~(uint32_t)AIBRIX_RESP_EPOCHS || o.spare)
+		return AIBRIX_E_ABI;
 	err = aibrix__resp_url_parse(conf->path, &config->url, &offset);
 	if (err) {
 		/* Not the URL: it may hold a password. */

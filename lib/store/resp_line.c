@@ -86,8 +86,14 @@ connect_failed(struct resp_store *store, struct resp_node *node, int status,
 			    node->name, aibrix_error_name(status), os_error);
 	}
 	aibrix__resp_cluster_node(store, node, 0);
-	if (node_lines(store, node) == 0)
-		aibrix__resp_node_flush(store, node, status, os_error,
+	if (node_lines(store, node) > 0)
+		return;
+	/* Without memory here it is not the node's fault. */
+	aibrix__resp_node_flush(store, node, status, os_error,
+				status == AIBRIX_E_NOMEM ? BREAKER_NOTHING
+							 : BREAKER_ERROR);
+	if (node->epoch)
+		aibrix__resp_epoch_fail(store, AIBRIX_E_UNAVAILABLE,
 					BREAKER_ERROR);
 }
 
@@ -114,7 +120,10 @@ aibrix__resp_line_fail(struct resp_store *store, struct resp_line *line,
 		const struct resp_call *call =
 			aibrix__resp_conn_call(c, c->first);
 
-		if (call->request != CONN_NO_REQUEST)
+		if (call->kind == CALL_EPOCH)
+			aibrix__resp_epoch_fail(store, AIBRIX_E_UNAVAILABLE,
+						BREAKER_ERROR);
+		else if (call->request != CONN_NO_REQUEST)
 			aibrix__resp_request_fail(store, call->request, status,
 						  os_error, BREAKER_ERROR);
 	}
@@ -135,6 +144,9 @@ aibrix__resp_line_leave(struct resp_store *store, struct resp_line *line)
 			aibrix__resp_conn_call(c, c->first);
 		const uint32_t id = call->request;
 
+		if (call->kind == CALL_EPOCH)
+			aibrix__resp_epoch_fail(store, AIBRIX_E_UNAVAILABLE,
+						BREAKER_NOTHING);
 		if (id == CONN_NO_REQUEST)
 			continue;
 		/* A second DELETE could undo somebody's PUT in between. */

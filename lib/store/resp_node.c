@@ -175,10 +175,10 @@ line_has_room(const struct resp_store *store, const struct resp_line *line,
 	return c->large == 0 || c->weight + weight <= store->config.conn_bytes;
 }
 
-/* The one with the least to do, or NULL. */
-static struct resp_line *
-line_choose(const struct resp_store *store, const struct resp_node *node,
-	    uint64_t weight)
+/* The one with the least to do. */
+struct resp_line *
+aibrix__resp_node_line(const struct resp_store *store,
+		       const struct resp_node *node, uint64_t weight)
 {
 	struct resp_line *best = NULL;
 
@@ -208,7 +208,7 @@ lines_extend(struct resp_store *store, struct resp_node *node)
 		coming +=
 			line && line->conn.state != CONN_FREE && !line->usable;
 	}
-	while (coming < node_waiting(node)) {
+	while (coming < node_waiting(node) + node->epoch) {
 		/* Without any line it is the breaker that slows down. */
 		if (store->now < node->connect_after_ns &&
 		    aibrix__resp_node_usable(store, node) > 0)
@@ -243,13 +243,18 @@ aibrix__resp_node_pump(struct resp_store *store, struct resp_node *node)
 		waiting_refuse(store, node);
 	while ((id = node_first(node)) != NONE) {
 		const uint64_t weight = io_bytes(&store->requests[id].io);
-		struct resp_line *line = line_choose(store, node, weight);
+		struct resp_line *line;
 
+		if (!aibrix__resp_epoch_known(store)) {
+			aibrix__resp_request_hold(store, id);
+			continue;
+		}
+		line = aibrix__resp_node_line(store, node, weight);
 		if (!line)
 			break;
 		aibrix__resp_line_call(store, line, id);
 	}
-	if (id != NONE)
+	if (id != NONE || node->epoch)
 		lines_extend(store, node);
 	for (uint32_t i = 0; i < store->config.connections; i++)
 		if (node->lines[i])

@@ -259,6 +259,8 @@ aibrix__resp_reply(struct resp_store *store, struct resp_line *line,
 		return event->kind == RESP_SIMPLE || event->kind == RESP_ERROR
 			       ? AIBRIX_OK
 			       : AIBRIX_E_PARSE;
+	if (call->kind == CALL_EPOCH)
+		return aibrix__resp_epoch_reply(store, line, event);
 	if (call->kind != CALL_REQUEST)
 		return greeting_take(store, line, call->kind, event);
 	if (call->request != CONN_NO_REQUEST)

@@ -28,7 +28,16 @@ aibrix__resp_key(const struct resp_store *store, const aibrix_io *io,
 	const size_t hex = c->key_text == AIBRIX_RESP_HEX;
 	const size_t n = (size_t)io->key_bytes << hex;
 
-	if (c->prefix_bytes + n + c->suffix_bytes > RESP_ARG_BYTES)
+	uint8_t digits[RESP_EPOCH_DIGITS];
+	struct resp_arg epoch = {NULL, 0};
+
+	if (c->epoch_ns)
+		epoch = resp_decimal(digits, sizeof(digits),
+				     store->epoch.number);
+	/* Room for the longest epoch: it must not decide. */
+	if (c->prefix_bytes + n + c->suffix_bytes +
+		    (c->epoch_ns ? RESP_EPOCH_DIGITS + 1 : 0) >
+	    RESP_ARG_BYTES)
 		return AIBRIX_E_INVAL;
 	memcpy(out, c->prefix, c->prefix_bytes);
 	out += c->prefix_bytes;
@@ -37,7 +46,13 @@ aibrix__resp_key(const struct resp_store *store, const aibrix_io *io,
 	else
 		memcpy(out, io->key, n);
 	memcpy(out + n, c->suffix, c->suffix_bytes);
+	out += n + c->suffix_bytes;
 	*bytes = c->prefix_bytes + n + c->suffix_bytes;
+	if (c->epoch_ns) {
+		out[0] = ':';
+		memcpy(out + 1, epoch.bytes, (size_t)epoch.n);
+		*bytes += 1 + (size_t)epoch.n;
+	}
 	return AIBRIX_OK;
 }
 
@@ -60,8 +75,10 @@ request_leave(struct resp_store *store, uint32_t id, uint32_t outcome)
 	struct resp_request *r = &store->requests[id];
 	struct resp_node *node = &store->nodes[r->node];
 
-	if (r->state == REQUEST_RETRY) {
-		list_remove(&store->retrying, store->links, id);
+	if (r->state == REQUEST_RETRY || r->state == REQUEST_HELD) {
+		list_remove(r->state == REQUEST_RETRY ? &store->retrying
+						      : &store->held,
+			    store->links, id);
 		return;
 	}
 	if (r->state == REQUEST_WAITS)
@@ -130,6 +147,11 @@ aibrix__resp_request_admit(struct resp_store *store, uint32_t id)
 	uint64_t until;
 	int err;
 
+	if (!aibrix__resp_epoch_known(store)) {
+		r->state = REQUEST_HELD;
+		list_append(&store->held, store->links, id);
+		return;
+	}
 	err = request_place(store, r);
 	if (err == AIBRIX_E_AGAIN) {
 		request_retry(store, id, AIBRIX_FOREVER);
@@ -211,6 +233,20 @@ aibrix__resp_request_end(struct resp_store *store, uint32_t id, int status,
 }
 
 void
+aibrix__resp_request_finish(struct resp_store *store, uint32_t id, int status)
+{
+	request_finish(store, id, status, 0);
+}
+
+void
+aibrix__resp_request_hold(struct resp_store *store, uint32_t id)
+{
+	request_leave(store, id, BREAKER_NOTHING);
+	store->requests[id].state = REQUEST_HELD;
+	list_append(&store->held, store->links, id);
+}
+
+void
 aibrix__resp_request_refuse(struct resp_store *store, uint32_t id)
 {
 	request_leave(store, id, BREAKER_NOTHING);
@@ -256,7 +292,7 @@ aibrix__resp_request_stop(struct resp_store *store, uint32_t id, int status)
 		resp_wake_by(store,
 			     store->now + store->config.connect_timeout_ns);
 	}
-	if (r->state != REQUEST_RETRY)
+	if (r->state == REQUEST_WAITS || r->state == REQUEST_CALLED)
 		store->nodes[r->node].failures += outcome == BREAKER_TIMEOUT;
 	request_leave(store, id, outcome);
 	request_finish(store, id, status, 0);
@@ -348,4 +384,6 @@ aibrix__resp_tick(struct resp_store *store)
 			if (store->nodes[i].lines && store->nodes[i].lines[k])
 				line_tick(store, store->nodes[i].lines[k]);
 	retries_tick(store);
+	if (store->epoch.count_up && store->epoch.again_ns > store->now)
+		resp_wake_by(store, store->epoch.again_ns);
 }

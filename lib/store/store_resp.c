@@ -195,6 +195,8 @@ store_run(struct resp_store *store)
 		aibrix__resp_tick(store);
 	if (store->topology)
 		aibrix__resp_cluster_run(store);
+	if (store->config.epoch_ns)
+		aibrix__resp_epoch_run(store);
 	for (uint32_t i = 0; i < store->n_nodes; i++)
 		aibrix__resp_node_pump(store, &store->nodes[i]);
 }

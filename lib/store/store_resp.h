@@ -8,6 +8,7 @@
  *   resp_line.c      a line: a connection with its greeting
  *   resp_reply.c     what a reply means
  *   resp_cluster.c   nodes that come and go, and where a slot is
+ *   resp_epoch.c     the number that all keys carry
  */
 #ifndef STORE_STORE_RESP_H
 #define STORE_STORE_RESP_H
@@ -26,7 +27,8 @@
 enum {
 	RESP_AFFIX = 128, /* of prefix and suffix */
 	RESP_NODE_ADDRS = 8,
-	RESP_PRIORITIES = 4
+	RESP_PRIORITIES = 4,
+	RESP_EPOCH_DIGITS = 20
 };
 
 struct resp_config {
@@ -34,6 +36,7 @@ struct resp_config {
 	struct breaker_opts breaker;
 	aibrix_stream stream; /* size 0: none */
 	uint64_t conn_bytes, connect_timeout_ns, ttl_ms;
+	uint64_t epoch_ns; /* 0: keys carry none */
 	uint32_t connections, pipeline, key_text;
 	uint32_t prefix_bytes, suffix_bytes;
 	char prefix[RESP_AFFIX], suffix[RESP_AFFIX];
@@ -44,7 +47,8 @@ enum {
 	REQUEST_WAITS = 1,  /* in its node's lists */
 	REQUEST_RETRY = 2,  /* in store->retrying, until at_ns */
 	REQUEST_CALLED = 3, /* on a line */
-	REQUEST_ENDED = 4   /* in store->ended */
+	REQUEST_ENDED = 4,  /* in store->ended */
+	REQUEST_HELD = 5    /* in store->held, until the epoch is known */
 };
 
 /* In one list at most, through the store's links. */
@@ -69,7 +73,8 @@ enum {
 	CALL_SELECT = 2,
 	CALL_NAME = 3,
 	CALL_ASKING = 4,
-	CALL_SLOTS = 5 /* of the cluster; spare: number of the ask */
+	CALL_SLOTS = 5, /* of the cluster; spare: number of the ask */
+	CALL_EPOCH = 6
 };
 
 struct resp_line {
@@ -98,8 +103,27 @@ struct resp_node {
 	uint64_t connect_after_ns; /* of further lines */
 	uint32_t down, denied;     /* said in the log */
 	uint32_t inflight;
+	uint32_t epoch; /* to be asked for it, and there is no line */
 	uint64_t calls, failures;
 	uint64_t first_byte_ns, bytes_per_s; /* means */
+};
+
+enum { EPOCH_WAITS = 1, EPOCH_SENT = 2 };
+
+struct resp_epoch {
+	uint64_t number;
+	uint64_t since_ns; /* of the question that it answers */
+	uint64_t asked_ns;
+	uint64_t again_ns; /* count up not before this */
+	uint64_t token;    /* of the breaker, while asked */
+	uint32_t known, wanted;
+	uint32_t asked;    /* EPOCH_*: for a line, for the answer; 0: not */
+	uint32_t count_up; /* INCR and not GET */
+	uint32_t counting; /* asked, and by INCR */
+	uint32_t moves;    /* of the question, in a cluster */
+	uint32_t node;
+	aibrix_iov iov;
+	uint8_t digits[RESP_EPOCH_DIGITS];
 };
 
 struct resp_store {
@@ -119,7 +143,6 @@ struct resp_store {
 	struct link *links;            /* of the requests */
 	uint32_t high;                 /* tags used so far are below */
 	uint32_t inflight;
-	struct list retrying, ended;
 	/* of a cluster; topology NULL: none */
 	struct topology *topology;
 	struct topology_ask ask;    /* id RING_NONE: none is under way */
@@ -127,6 +150,8 @@ struct resp_store {
 	uint64_t ask_until_ns;
 	uint32_t ask_opened; /* a line, for its sake */
 	uint32_t map_new;    /* nodes are to be compared with it */
+	struct list retrying, held, ended;
+	struct resp_epoch epoch;
 };
 
 /* ---- resp_config.c */
@@ -167,6 +192,13 @@ void aibrix__resp_request_give_up(struct resp_store *store, uint32_t id,
 void aibrix__resp_request_later(struct resp_store *store, uint32_t id,
 				uint64_t at_ns, uint32_t outcome);
 
+/* It is in no list and holds no token. */
+void aibrix__resp_request_finish(struct resp_store *store, uint32_t id,
+				 int status);
+
+/* From its node to those that wait for the epoch. */
+void aibrix__resp_request_hold(struct resp_store *store, uint32_t id);
+
 /* Its connection was closed for no fault of the node. */
 void aibrix__resp_request_again(struct resp_store *store, uint32_t id);
 
@@ -193,6 +225,11 @@ void aibrix__resp_node_close(struct resp_store *store, struct resp_node *node,
 
 /* Hand waiting requests to lines and send. */
 void aibrix__resp_node_pump(struct resp_store *store, struct resp_node *node);
+
+/* A line with room for so many bytes, or NULL. */
+struct resp_line *aibrix__resp_node_line(const struct resp_store *store,
+					 const struct resp_node *node,
+					 uint64_t weight);
 
 /* All that wait for it fail. */
 void aibrix__resp_node_flush(struct resp_store *store, struct resp_node *node,
@@ -285,6 +322,17 @@ void aibrix__resp_cluster_sync(struct resp_store *store);
 
 /* Ask for maps. */
 void aibrix__resp_cluster_run(struct resp_store *store);
+
+/* ---- resp_epoch.c */
+
+/* May requests go out?  If not, or not for long, it will be asked for. */
+int aibrix__resp_epoch_known(struct resp_store *store);
+void aibrix__resp_epoch_run(struct resp_store *store);
+int aibrix__resp_epoch_reply(struct resp_store *store, struct resp_line *line,
+			     const struct resp_event *event);
+/* The question came to nothing. */
+void aibrix__resp_epoch_fail(struct resp_store *store, int status,
+			     uint32_t outcome);
 
 /* ---- resp_reply.c */
 

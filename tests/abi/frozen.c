@@ -933,6 +933,10 @@ AT(aibrix_resp_opts, failure_pct, 84);
 AT(aibrix_resp_opts, backoff_min_ns, 88);
 AT(aibrix_resp_opts, backoff_max_ns, 96);
 VALUE(AIBRIX_BACKEND_RESP, 4);
+AT(aibrix_resp_opts, epoch_ns, 104);
+AT(aibrix_resp_opts, flags, 112);
+AT(aibrix_resp_opts, spare, 116);
+VALUE(AIBRIX_RESP_EPOCHS, 1);
 VALUE(AIBRIX_RESP_RAW, 0);
 VALUE(AIBRIX_RESP_HEX, 1);
 /* layout, 0.1 */

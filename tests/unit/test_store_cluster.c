@@ -285,3 +285,27 @@ Test(store_cluster, a_server_that_is_no_cluster_is_unavailable)
 	aibrix_store_free(store);
 	redis_stop(&server);
 }
+
+Test(store_cluster, epochs_follow_their_slot)
+{
+	struct redis_cluster cluster = cluster_start();
+	const aibrix_resp_opts opts = {.size = sizeof(opts),
+				       .prefix = "m/",
+				       .flags = AIBRIX_RESP_EPOCHS};
+	aibrix_store *store =
+		resp_open_with(cluster_url(&cluster, 0, 1).text, &opts);
+	int slot = redis_cluster_slot(&cluster, "m/epoch");
+	int from = redis_cluster_owner(&cluster, 0, slot);
+	char text[16];
+
+	cr_assert_eq(resp_put(store, "a", "1").status, AIBRIX_OK);
+	cr_assert_eq(resp_put(store, "b", "2").status, AIBRIX_OK);
+	cr_assert_eq(redis_slot_move(&cluster, slot, from, (from + 1) % 3), 0,
+		     "%s", cluster.reason);
+	cr_expect_eq(resp_get(store, "a", text, 16).status, AIBRIX_OK);
+	cr_assert_eq(aibrix_resp_invalidate(store, resp_now()), AIBRIX_OK);
+	cr_expect_eq(resp_get(store, "a", text, 16).status, AIBRIX_E_NOT_FOUND);
+	cr_expect_eq(resp_get(store, "b", text, 16).status, AIBRIX_E_NOT_FOUND);
+	aibrix_store_free(store);
+	redis_cluster_stop(&cluster);
+}

@@ -2,6 +2,8 @@
  * The Redis and Valkey backend on a server that does wrong, on a clock of the
  * test: server and client take turns, so nothing depends on the machine.
  */
+#include <sys/socket.h>
+
 #include "resp_tools.h"
 
 #include "fake_server.h"
@@ -587,6 +589,7 @@ Test(store_resp_faults, half_a_put_ends_its_connection_and_nothing_else)
 	aibrix_io put = io_of(AIBRIX_STORE_PUT, "big", &big.iov, 1);
 	aibrix_io get = io_of(AIBRIX_STORE_GET, "key", &m.iov, 2);
 	aibrix_done done;
+	size_t bytes;
 
 	pair_open(&p, NULL, &opts, BIG);
 	free(value_seeded(&p, 30));
@@ -602,7 +605,7 @@ Test(store_resp_faults, half_a_put_ends_its_connection_and_nothing_else)
 	done = pair_wait(&p, p.now + SECOND_NS);
 	cr_expect_eq(done.tag, 2);
 	cr_expect_eq(done.status, AIBRIX_OK, "on the next connection");
-	cr_expect_eq(fake_get(p.fake, "big", 3, NULL, 0, NULL), 0);
+	cr_expect_eq(fake_get(p.fake, "big", 3, m.value, 0, &bytes), 0);
 	cr_expect_eq(fake_accepted(p.fake), 2);
 	place_free(&m);
 	place_free(&big);
@@ -663,4 +666,260 @@ Test(store_resp_faults, a_put_whose_answer_is_lost_finds_its_own_value)
 	cr_expect_eq(store_stat(p.store).retries, 1);
 	place_free(&m);
 	pair_close(&p);
+}
+
+/* ---- epochs */
+
+static void
+poll_until_known(struct pair *p, uint64_t epoch)
+{
+	const int64_t start = talk_now_ms();
+	uint64_t now = UINT64_MAX;
+	aibrix_done done;
+
+	while (aibrix_resp_epoch(p->store, &now) != AIBRIX_OK) {
+		cr_assert_lt(talk_now_ms() - start, TALK_HANG_MS);
+		cr_assert_eq(pair_settle(p, &done), 0);
+	}
+	cr_expect_eq(now, epoch);
+}
+
+Test(store_resp_faults, an_epoch_is_never_older_than_promised)
+{
+	const aibrix_resp_opts opts = {.size = sizeof(opts),
+				       .prefix = "m/",
+				       .epoch_ns = 10 * MS_NS,
+				       .flags = AIBRIX_RESP_EPOCHS};
+	struct place m = place_new(5);
+	struct pair p;
+	aibrix_io put = io_of(AIBRIX_STORE_PUT, "key", &m.iov, 1);
+	uint64_t asked;
+	size_t bytes;
+
+	pair_open(&p, NULL, &opts, 0);
+	cr_expect_eq(pair_do(&p, &put).status, AIBRIX_OK);
+	cr_expect_eq(fake_get(p.fake, "m/key:0", 7, m.value, 0, &bytes), 1);
+	/* Somebody else counts up; for less than 10 ms it is not seen. */
+	fake_put(p.fake, "m/epoch", 7, "7", 1);
+	asked = fake_count(p.fake, "GET m/epoch");
+	p.now += 4 * MS_NS;
+	cr_expect_eq(pair_get(&p, "key", &m).status, AIBRIX_OK);
+	cr_expect_eq(fake_count(p.fake, "GET m/epoch"), asked, "still young");
+	p.now += 6 * MS_NS;
+	cr_expect_eq(pair_get(&p, "key", &m).status, AIBRIX_E_NOT_FOUND);
+	cr_expect_eq(pair_do(&p, &put).status, AIBRIX_OK);
+	cr_expect_eq(fake_get(p.fake, "m/key:7", 7, m.value, 0, &bytes), 1);
+	/* In its second half it is asked for while requests go on. */
+	asked = fake_count(p.fake, "GET m/epoch");
+	p.now += 6 * MS_NS;
+	cr_expect_eq(pair_get(&p, "key", &m).status, AIBRIX_OK);
+	cr_expect_eq(fake_count(p.fake, "GET m/epoch"), asked + 1);
+	p.now += 6 * MS_NS;
+	cr_expect_eq(pair_get(&p, "key", &m).status, AIBRIX_OK);
+	place_free(&m);
+	pair_close(&p);
+}
+
+Test(store_resp_faults, without_an_epoch_there_is_no_service)
+{
+	static const struct fake_rule refused[] = {
+		{.on = "GET m/epoch", .text = "-LOADING Redis is loading\r\n"},
+		{0}};
+	static const struct fake_rule silent[] = {
+		{.on = "GET m/epoch", .act = FAKE_STALL}, {0}};
+	static const struct fake_rule nonsense[] = {
+		{.on = "GET m/epoch", .text = "$3\r\n1x2\r\n"}, {0}};
+	static const struct fake_rule list[] = {
+		{.on = "GET m/epoch", .text = "*1\r\n:1\r\n"}, {0}};
+	static const struct fake_rule longest[] = {
+		{.on = "GET m/epoch",
+		 .text = "$21\r\n111111111111111111111\r\n"},
+		{0}};
+	static const struct {
+		const struct fake_rule *rules;
+		int status;
+	} cases[] = {{refused, AIBRIX_E_UNAVAILABLE},
+		     {silent, AIBRIX_E_UNAVAILABLE},
+		     {nonsense, AIBRIX_E_IO},
+		     {list, AIBRIX_E_UNAVAILABLE},
+		     {longest, AIBRIX_E_IO}};
+	const aibrix_resp_opts opts = {.size = sizeof(opts),
+				       .prefix = "m/",
+				       .flags = AIBRIX_RESP_EPOCHS};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct place m = place_new(5);
+		struct pair p;
+		aibrix_io put = io_of(AIBRIX_STORE_PUT, "key", &m.iov, 1);
+
+		pair_open(&p, cases[i].rules, &opts, 0);
+		cr_expect_eq(pair_do(&p, &put).status, cases[i].status, "%zu",
+			     i);
+		cr_expect_eq(fake_count(p.fake, "SET"), 0);
+		fake_set_rules(p.fake, NULL);
+		p.now += 2 * SECOND_NS;
+		cr_expect_eq(pair_do(&p, &put).status, AIBRIX_OK, "%zu", i);
+		place_free(&m);
+		pair_close(&p);
+	}
+}
+
+Test(store_resp_faults, counting_up_goes_on_until_it_was_answered)
+{
+	static const struct fake_rule rules[] = {
+		{.on = "INCR", .nth = 1, .act = FAKE_CUT, .n = 0}, {0}};
+	const aibrix_resp_opts opts = {.size = sizeof(opts),
+				       .flags = AIBRIX_RESP_EPOCHS};
+	struct place m = place_new(5);
+	struct pair p;
+	aibrix_io put = io_of(AIBRIX_STORE_PUT, "key", &m.iov, 1);
+	uint64_t epoch = 0;
+
+	pair_open(&p, rules, &opts, 0);
+	cr_expect_eq(pair_do(&p, &put).status, AIBRIX_OK);
+	cr_expect_eq(aibrix_resp_invalidate(p.store, p.now), AIBRIX_OK);
+	cr_expect_eq(aibrix_resp_epoch(p.store, &epoch), AIBRIX_E_AGAIN);
+	cr_expect_eq(pair_get(&p, "key", &m).status, AIBRIX_E_UNAVAILABLE,
+		     "the answer is lost");
+	p.now = aibrix_store_wake(p.store);
+	poll_until_known(&p, 2);
+	cr_expect_eq(pair_get(&p, "key", &m).status, AIBRIX_E_NOT_FOUND);
+	place_free(&m);
+	pair_close(&p);
+}
+
+Test(store_resp_faults, only_stores_with_epochs_count_up)
+{
+	struct pair p;
+	uint64_t epoch;
+
+	pair_open(&p, NULL, NULL, 0);
+	cr_expect_eq(aibrix_resp_invalidate(p.store, p.now),
+		     AIBRIX_E_UNSUPPORTED);
+	cr_expect_eq(aibrix_resp_epoch(p.store, &epoch), AIBRIX_E_UNSUPPORTED);
+	cr_expect_eq(aibrix_resp_invalidate(NULL, 0), AIBRIX_E_INVAL);
+	cr_expect_eq(aibrix_resp_epoch(NULL, &epoch), AIBRIX_E_INVAL);
+	pair_close(&p);
+}
+
+/* ---- streams */
+
+struct slow {
+	int fd;
+	uint32_t turn;
+	uint32_t *live;
+};
+
+static int
+slow_start(void *ctx, int fd, const char *host, void **stream)
+{
+	struct slow *s = calloc(1, sizeof(*s));
+
+	cr_assert_not_null(s);
+	cr_expect_str_eq(host, "127.0.0.1");
+	s->fd = fd;
+	s->live = ctx;
+	++*s->live;
+	*stream = s;
+	return AIBRIX_OK;
+}
+
+static int
+slow_handshake(void *stream, uint32_t *want)
+{
+	(void)stream;
+	(void)want;
+	return AIBRIX_OK;
+}
+
+/* A few bytes of the first piece at a time. */
+static int
+slow_read(void *stream, const aibrix_iov *iov, uint32_t n_iov, uint64_t *bytes,
+	  uint32_t *want)
+{
+	struct slow *s = stream;
+	size_t some = 1 + s->turn++ % 7;
+	ssize_t got;
+
+	cr_assert_gt(n_iov, 0);
+	if (some > iov->bytes)
+		some = iov->bytes;
+	got = recv(s->fd, iov->base, some, MSG_DONTWAIT);
+	if (got < 0) {
+		*want = AIBRIX_WANT_READ;
+		return AIBRIX_E_AGAIN;
+	}
+	*bytes = (uint64_t)got;
+	return got ? AIBRIX_OK : AIBRIX_E_CLOSED;
+}
+
+static int
+slow_write(void *stream, const aibrix_iov *iov, uint32_t n_iov, uint64_t *bytes,
+	   uint32_t *want)
+{
+	struct slow *s = stream;
+	size_t some = 1 + s->turn++ % 5;
+	ssize_t sent;
+
+	cr_assert_gt(n_iov, 0);
+	if (some > iov->bytes)
+		some = iov->bytes;
+	sent = send(s->fd, iov->base, some, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent < 0) {
+		*want = AIBRIX_WANT_WRITE;
+		return AIBRIX_E_AGAIN;
+	}
+	*bytes = (uint64_t)sent;
+	return AIBRIX_OK;
+}
+
+static uint64_t
+slow_pending(const void *stream)
+{
+	(void)stream;
+	return 0;
+}
+
+static void
+slow_stop(void *stream)
+{
+	struct slow *s = stream;
+
+	--*s->live;
+	free(s);
+}
+
+Test(store_resp_faults, a_stream_may_give_and_take_bytes_as_it_likes)
+{
+	uint32_t live = 0;
+	const aibrix_stream stream = {.size = sizeof(stream),
+				      .ctx = &live,
+				      .start = slow_start,
+				      .handshake = slow_handshake,
+				      .read = slow_read,
+				      .write = slow_write,
+				      .pending = slow_pending,
+				      .stop = slow_stop};
+	const aibrix_resp_opts opts = {.size = sizeof(opts), .stream = &stream};
+	struct fake *fake = fake_start(&(struct fake_opts){0});
+	struct place m = place_new(50000);
+	aibrix_store *store;
+	char url[64];
+	aibrix_io io = io_of(AIBRIX_STORE_PUT, "key", &m.iov, 1);
+
+	snprintf(url, sizeof(url), "rediss://127.0.0.1:%d", fake_port(fake));
+	store = resp_open_with(url, &opts);
+	for (int i = 0; i < 50000; i++)
+		m.value[i] = (uint8_t)(i * 7 + i / 256);
+	cr_assert_eq(resp_do(store, &io).status, AIBRIX_OK);
+	memset(m.value, 0, 50000);
+	io.op = AIBRIX_STORE_GET;
+	cr_assert_eq(resp_do(store, &io).status, AIBRIX_OK);
+	for (int i = 0; i < 50000; i++)
+		cr_assert_eq(m.value[i], (uint8_t)(i * 7 + i / 256), "%d", i);
+	cr_expect_eq(live, 1);
+	aibrix_store_free(store);
+	cr_expect_eq(live, 0);
+	place_free(&m);
+	fake_stop(fake);
 }
