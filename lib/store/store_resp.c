@@ -292,8 +292,9 @@ resp_poll(void *backend, aibrix_done *dones, uint32_t cap, uint64_t now_ns,
 	for (;;) {
 		int ms, events;
 
+		/* What falls due must be sent before there is a wait. */
 		if (store->now >= store->wake)
-			aibrix__resp_tick(store);
+			store_run(store);
 		ms = wait_ms(store, timeout_ns - passed);
 		events = events_take(store, ms);
 		if (timeout_ns)
