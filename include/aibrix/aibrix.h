@@ -3,6 +3,7 @@
 #define AIBRIX_AIBRIX_H
 
 #include <aibrix/admit.h>
+#include <aibrix/agree.h>
 #include <aibrix/backend.h>
 #include <aibrix/base.h>
 #include <aibrix/cache.h>

@@ -1038,6 +1038,17 @@ AT(aibrix_layout_shard, heads, 20);
 AT(aibrix_layout_shard, writer, 24);
 AT(aibrix_layout_shard, compat_head_first, 28);
 
+/* agree, 0.1 */
+VALUE(AIBRIX_AGREE_RANKS_MAX, 1024);
+VALUE(AIBRIX_AGREE_REQUESTS_MAX, 65536);
+AT(aibrix_agree_opts, size, 0);
+AT(aibrix_agree_opts, ranks, 4);
+AT(aibrix_agree_opts, rank, 8);
+AT(aibrix_agree_opts, requests, 12);
+AT(aibrix_agree_opts, epoch, 16);
+AT(aibrix_agree_opts, incarnation, 24);
+AT(aibrix_agree_opts, alloc, 32);
+
 int
 main(void)
 {

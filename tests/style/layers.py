@@ -14,6 +14,7 @@ ALLOW = {
     "base": "",
     "hash": "",
     "layout": "",
+    "agree": "",
     "fleet": "",
     "evict": "",
     "pool": "",
