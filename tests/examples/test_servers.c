@@ -154,32 +154,89 @@ values_wait(const struct redis_server *server, long n, pid_t pid, int *status)
 	return 0;
 }
 
-/* Killed in the middle, back again later, twice. */
+/* A replay that runs while somebody breaks its server. */
+struct run {
+	pid_t pid;
+	int ended, status;
+	char path[40];
+	char out[OUT];
+};
+
+static void
+run_start(struct run *run, const char *url, const char *requests)
+{
+	int fd;
+
+	*run = (struct run){.path = "/tmp/aibrix-replay-XXXXXX"};
+	fd = mkstemp(run->path);
+	close(fd);
+	run->pid = replay_start(url, run->path, requests);
+}
+
+/* Until the server has so many values, or the replay has ended. */
+static void
+run_reach(struct run *run, const struct redis_server *server, long values)
+{
+	if (!run->ended && values_wait(server, values, run->pid, &run->status))
+		run->ended = 1;
+}
+
+/* It must not have ended before, and found no wrong byte. */
+static void
+run_judge(struct run *run, const char *name)
+{
+	int early = run->ended;
+
+	if (!early && waitpid(run->pid, &run->status, 0) != run->pid)
+		run->status = -1;
+	file_read(run->path, run->out, sizeof(run->out));
+	unlink(run->path);
+	verdict(!early && run->status == 0 &&
+			member(run->out, "corrupt_blocks") == 0 &&
+			member(run->out, "hit_l2") > 0,
+		name, run->out);
+}
+
+/* Killed in the middle, back again at once, twice. */
 static void
 death_case(const char *name, struct redis_server *server, const char *url)
 {
-	static char out[OUT];
-	char path[] = "/tmp/aibrix-replay-XXXXXX";
-	int fd = mkstemp(path), status = -1, ended = 0;
-	pid_t pid;
+	static struct run run;
 
-	close(fd);
-	pid = replay_start(url, path, "4000");
-	for (int i = 0; i < 2 && !ended; i++) {
-		ended = values_wait(server, 200, pid, &status);
+	run_start(&run, url, "4000");
+	for (int i = 0; i < 2; i++) {
+		run_reach(&run, server, 200);
 		redis_kill(server);
 		talk_pause();
-		if (redis_restart(server)) {
-			snprintf(out, sizeof(out), "%s", server->reason);
+		if (redis_restart(server))
 			break;
-		}
 	}
-	if (!ended && waitpid(pid, &status, 0) != pid)
-		status = -1;
-	file_read(path, out, sizeof(out));
-	unlink(path);
-	verdict(status == 0 && !ended && member(out, "corrupt_blocks") == 0,
-		name, out);
+	run_judge(&run, name);
+}
+
+/* A master dies under the replay; its replica takes over. */
+static void
+cluster_cases(void)
+{
+	static struct redis_cluster cluster;
+	static struct run run;
+	char url[256];
+
+	if (redis_cluster_start(&cluster, NULL)) {
+		verdict(0, "a cluster starts", cluster.reason);
+		redis_cluster_stop(&cluster);
+		return;
+	}
+	snprintf(url, sizeof(url), "redis-cluster://127.0.0.1:%d,127.0.0.1:%d",
+		 cluster.node[0].port, cluster.node[1].port);
+	conform_case("a store in a cluster keeps its promises", url);
+	replay_case("a replay over a cluster finds what memory has", url);
+	run_start(&run, url, "8000");
+	run_reach(&run, &cluster.node[1], 2000);
+	if (redis_cluster_failover(&cluster, 1) < 0)
+		verdict(0, "a replica takes over", cluster.reason);
+	run_judge(&run, "a replay survives the death of a master");
+	redis_cluster_stop(&cluster);
 }
 
 int
@@ -213,6 +270,7 @@ main(int argc, char **argv)
 		verdict(0, "a server with a password starts", guarded.reason);
 	}
 	redis_stop(&guarded);
+	cluster_cases();
 	printf("1..%d\n", n_cases);
 	return n_failed != 0;
 }
