@@ -17,6 +17,7 @@
 
 #include <aibrix/base.h>
 
+#include "base/hex.h"
 #include "base/utf8.h"
 
 struct cursor {
@@ -84,18 +85,6 @@ scan_number(struct cursor *c)
 	if (!scan_char(c, '+'))
 		scan_char(c, '-');
 	return scan_digits(c);
-}
-
-static int
-hex_value(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 /* Four hex digits. */

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/cpu.h"
+#include "base/hex.h"
 #include "base/versioned.h"
 #include "hash/hash_internal.h"
 
@@ -258,18 +259,6 @@ aibrix_key_format(const aibrix_key *key, char text[AIBRIX_KEY_TEXT])
 	text[AIBRIX_KEY_TEXT - 1] = '\0';
 }
 
-static int
-digit_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 int
 aibrix_key_parse(const char *text, aibrix_key *key)
 {
@@ -278,7 +267,7 @@ aibrix_key_parse(const char *text, aibrix_key *key)
 	if (!text || !key)
 		return AIBRIX_E_INVAL;
 	for (size_t i = 0; i < AIBRIX_KEY_TEXT - 1; i++) {
-		int digit = digit_value(text[i]); /* a NUL is not one */
+		int digit = hex_value(text[i]); /* a NUL is not one */
 		uint8_t *byte = &parsed.bytes[i / 2];
 
 		if (digit < 0)

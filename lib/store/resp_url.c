@@ -15,22 +15,12 @@
 
 #include <aibrix/base.h>
 
+#include "base/hex.h"
+
 /* What is still to be read: [at, end). */
 struct span {
 	const char *at, *end;
 };
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 /* One byte, decoded; -1: not one. */
 static int
@@ -42,8 +32,8 @@ byte_take(struct span *s)
 		return (uint8_t)*s->at++;
 	if (s->end - s->at < 3)
 		return -1;
-	high = hex_digit(s->at[1]);
-	low = hex_digit(s->at[2]);
+	high = hex_value(s->at[1]);
+	low = hex_value(s->at[2]);
 	if (high < 0 || low < 0)
 		return -1;
 	s->at += 3;
