@@ -50,6 +50,12 @@ struct redis_opts {
 	const char *const *lines;
 	enum redis_tls tls;
 	const char *tls_names; /* NULL: IP:127.0.0.1,IP:::1,DNS:localhost */
+	/*
+	 * Descriptor of a network namespace to run in, open as long as the
+	 * server may be restarted; 0: ours.  The Unix socket, and with it
+	 * redis_ask, is reached from everywhere.
+	 */
+	int netns;
 };
 
 struct redis_server {
@@ -58,6 +64,7 @@ struct redis_server {
 	int tls_port; /* 0: none */
 	int has_ipv6; /* listens at [::1] too */
 	int stalled;
+	int netns; /* 0: ours */
 	char folder[80];
 	char socket[100]; /* Unix socket */
 	/*

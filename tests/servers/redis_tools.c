@@ -6,11 +6,14 @@
  * ports, or ends when it cannot have those: then other ports are tried.
  */
 
+#define _GNU_SOURCE
+
 #include "redis_internal.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -65,12 +68,14 @@ process_end(pid_t pid)
 
 /* In the child: only calls that are safe after fork. */
 _Noreturn static void
-child_exec(const char *const *argv, pid_t parent, int out)
+child_exec(const char *const *argv, pid_t parent, int out, int netns)
 {
 	int null = open("/dev/null", O_RDWR);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent || null < 0)
+		_exit(127);
+	if (netns && setns(netns, CLONE_NEWNET))
 		_exit(127);
 	dup2(null, 0);
 	dup2(out, 1);
@@ -82,13 +87,13 @@ child_exec(const char *const *argv, pid_t parent, int out)
 
 /* argv[0] is a path; out is the child's output.  The pid, or -1. */
 static pid_t
-child_start(const char *const *argv, int out)
+child_start(const char *const *argv, int out, int netns)
 {
 	pid_t parent = getpid();
 	pid_t pid = fork();
 
 	if (pid == 0)
-		child_exec(argv, parent, out);
+		child_exec(argv, parent, out, netns);
 	return pid;
 }
 
@@ -129,7 +134,7 @@ redis_run(const char *const *argv, char *out, size_t cap)
 		return -1;
 	fcntl(ends[0], F_SETFD, FD_CLOEXEC);
 	fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-	pid = child_start(words, ends[1]);
+	pid = child_start(words, ends[1], 0);
 	close(ends[1]);
 	if (pid > 0)
 		output_read(ends[0], out, cap);
@@ -276,7 +281,7 @@ process_start(struct redis_server *server)
 	snprintf(file, sizeof(file), "%s/output", server->folder);
 	out = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	snprintf(file, sizeof(file), "%s/redis.conf", server->folder);
-	server->pid = child_start(argv, out);
+	server->pid = child_start(argv, out, server->netns);
 	close(out);
 	if (server->pid < 0) {
 		server->pid = 0;
@@ -335,6 +340,7 @@ prepare(struct redis_server *server, const struct redis_opts *opts)
 				     REDIS_ABSENT,
 				     "redis-server is not installed");
 	server->has_ipv6 = redis__has_ipv6();
+	server->netns = opts->netns;
 	if (opts->password)
 		snprintf(server->password, sizeof(server->password), "%s",
 			 opts->password);
