@@ -14,6 +14,7 @@ build="gcc libc6-dev meson ninja-build pkg-config
 tests="g++ clang llvm clang-format libcriterion-dev binutils git
 	python3 python3-cffi python3-pycparser python3-zmq
 	redis-server redis-tools openssl
+	iproute2
 	spin"
 
 die()
