@@ -1,0 +1,42 @@
+/*
+ * A server with bad luck, in a process of its own: killed, stalled, cut off,
+ * emptied, restarted, locked, at random and one after the other, until it is
+ * told to have a rest.
+ */
+#ifndef TESTS_FAULTS_CHAOS_H
+#define TESTS_FAULTS_CHAOS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { CHAOS_KINDS = 8 };
+
+extern const char *const chaos_names[CHAOS_KINDS];
+
+struct chaos_shared {
+	int port;
+	char reason[600];
+	uint64_t done[CHAOS_KINDS];
+};
+
+struct chaos {
+	pid_t pid;
+	int ask, answer;  /* pipes */
+	const char *host; /* where the server is */
+	struct chaos_shared *shared;
+};
+
+/* 0; or a status of redis_start with shared->reason.  Calm at first. */
+int chaos_start(struct chaos *chaos, uint64_t seed);
+
+/* Go on, from now. */
+void chaos_go(struct chaos *chaos);
+
+/* Ask for calm; then chaos_is_calm says when all works again.  -1: the other
+ * process has given up, for shared->reason. */
+void chaos_calm(struct chaos *chaos);
+int chaos_is_calm(struct chaos *chaos);
+
+void chaos_stop(struct chaos *chaos);
+
+#endif

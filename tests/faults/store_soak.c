@@ -1,0 +1,471 @@
+/*
+ * Random programs on a server that is being broken at random, for minutes;
+ * then the same through a cache whose L2 that is.
+ *
+ *   store_soak [SECONDS of each]
+ *
+ * Every few seconds the server has a rest: then hits come back within a
+ * bound, and with nothing in flight memory and descriptors are as they were
+ * at the first rest.  At no time is there a wrong byte, a request without an
+ * end, or one that is 20 times too late.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rand.h"
+#include "cases.h"
+#include "chaos.h"
+#include "net_load.h"
+#include "redis_tools.h"
+
+enum {
+	CONNECTIONS = 4,
+	RECOVERY_MS = 8000, /* 20 times what a node may be left alone */
+	STORM_MS = 6000,
+	CHAINS = 64,
+	CHAIN_BLOCKS = 16,
+	BLOCK = 16384,
+	L1_BLOCKS = 96,
+	LEASES = 4
+};
+
+static uint32_t seconds = 120;
+
+/* ---- memory, counted */
+
+struct counted {
+	uint64_t live, peak, calls;
+};
+
+static void *
+counted_alloc(void *ctx, size_t bytes, size_t align)
+{
+	struct counted *c = ctx;
+	void *p = NULL;
+
+	if (posix_memalign(&p, align < sizeof(p) ? sizeof(p) : align, bytes))
+		return NULL;
+	c->calls++;
+	c->live += bytes;
+	c->peak = c->live > c->peak ? c->live : c->peak;
+	return p;
+}
+
+static void
+counted_free(void *ctx, void *p, size_t bytes)
+{
+	struct counted *c = ctx;
+
+	if (p)
+		c->live -= bytes;
+	free(p);
+}
+
+static aibrix_allocator
+counting(struct counted *c)
+{
+	return (aibrix_allocator){.size = sizeof(aibrix_allocator),
+				  .ctx = c,
+				  .alloc = counted_alloc,
+				  .free = counted_free};
+}
+
+/* ---- what both have in common */
+
+struct soak {
+	struct chaos chaos;
+	struct counted memory;
+	aibrix_allocator alloc;
+	aibrix_store *store;
+	uint64_t end_ns;
+	uint64_t live; /* memory at the first rest */
+	uint64_t seed;
+	int descriptors_before, descriptors; /* the second at the first rest */
+	uint32_t rests;
+};
+
+static void
+soak_open(struct soak *s, uint64_t seed)
+{
+	const aibrix_resp_opts resp = {.size = sizeof(resp),
+				       .connections = CONNECTIONS,
+				       .connect_timeout_ns = 200000000,
+				       .backoff_min_ns = 10000000,
+				       .backoff_max_ns = 200000000};
+	char url[64];
+	const aibrix_store_opts opts = {.size = sizeof(opts),
+					.backend = AIBRIX_BACKEND_RESP,
+					.path = url,
+					.value_bytes = LOAD_VALUE_MAX,
+					.timeout_ns = LOAD_DEADLINE_NS,
+					.alloc = &s->alloc,
+					.seed = seed,
+					.absent_ns = 50000000,
+					.backend_opts = &resp};
+	int status;
+
+	memset(s, 0, sizeof(*s));
+	s->seed = seed;
+	s->alloc = counting(&s->memory);
+	status = chaos_start(&s->chaos, seed);
+	if (status == REDIS_ABSENT)
+		case_skip("%s", s->chaos.shared->reason);
+	if (status)
+		case_abort("%s", s->chaos.shared->reason);
+	snprintf(url, sizeof(url), "redis://%s:%d", s->chaos.host,
+		 s->chaos.shared->port);
+	s->descriptors_before = load_descriptors();
+	status = aibrix_store_open(&opts, &s->store);
+	if (status)
+		case_abort("open: %s", aibrix_error_name(status));
+	s->end_ns = load_now_ns() + seconds * UINT64_C(1000000000);
+	printf("# seed %llu, server at %s\n", (unsigned long long)seed,
+	       s->chaos.host);
+}
+
+/* Nothing is in flight.  Connections may be fewer than there were, and the
+ * memory of all of them is kept. */
+static void
+soak_rest(struct soak *s)
+{
+	uint64_t lines = CONNECTIONS * UINT64_C(65536);
+
+	if (s->rests++ == 0) {
+		s->live = s->memory.live;
+		s->descriptors = load_descriptors();
+	}
+	expect(s->memory.live <= s->live + lines,
+	       "%llu bytes of memory, %llu at the first rest",
+	       (unsigned long long)s->memory.live, (unsigned long long)s->live);
+	expect(load_descriptors() <= s->descriptors + CONNECTIONS,
+	       "%d descriptors, %d at the first rest", load_descriptors(),
+	       s->descriptors);
+}
+
+static void
+soak_close(struct soak *s)
+{
+	aibrix_store_stat stat = {.size = sizeof(stat)};
+
+	if (aibrix_store_stats(s->store, &stat))
+		case_abort("statistics");
+	printf("# %u rests, %llu hits, %llu errors, %llu timeouts, %llu "
+	       "refused, %llu retries, %llu connects\n",
+	       s->rests, (unsigned long long)stat.hits,
+	       (unsigned long long)stat.errors,
+	       (unsigned long long)stat.timeouts,
+	       (unsigned long long)stat.refused,
+	       (unsigned long long)stat.retries,
+	       (unsigned long long)stat.connects);
+	printf("# memory: %llu bytes at the first rest, %llu at most\n",
+	       (unsigned long long)s->live, (unsigned long long)s->memory.peak);
+	for (uint32_t i = 0; i < CHAOS_KINDS; i++)
+		printf("# %llu times %s\n",
+		       (unsigned long long)s->chaos.shared->done[i],
+		       chaos_names[i]);
+	aibrix_store_free(s->store);
+	expect(s->memory.live == 0, "%llu bytes are not given back",
+	       (unsigned long long)s->memory.live);
+	expect(load_descriptors() == s->descriptors_before,
+	       "%d descriptors, %d before", load_descriptors(),
+	       s->descriptors_before);
+	chaos_stop(&s->chaos);
+}
+
+/* 1 when the server has its rest. */
+static int
+calm(struct soak *s)
+{
+	int is = chaos_is_calm(&s->chaos);
+
+	if (is < 0)
+		case_abort("the server: %s", s->chaos.shared->reason);
+	return is;
+}
+
+/* ---- a store */
+
+static void
+store_soak(void)
+{
+	static struct soak s;
+	static struct load load;
+
+	soak_open(&s, 20261121);
+	load_open(&load, s.store, s.seed);
+	load_fill(&load);
+	load.allowed = LOAD_FAULTS | LOAD_BIT(AIBRIX_E_FULL) |
+		       LOAD_BIT(AIBRIX_E_DENIED);
+	while (load_now_ns() < s.end_ns && load.broken == 0) {
+		uint64_t ms;
+
+		chaos_go(&s.chaos);
+		load_run(&load, STORM_MS);
+		chaos_calm(&s.chaos);
+		while (!calm(&s))
+			load_run(&load, 5);
+		ms = load_until_hit(&load, RECOVERY_MS);
+		expect(ms <= RECOVERY_MS, "no hit for %d ms", RECOVERY_MS);
+		load_run(&load, 300);
+		load_drain(&load);
+		soak_rest(&s);
+	}
+	load_drain(&load);
+	soak_close(&s);
+	load_close(&load);
+	expect(load.broken == 0, "%u things not as promised", load.broken);
+	expect(load.hits > 0, "hits");
+}
+
+/* ---- a cache */
+
+struct lease {
+	uint64_t id; /* 0: none */
+	uint64_t start_ns;
+	uint32_t chain;
+};
+
+struct reader {
+	aibrix_cache *cache;
+	struct lease leases[LEASES];
+	uint64_t seed;
+};
+
+static uint32_t
+block_number(uint32_t chain, uint64_t i)
+{
+	return chain * 1000 + (uint32_t)i;
+}
+
+static void
+keys_of(uint32_t chain, aibrix_key keys[CHAIN_BLOCKS])
+{
+	memset(keys, 0, CHAIN_BLOCKS * sizeof(*keys));
+	for (uint32_t i = 0; i < CHAIN_BLOCKS; i++) {
+		uint32_t number = block_number(chain, i);
+
+		keys[i].bytes[0] = 1;
+		memcpy(keys[i].bytes + 4, &number, sizeof(number));
+	}
+}
+
+static aibrix_cache_stat
+cache_stat(aibrix_cache *cache)
+{
+	aibrix_cache_stat stat = {.size = sizeof(stat)};
+
+	if (aibrix_cache_stats(cache, &stat))
+		case_abort("statistics");
+	return stat;
+}
+
+static aibrix_cache_view
+view_of(struct reader *r, uint64_t lease, uint64_t i)
+{
+	aibrix_cache_view view = {.size = sizeof(view)};
+	int err = aibrix_cache_block(r->cache, lease, i, &view);
+
+	if (err)
+		case_abort("block: %s", aibrix_error_name(err));
+	return view;
+}
+
+static void
+chain_write(struct reader *r, uint32_t chain)
+{
+	aibrix_key keys[CHAIN_BLOCKS];
+	uint64_t lease, n, now = load_now_ns();
+	int err;
+
+	keys_of(chain, keys);
+	err = aibrix_cache_reserve(r->cache, keys, NULL, CHAIN_BLOCKS, now,
+				   &lease, &n);
+	/* All of L1 waits for L2, or is held. */
+	if (err == AIBRIX_E_FULL)
+		return;
+	if (err)
+		case_abort("reserve: %s", aibrix_error_name(err));
+	for (uint64_t i = 0; i < n; i++) {
+		aibrix_cache_view view = view_of(r, lease, i);
+
+		if (view.data)
+			load_value(block_number(chain, i), view.data, BLOCK);
+	}
+	err = rand_below(&r->seed, 16)
+		      ? aibrix_cache_commit(r->cache, lease, now)
+		      : aibrix_cache_abort(r->cache, lease);
+	expect(err == AIBRIX_OK, "%s", aibrix_error_name(err));
+}
+
+static void
+chain_read(struct reader *r, struct lease *l, uint32_t chain)
+{
+	aibrix_key keys[CHAIN_BLOCKS];
+	uint64_t n;
+	int err;
+
+	keys_of(chain, keys);
+	l->chain = chain;
+	l->start_ns = load_now_ns();
+	err = aibrix_cache_acquire(r->cache, keys, CHAIN_BLOCKS,
+				   l->start_ns + LOAD_DEADLINE_NS, l->start_ns,
+				   &l->id, &n);
+	if (err != AIBRIX_OK && err != AIBRIX_E_AGAIN)
+		case_abort("acquire: %s", aibrix_error_name(err));
+}
+
+static void
+lease_look(struct reader *r, struct lease *l)
+{
+	uint64_t n = 0, ms = (load_now_ns() - l->start_ns) / 1000000u;
+	int err = aibrix_cache_state(r->cache, l->id, &n);
+
+	expect(ms <= 20 * LOAD_DEADLINE_NS / 1000000u, "%llu ms",
+	       (unsigned long long)ms);
+	/* Some are given up on the way. */
+	if (err == AIBRIX_E_AGAIN && rand_below(&r->seed, 64))
+		return;
+	for (uint64_t i = 0; err == AIBRIX_OK && i < n; i++) {
+		aibrix_cache_view view = view_of(r, l->id, i);
+
+		expect(load_value_is(block_number(l->chain, i), view.data,
+				     BLOCK),
+		       "block %llu of chain %u has wrong bytes",
+		       (unsigned long long)i, l->chain);
+	}
+	err = aibrix_cache_release(r->cache, l->id);
+	expect(err == AIBRIX_OK, "%s", aibrix_error_name(err));
+	l->id = 0;
+}
+
+static void
+cache_step(struct reader *r)
+{
+	uint64_t busy;
+
+	for (uint32_t i = 0; i < LEASES; i++) {
+		struct lease *l = &r->leases[i];
+
+		if (l->id)
+			lease_look(r, l);
+		else
+			chain_read(r, l, rand_below(&r->seed, CHAINS));
+	}
+	if (rand_below(&r->seed, 4) == 0)
+		chain_write(r, rand_below(&r->seed, CHAINS));
+	if (aibrix_cache_poll(r->cache, load_now_ns(), 2000000, &busy))
+		case_abort("poll");
+}
+
+/* No lease and no transfer. */
+static void
+cache_drain(struct reader *r)
+{
+	uint64_t start = load_now_ns(), busy = 1;
+	uint32_t held = 1;
+
+	while ((busy || held) &&
+	       load_now_ns() - start < 40 * LOAD_DEADLINE_NS) {
+		held = 0;
+		for (uint32_t i = 0; i < LEASES; i++) {
+			if (r->leases[i].id)
+				lease_look(r, &r->leases[i]);
+			held += r->leases[i].id != 0;
+		}
+		if (aibrix_cache_poll(r->cache, load_now_ns(), 10000000, &busy))
+			case_abort("poll");
+	}
+	expect(busy == 0 && held == 0, "%llu transfers, %u leases",
+	       (unsigned long long)busy, held);
+	expect(cache_stat(r->cache).l1_pinned == 0, "pinned blocks");
+}
+
+static void
+cache_run(struct reader *r, uint64_t ms)
+{
+	uint64_t end = load_now_ns() + ms * 1000000u;
+
+	while (load_now_ns() < end)
+		cache_step(r);
+}
+
+/* Blocks are written to the server, and read from there. */
+static void
+cache_recovers(struct reader *r)
+{
+	const aibrix_cache_stat before = cache_stat(r->cache);
+	uint64_t start = load_now_ns();
+	aibrix_cache_stat now = before;
+
+	while ((now.hits_l2 == before.hits_l2 ||
+		now.l2_written == before.l2_written) &&
+	       load_now_ns() - start < RECOVERY_MS * UINT64_C(1000000)) {
+		cache_run(r, 5);
+		now = cache_stat(r->cache);
+	}
+	expect(now.hits_l2 > before.hits_l2, "no hits of L2");
+	expect(now.l2_written > before.l2_written, "nothing is written to L2");
+}
+
+static void
+cache_open(struct reader *r, struct soak *s)
+{
+	const aibrix_cache_opts opts = {.size = sizeof(opts),
+					.block_bytes = BLOCK,
+					.l1_bytes = L1_BLOCKS * BLOCK,
+					.l2 = s->store,
+					.alloc = &s->alloc};
+	int err = aibrix_cache_new(&opts, &r->cache);
+
+	if (err)
+		case_abort("cache: %s", aibrix_error_name(err));
+	r->seed = s->seed;
+}
+
+static void
+cache_soak(void)
+{
+	static struct soak s;
+	static struct reader r;
+	aibrix_cache_stat stat;
+
+	soak_open(&s, 20261122);
+	cache_open(&r, &s);
+	while (load_now_ns() < s.end_ns) {
+		chaos_go(&s.chaos);
+		cache_run(&r, STORM_MS);
+		chaos_calm(&s.chaos);
+		while (!calm(&s))
+			cache_run(&r, 5);
+		cache_recovers(&r);
+		cache_drain(&r);
+		soak_rest(&s);
+	}
+	stat = cache_stat(r.cache);
+	printf("# %llu hits of L1, %llu of L2, %llu written, %llu refused, "
+	       "%llu faults\n",
+	       (unsigned long long)stat.hits_l1,
+	       (unsigned long long)stat.hits_l2,
+	       (unsigned long long)stat.l2_written,
+	       (unsigned long long)stat.l2_refused,
+	       (unsigned long long)stat.l2_errors);
+	expect(stat.corrupt_l1 == 0 && stat.corrupt_l2 == 0,
+	       "%llu and %llu corrupt", (unsigned long long)stat.corrupt_l1,
+	       (unsigned long long)stat.corrupt_l2);
+	expect(stat.leases == 0, "%u leases", stat.leases);
+	aibrix_cache_free(r.cache);
+	soak_close(&s);
+}
+
+static const struct fault_case cases[] = {
+	{"a store survives a server with bad luck", store_soak},
+	{"a cache survives an L2 with bad luck", cache_soak},
+};
+
+int
+main(int argc, char **argv)
+{
+	if (argc > 1)
+		seconds = (uint32_t)strtoul(argv[1], NULL, 10);
+	return cases_run(cases, 2, NULL, seconds + 60);
+}
