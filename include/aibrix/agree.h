@@ -42,9 +42,6 @@ typedef struct aibrix_agree_opts {
 	/* The same on all ranks.  Another one whenever rank 0 starts: what
 	   it decided before is forgotten. */
 	uint64_t epoch;
-	/* Of this start of this rank, never used before: a vote of an earlier
-	   start promises blocks that are gone. */
-	uint64_t incarnation;
 	const aibrix_allocator *alloc; /* NULL: malloc */
 } aibrix_agree_opts;
 
@@ -94,8 +91,9 @@ AIBRIX_API AIBRIX_CHECK int aibrix_agree_write(const aibrix_agree *agree,
 
 /*
  * Take a message.  One of another epoch, of a step that is over, or one that
- * was here before, changes nothing.  *reply becomes the rank that should be
- * sent aibrix_agree_write's message because it seems to lack it, else 0.
+ * was here before, changes nothing.  Of two votes of a rank for a step (it
+ * has started again) the least counts.  *reply becomes the rank that should
+ * be sent aibrix_agree_write's message because it seems to lack it, else 0.
  *
  * Fails: E_PARSE (no message of such a group; nothing has changed),
  * E_INVAL.
@@ -109,9 +107,9 @@ AIBRIX_API AIBRIX_CHECK int aibrix_agree_read(aibrix_agree *agree,
  * The lengths agreed on for the step, n of them as it was begun.
  *
  * Fails: E_AGAIN (not yet), E_TIMEOUT (not rank 0: no decision came),
- * E_CANCELED (not rank 0: the decision counts on what an earlier start of
- * this rank held), E_STATE (no step).  The last three stay so: begin the
- * next step.
+ * E_CANCELED (not rank 0: the decision is more than this rank has, since an
+ * earlier start of it had more), E_STATE (no step).  The last three stay so:
+ * begin the next step.
  * Since: 0.1.
  */
 AIBRIX_API AIBRIX_CHECK int aibrix_agree_poll(aibrix_agree *agree,

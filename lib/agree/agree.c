@@ -12,14 +12,13 @@
  * Why 0, and not the least of those that voted: the length is what every
  * rank has.  A rank that was late would be told of blocks it never found.
  *
- * A decision names the incarnation of each rank whose vote it counts.  A rank
- * that has started again since does not take it, unless all lengths are 0,
- * which binds nobody to anything.  Two incarnations of a rank that vote for
- * one step cannot be ordered, and count as having nothing.
+ * A rank that starts again within a step may have less than it voted for.  Of
+ * its two votes the least counts, and a decision that was made on the first
+ * alone is not taken by a rank that has less: it is told that it is out.
  *
  * A rank may be a step ahead of rank 0: the latest vote of each rank is kept.
  *
- *   message: magic, kind, epoch, step, tag, rank, n, incarnations, lengths
+ *   message: magic, kind, epoch, step, tag, rank, n, lengths
  *
  * numbers little-endian, every message as long as the longest: what the
  * other side of a transport expects never depends on what happened.
@@ -43,8 +42,8 @@ enum {
 enum { WAITS, DECIDED, CANCELED, TIMED_OUT, IDLE };
 
 struct vote {
-	uint64_t step, tag, incarnation;
-	uint32_t n, here; /* here: a vote for step; 2: of two incarnations */
+	uint64_t step, tag;
+	uint32_t n, here; /* here: a vote for step; 2: about two things */
 };
 
 struct aibrix_agree {
@@ -55,11 +54,10 @@ struct aibrix_agree {
 	struct vote *votes; /* of each rank; its own at its rank */
 	uint32_t *lengths;  /* ranks * requests */
 	uint32_t *agreed;   /* requests */
-	uint64_t *counted;  /* incarnations in the decision */
 };
 
 struct head {
-	struct reader body; /* incarnations, lengths */
+	struct reader lengths;
 	uint64_t epoch, step, tag;
 	uint32_t kind, rank, n;
 };
@@ -110,12 +108,10 @@ aibrix_agree_new(const aibrix_agree_opts *opts, aibrix_agree **out)
 	a->lengths = aibrix__alloc(&alloc, (size_t)a->ranks * a->requests,
 				   sizeof(*a->lengths));
 	a->agreed = aibrix__alloc(&alloc, a->requests, sizeof(*a->agreed));
-	a->counted = aibrix__alloc(&alloc, a->ranks, sizeof(*a->counted));
-	if (!a->votes || !a->lengths || !a->agreed || !a->counted) {
+	if (!a->votes || !a->lengths || !a->agreed) {
 		aibrix_agree_free(a);
 		return AIBRIX_E_NOMEM;
 	}
-	a->votes[a->rank].incarnation = own.incarnation;
 	*out = a;
 	return AIBRIX_OK;
 }
@@ -134,16 +130,13 @@ aibrix_agree_free(aibrix_agree *agree)
 		     sizeof(*agree->lengths));
 	aibrix__free(&alloc, agree->agreed, agree->requests,
 		     sizeof(*agree->agreed));
-	aibrix__free(&alloc, agree->counted, agree->ranks,
-		     sizeof(*agree->counted));
 	aibrix__free(&alloc, agree, 1, sizeof(*agree));
 }
 
 uint64_t
 aibrix_agree_bytes(const aibrix_agree *agree)
 {
-	return HEAD_BYTES + 8 * (uint64_t)agree->ranks +
-	       4 * (uint64_t)agree->requests;
+	return HEAD_BYTES + 4 * (uint64_t)agree->requests;
 }
 
 /* Whether a rank's vote is for the step that rank 0 is at, and about it. */
@@ -162,13 +155,11 @@ decide(aibrix_agree *a, int all)
 	uint32_t n = a->votes[0].n;
 
 	memset(a->agreed, 0, a->requests * sizeof(*a->agreed));
-	memset(a->counted, 0, a->ranks * sizeof(*a->counted));
 	if (all)
 		memcpy(a->agreed, vote_lengths(a, 0), n * sizeof(*a->agreed));
 	for (uint32_t r = 0; all && r < a->ranks; r++) {
 		const uint32_t *lengths = vote_lengths(a, r);
 
-		a->counted[r] = a->votes[r].incarnation;
 		for (uint32_t i = 0; i < n; i++)
 			if (lengths[i] < a->agreed[i])
 				a->agreed[i] = lengths[i];
@@ -243,10 +234,6 @@ aibrix_agree_write(const aibrix_agree *agree, void *message, uint64_t cap)
 	write_u64(&w, own->tag);
 	write_u32(&w, agree->rank);
 	write_u32(&w, own->n);
-	for (uint32_t r = 0; r < agree->ranks; r++)
-		write_u64(&w, decision           ? agree->counted[r]
-			      : r == agree->rank ? own->incarnation
-						 : 0);
 	for (uint32_t i = 0; i < agree->requests; i++)
 		write_u32(&w, i < own->n ? lengths[i] : 0);
 	return AIBRIX_OK;
@@ -269,71 +256,58 @@ head_read(const aibrix_agree *a, const void *message, uint64_t bytes,
 	h->tag = read_u64(&r);
 	h->rank = read_u32(&r);
 	h->n = read_u32(&r);
-	h->body = r;
+	h->lengths = r;
 	if (h->rank >= a->ranks || h->n > a->requests ||
 	    h->kind != (h->rank == 0 ? KIND_DECISION : KIND_VOTE))
 		return AIBRIX_E_PARSE;
 	return AIBRIX_OK;
 }
 
-static uint64_t
-incarnation_read(struct reader *r, uint32_t ranks, uint32_t rank)
-{
-	uint64_t found = 0;
-
-	for (uint32_t i = 0; i < ranks; i++) {
-		uint64_t x = read_u64(r);
-
-		if (i == rank)
-			found = x;
-	}
-	return found;
-}
-
+/* Of two votes for a step the least: a rank that has started again. */
 static void
 vote_take(aibrix_agree *a, struct head *h)
 {
-	uint64_t incarnation = incarnation_read(&h->body, a->ranks, h->rank);
 	uint32_t *lengths = vote_lengths(a, h->rank);
 	struct vote *v = &a->votes[h->rank];
+	int again = v->here && h->step == v->step;
 
 	if (v->here && h->step < v->step)
 		return;
-	if (v->here && h->step == v->step) {
-		if (incarnation != v->incarnation)
-			v->here = 2;
+	if (again && (h->tag != v->tag || h->n != v->n)) {
+		v->here = 2;
 		return;
 	}
-	*v = (struct vote){h->step, h->tag, incarnation, h->n, 1};
-	for (uint32_t i = 0; i < h->n; i++)
-		lengths[i] = read_u32(&h->body);
+	if (!again)
+		*v = (struct vote){h->step, h->tag, h->n, 1};
+	for (uint32_t i = 0; i < h->n; i++) {
+		uint32_t x = read_u32(&h->lengths);
+
+		if (!again || x < lengths[i])
+			lengths[i] = x;
+	}
 	if (a->state == WAITS)
 		decide_when_ready(a);
 }
 
-/* A decision that asks for more than this rank has counts on another start of
- * it, or is none of rank 0's: not to be taken either way. */
+/* A decision of more than this rank has counts on an earlier start of it. */
 static void
 decision_take(aibrix_agree *a, struct head *h)
 {
 	const struct vote *own = &a->votes[a->rank];
 	const uint32_t *lengths = vote_lengths(a, a->rank);
-	uint64_t counted;
 	uint32_t most = 0;
 	int less = 1;
 
 	if (a->state != WAITS || h->step != own->step)
 		return;
-	counted = incarnation_read(&h->body, a->ranks, a->rank);
 	for (uint32_t i = 0; i < a->requests; i++) {
-		uint32_t x = read_u32(&h->body);
+		uint32_t x = read_u32(&h->lengths);
 
 		most = x > most ? x : most;
 		less = less && x <= (i < own->n ? lengths[i] : 0);
 		a->agreed[i] = x;
 	}
-	if (most == 0 || (counted == own->incarnation && h->tag == own->tag &&
-			  h->n == own->n && less))
+	if (most == 0 || (h->tag == own->tag && h->n == own->n && less))
 		a->state = DECIDED;
 	else
 		a->state = CANCELED;

@@ -1046,8 +1046,7 @@ AT(aibrix_agree_opts, ranks, 4);
 AT(aibrix_agree_opts, rank, 8);
 AT(aibrix_agree_opts, requests, 12);
 AT(aibrix_agree_opts, epoch, 16);
-AT(aibrix_agree_opts, incarnation, 24);
-AT(aibrix_agree_opts, alloc, 32);
+AT(aibrix_agree_opts, alloc, 24);
 
 int
 main(void)

@@ -21,7 +21,7 @@
 enum {
 	RANKS = 4,
 	REQUESTS = 3,
-	MESSAGE = 40 + 8 * RANKS + 4 * REQUESTS,
+	MESSAGE = 40 + 4 * REQUESTS,
 	FLIGHT = 24,
 	DEADLINE = 100
 };
@@ -36,9 +36,10 @@ struct play {
 	uint32_t own[RANKS][REQUESTS];
 	uint32_t told[REQUESTS], is_told; /* what the first was told */
 	uint32_t least[REQUESTS];
-	uint64_t epoch, step, incarnation;
+	uint64_t epoch, step;
 	struct letter flight[FLIGHT];
 	int faults;          /* of this step */
+	int mixed;           /* one rank means other requests */
 	int lies;            /* of the network about decisions: planted */
 	uint64_t agreements; /* on more than nothing, in spite of faults */
 	uint32_t wrong;      /* the line of the first broken rule */
@@ -71,8 +72,7 @@ rank_start(struct play *p, uint32_t r)
 				  .ranks = RANKS,
 				  .rank = r,
 				  .requests = REQUESTS,
-				  .epoch = p->epoch,
-				  .incarnation = ++p->incarnation};
+				  .epoch = p->epoch};
 
 	aibrix_agree_free(p->rank[r]);
 	p->rank[r] = NULL;
@@ -89,12 +89,12 @@ rank_begin(struct play *p, uint32_t r, uint64_t tag)
 				   REQUESTS, DEADLINE) == AIBRIX_OK);
 }
 
-/* A decision with one length more for one of its readers. */
+/* A decision with another length for one of its readers. */
 static void
 letter_lie(uint8_t *bytes)
 {
 	if (bytes[4] == 2)
-		bytes[40 + 8 * RANKS]--;
+		bytes[40]--;
 }
 
 static void
@@ -142,6 +142,7 @@ rank_ask(struct play *p, uint32_t r, uint64_t now_ns)
 	for (uint32_t i = 0; i < REQUESTS; i++) {
 		RULE(p, lengths[i] == p->told[i]);
 		RULE(p, lengths[i] <= p->own[r][i]);
+		RULE(p, !p->mixed || lengths[i] == 0);
 	}
 }
 
@@ -156,6 +157,7 @@ step_event(struct play *p)
 			break;
 		rank_start(p, r);
 		rank_begin(p, r, 7);
+		p->mixed = 0;
 		break;
 	case 1: p->flight[k].used = 0; break;
 	case 2:
@@ -210,6 +212,7 @@ step_play(struct play *p)
 	p->step++;
 	p->is_told = 0;
 	p->faults = draw(p, 3) != 0;
+	p->mixed = p->faults && tag_of < RANKS;
 	memset(p->least, 0xff, sizeof(p->least));
 	for (uint32_t r = 0; r < RANKS; r++) {
 		rank_begin(p, r, p->faults && r == tag_of ? 8 : 7);
