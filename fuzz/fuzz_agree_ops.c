@@ -35,7 +35,7 @@ try_message(struct play *p, uint32_t r, const uint8_t *data, size_t len)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct play p = {.rand = 1};
+	struct play p = {.choices.rand = 1};
 
 	if (len == 0)
 		return 0;
@@ -45,8 +45,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		try_message(&p, 1, data + 1, len - 1);
 		return 0;
 	}
-	p.data = data + 1;
-	p.left = len - 1;
+	p.choices.data = data + 1;
+	p.choices.left = len - 1;
 	check(program_run(&p, 64) == 0);
 	return 0;
 }

@@ -11,8 +11,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (len < 2)
 		return 0;
-	p.data = data + 1;
-	p.left = len - 1;
+	p.choices.data = data + 1;
+	p.choices.left = len - 1;
 	if (program_run(&p, data[0] % SLOTS + 1, UINT32_MAX, 0))
 		abort();
 	return 0;

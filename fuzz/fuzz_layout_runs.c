@@ -12,8 +12,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (!p)
 		return 0;
-	p->data = data;
-	p->left = len;
+	p->choices.data = data;
+	p->choices.left = len;
 	if (program_run(p) != 0)
 		abort();
 	free(p);

@@ -7,7 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct pair p = {.data = data, .left = len};
+	struct pair p = {.choices = {.data = data, .left = len}};
 
 	if (len < 2)
 		return 0;

@@ -95,8 +95,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	}
 	p = calloc(1, sizeof(*p));
 	check(p != NULL);
-	p->data = data + 1;
-	p->left = len - 1;
+	p->choices.data = data + 1;
+	p->choices.left = len - 1;
 	check(program_run(p, 4096) == 0);
 	free(p);
 	return 0;

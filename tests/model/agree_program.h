@@ -16,7 +16,7 @@
 
 #include <aibrix/agree.h>
 
-#include "base/rand.h"
+#include "choices.h"
 
 enum {
 	RANKS = 4,
@@ -43,9 +43,7 @@ struct play {
 	int lies;            /* of the network about decisions: planted */
 	uint64_t agreements; /* on more than nothing, in spite of faults */
 	uint32_t wrong;      /* the line of the first broken rule */
-	uint64_t rand;
-	const uint8_t *data; /* NULL: draw from rand */
-	size_t left;
+	struct choices choices;
 };
 
 #define RULE(p, x)                                                             \
@@ -53,17 +51,6 @@ struct play {
 		if (!(x) && !(p)->wrong)                                       \
 			(p)->wrong = __LINE__;                                 \
 	} while (0)
-
-static uint32_t
-draw(struct play *p, uint32_t n)
-{
-	if (!p->data)
-		return rand_below(&p->rand, n);
-	if (p->left == 0)
-		return 0;
-	p->left--;
-	return *p->data++ % n;
-}
 
 static void
 rank_start(struct play *p, uint32_t r)
@@ -84,7 +71,7 @@ static void
 rank_begin(struct play *p, uint32_t r, uint64_t tag)
 {
 	for (uint32_t i = 0; i < REQUESTS; i++)
-		p->own[r][i] = 1 + draw(p, 9);
+		p->own[r][i] = 1 + draw(&p->choices, 9);
 	RULE(p, aibrix_agree_begin(p->rank[r], p->step, tag, p->own[r],
 				   REQUESTS, DEADLINE) == AIBRIX_OK);
 }
@@ -100,7 +87,7 @@ letter_lie(uint8_t *bytes)
 static void
 letter_post(struct play *p, uint32_t from, uint32_t to)
 {
-	struct letter *l = &p->flight[draw(p, FLIGHT)];
+	struct letter *l = &p->flight[draw(&p->choices, FLIGHT)];
 
 	/* One that is overwritten is lost. */
 	if (aibrix_agree_write(p->rank[from], l->bytes, MESSAGE) == AIBRIX_OK) {
@@ -149,9 +136,9 @@ rank_ask(struct play *p, uint32_t r, uint64_t now_ns)
 static void
 step_event(struct play *p)
 {
-	uint32_t k = draw(p, FLIGHT), r = draw(p, RANKS);
+	uint32_t k = draw(&p->choices, FLIGHT), r = draw(&p->choices, RANKS);
 
-	switch (draw(p, 16)) {
+	switch (draw(&p->choices, 16)) {
 	case 0: /* it starts again, within the step, with something else */
 		if (r == 0)
 			break;
@@ -167,7 +154,7 @@ step_event(struct play *p)
 		break;
 	case 4: rank_ask(p, r, 0); break;
 	case 5:
-	case 6: letter_post(p, 0, 1 + draw(p, RANKS - 1)); break;
+	case 6: letter_post(p, 0, 1 + draw(&p->choices, RANKS - 1)); break;
 	case 7:
 	case 8:
 	case 9:
@@ -207,11 +194,11 @@ decision_deliver(struct play *p)
 static void
 step_play(struct play *p)
 {
-	uint32_t n = draw(p, 64), tag_of = draw(p, 64);
+	uint32_t n = draw(&p->choices, 64), tag_of = draw(&p->choices, 64);
 
 	p->step++;
 	p->is_told = 0;
-	p->faults = draw(p, 3) != 0;
+	p->faults = draw(&p->choices, 3) != 0;
 	p->mixed = p->faults && tag_of < RANKS;
 	memset(p->least, 0xff, sizeof(p->least));
 	for (uint32_t r = 0; r < RANKS; r++) {
@@ -226,7 +213,7 @@ step_play(struct play *p)
 		decision_deliver(p);
 	}
 	for (uint32_t r = 1; p->faults && r < RANKS; r++)
-		if (draw(p, 8))
+		if (draw(&p->choices, 8))
 			vote_deliver(p, r);
 	for (uint32_t i = 0; p->faults && i < n; i++)
 		step_event(p);
@@ -243,7 +230,7 @@ static uint32_t
 program_run(struct play *p, uint32_t steps)
 {
 	for (uint32_t i = 0; i < steps && !p->wrong; i++) {
-		if (i == 0 || draw(p, 16) == 0) {
+		if (i == 0 || draw(&p->choices, 16) == 0) {
 			p->epoch++;
 			p->step = 0;
 			for (uint32_t r = 0; r < RANKS; r++)

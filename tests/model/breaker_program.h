@@ -16,7 +16,7 @@
 
 #include <aibrix/base.h>
 
-#include "base/rand.h"
+#include "choices.h"
 #include "store/backoff.h"
 #include "store/breaker.h"
 
@@ -162,21 +162,8 @@ struct pair {
 	uint64_t flight[FLIGHT]; /* tokens */
 	uint32_t flying;
 	int ill;
-	uint64_t rand;
-	const uint8_t *data; /* NULL: draw from rand */
-	size_t left;
+	struct choices choices;
 };
-
-static uint32_t
-pair_draw(struct pair *p, uint32_t n)
-{
-	if (!p->data)
-		return rand_below(&p->rand, n);
-	if (p->left == 0)
-		return 0;
-	p->left--;
-	return *p->data++ % n;
-}
 
 static int
 pair_equal(const struct pair *p)
@@ -218,10 +205,10 @@ pair_give(struct pair *p)
 
 	if (p->flying == 0)
 		return 1;
-	which = pair_draw(p, p->flying);
+	which = draw(&p->choices, p->flying);
 	token = p->flight[which];
 	p->flight[which] = p->flight[--p->flying];
-	outcome = pair_draw(p, 16);
+	outcome = draw(&p->choices, 16);
 	if (outcome > BREAKER_NOTHING)
 		outcome = p->ill ? BREAKER_ERROR : BREAKER_SUCCESS;
 	naive_give(&p->m, token, outcome, p->now_ns);
@@ -233,8 +220,8 @@ static void
 pair_move(struct pair *p)
 {
 	static const uint64_t unit_ns[] = {1000, 1000000, 100000000};
-	uint32_t how = pair_draw(p, 8);
-	uint64_t by = unit_ns[how % 3] * pair_draw(p, 256);
+	uint32_t how = draw(&p->choices, 8);
+	uint64_t by = unit_ns[how % 3] * draw(&p->choices, 256);
 
 	if (how == 7)
 		p->ill = !p->ill;
@@ -285,7 +272,7 @@ pair_recovers(struct pair *p)
 static uint32_t
 program_run(struct pair *p, uint32_t steps, uint32_t fault)
 {
-	struct breaker_opts o = program_opts(pair_draw(p, 256));
+	struct breaker_opts o = program_opts(draw(&p->choices, 256));
 	uint32_t differs = 0;
 
 	p->now_ns = BEGIN_NS;
@@ -303,9 +290,9 @@ program_run(struct pair *p, uint32_t steps, uint32_t fault)
 		uint32_t what;
 		int same = 1;
 
-		if (p->data && p->left == 0)
+		if (p->choices.data && p->choices.left == 0)
 			break;
-		what = pair_draw(p, 8);
+		what = draw(&p->choices, 8);
 		if (what < 3)
 			same = pair_take(p);
 		else if (what < 6)

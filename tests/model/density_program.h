@@ -13,32 +13,20 @@
 #include <aibrix/evict.h>
 
 #include "density_naive.h"
+#include "choices.h"
 
 struct pair {
 	aibrix_evict *evict;
 	struct naive *model;
-	uint64_t rand;
-	const uint8_t *data; /* NULL: draw from rand */
-	size_t left;
+	struct choices choices;
 	uint32_t step;
 };
-
-static uint32_t
-pair_draw(struct pair *p, uint32_t n)
-{
-	if (!p->data)
-		return rand_below(&p->rand, n);
-	if (p->left == 0)
-		return 0;
-	p->left--;
-	return *p->data++ % n;
-}
 
 /* A pin, its end, or a removal.  0: order and model differ. */
 static int
 pair_disturb(struct pair *p)
 {
-	uint32_t slot = pair_draw(p, p->model->capacity);
+	uint32_t slot = draw(&p->choices, p->model->capacity);
 	struct naive_slot *s = &p->model->slots[slot];
 
 	if (s->state == ABSENT)
@@ -53,7 +41,7 @@ pair_disturb(struct pair *p)
 		}
 		return aibrix_evict_unpin(p->evict, slot) == AIBRIX_OK;
 	}
-	if (pair_draw(p, 2)) {
+	if (draw(&p->choices, 2)) {
 		s->pins = 1;
 		return aibrix_evict_pin(p->evict, slot) == AIBRIX_OK;
 	}
@@ -113,9 +101,9 @@ pair_run(struct pair *p, uint32_t uses)
 {
 	uint32_t fresh = 1024;
 
-	while (p->step < uses && (!p->data || p->left)) {
-		uint32_t chain = pair_draw(p, 40);
-		uint32_t length = 1 + pair_draw(p, 9);
+	while (p->step < uses && (!p->choices.data || p->choices.left)) {
+		uint32_t chain = draw(&p->choices, 40);
+		uint32_t length = 1 + draw(&p->choices, 9);
 
 		if (chain >= 16) {
 			length *= 1 + chain % 4;
@@ -127,7 +115,7 @@ pair_run(struct pair *p, uint32_t uses)
 		for (uint32_t i = length; i-- > 0;)
 			if (!pair_use(p, chain + i, chain % 5 ? i + 1 : 0))
 				return p->step;
-		if (pair_draw(p, 4) == 0 && !pair_disturb(p))
+		if (draw(&p->choices, 4) == 0 && !pair_disturb(p))
 			return p->step;
 	}
 	return 0;

@@ -9,7 +9,7 @@
 
 #include <aibrix/layout.h>
 
-#include "base/rand.h"
+#include "choices.h"
 
 enum {
 	DRAWN_LAYERS = 4, /* of the model */
@@ -42,9 +42,7 @@ struct play {
 	uint8_t want_regions[REGIONS][REGION_BYTES];
 	uint32_t wrong; /* the line of the first broken rule */
 	int lies;       /* of K and V: planted */
-	uint64_t rand;
-	const uint8_t *data; /* NULL: draw from rand */
-	size_t left;
+	struct choices choices;
 	uint64_t moved; /* bytes */
 };
 
@@ -54,22 +52,11 @@ struct play {
 			(p)->wrong = __LINE__;                                 \
 	} while (0)
 
-static uint32_t
-draw(struct play *p, uint32_t n)
-{
-	if (!p->data)
-		return rand_below(&p->rand, n);
-	if (p->left == 0)
-		return 0;
-	p->left--;
-	return *p->data++ % n;
-}
-
 static void
 draw_range(struct play *p, uint32_t n, uint32_t *first, uint32_t *count)
 {
-	*first = draw(p, n);
-	*count = 1 + draw(p, n - *first);
+	*first = draw(&p->choices, n);
+	*count = 1 + draw(&p->choices, n - *first);
 }
 
 static void
@@ -80,16 +67,16 @@ draw_spec(struct play *p)
 
 	memset(s, 0, sizeof(*s));
 	s->size = sizeof(*s);
-	s->layout = draw(p, 3);
-	s->flags = draw(p, 4) ? 0 : AIBRIX_LAYOUT_LATENT;
-	s->block_tokens = 1 + draw(p, 6);
+	s->layout = draw(&p->choices, 3);
+	s->flags = draw(&p->choices, 4) ? 0 : AIBRIX_LAYOUT_LATENT;
+	s->block_tokens = 1 + draw(&p->choices, 6);
 	draw_range(p, DRAWN_LAYERS, &s->layer_first, &s->layers);
 	if (!s->flags)
 		draw_range(p, DRAWN_HEADS, &s->head_first, &s->heads);
-	s->element_bits = bits[draw(p, 4)];
-	s->head_size = 2 * (1 + draw(p, 6));
-	s->head_aux_bytes = draw(p, 2) * 3;
-	s->block_aux_bytes = draw(p, 2) * 5;
+	s->element_bits = bits[draw(&p->choices, 4)];
+	s->head_size = 2 * (1 + draw(&p->choices, 6));
+	s->head_aux_bytes = draw(&p->choices, 2) * 3;
+	s->block_aux_bytes = draw(&p->choices, 2) * 5;
 	p->d.parts = s->flags ? 1 : 2;
 	p->d.vector =
 		s->head_size * (s->element_bits ? s->element_bits : 16) / 8 +
@@ -139,17 +126,18 @@ draw_engine(struct play *p)
 
 	memset(e, 0, sizeof(*e));
 	e->size = sizeof(*e);
-	e->flags = draw(p, 4);
-	e->blocks = 1 + draw(p, 6);
-	e->block_tokens = draw(p, 2) ? d->spec.block_tokens : 1 + draw(p, 5);
+	e->flags = draw(&p->choices, 4);
+	e->blocks = 1 + draw(&p->choices, 6);
+	e->block_tokens = draw(&p->choices, 2) ? d->spec.block_tokens
+					       : 1 + draw(&p->choices, 5);
 	draw_range(p, DRAWN_LAYERS, &e->layer_first, &e->layers);
-	if (draw(p, 2)) {
+	if (draw(&p->choices, 2)) {
 		e->layer_first = d->spec.layer_first;
 		e->layers = d->spec.layers;
 	}
 	if (!d->spec.flags) {
 		draw_range(p, DRAWN_HEADS, &e->head_first, &e->heads);
-		if (draw(p, 2)) {
+		if (draw(&p->choices, 2)) {
 			e->head_first = d->spec.head_first;
 			e->heads = d->spec.heads;
 		}
@@ -160,13 +148,13 @@ draw_engine(struct play *p)
 	d->extent[3] = e->block_tokens;
 	d->extent[4] = d->spec.flags ? 1 : e->heads;
 	for (uint32_t i = 0; i < 5; i++) {
-		uint32_t k = draw(p, i + 1);
+		uint32_t k = draw(&p->choices, i + 1);
 
 		d->order[i] = d->order[k];
 		d->order[k] = i;
-		d->pad[i] = draw(p, 8) ? 0 : draw(p, 3);
+		d->pad[i] = draw(&p->choices, 8) ? 0 : draw(&p->choices, 3);
 	}
-	if (draw(p, 3) == 0) /* as the block is, if that is LCND */
+	if (draw(&p->choices, 3) == 0) /* as the block is, if that is LCND */
 		for (uint32_t i = 0; i < 5; i++)
 			d->order[i] = i;
 	for (uint32_t i = 5; i-- > 0;) {
@@ -217,26 +205,26 @@ draw_slots(struct play *p)
 {
 	struct drawn *d = &p->d;
 	uint32_t all = d->engine.blocks * d->engine.block_tokens;
-	uint32_t how = draw(p, 3), i;
+	uint32_t how = draw(&p->choices, 3), i;
 	int64_t swap;
 
 	for (i = 0; i < all; i++)
 		d->slots[i] = i;
 	for (i = 0; how && i < all; i++) {
-		uint32_t k = i + draw(p, all - i);
+		uint32_t k = i + draw(&p->choices, all - i);
 
-		if (how == 1 && draw(p, 4))
+		if (how == 1 && draw(&p->choices, 4))
 			continue;
 		swap = d->slots[i];
 		d->slots[i] = d->slots[k];
 		d->slots[k] = swap;
 	}
-	d->tokens = draw(p, all + 1);
+	d->tokens = draw(&p->choices, all + 1);
 	if (d->tokens > BLOCKS * d->spec.block_tokens)
 		d->tokens = BLOCKS * d->spec.block_tokens;
 	for (i = 0; i < d->tokens; i++)
-		if (draw(p, 6) == 0)
-			d->slots[i] = -1 - (int64_t)draw(p, 2);
+		if (draw(&p->choices, 6) == 0)
+			d->slots[i] = -1 - (int64_t)draw(&p->choices, 2);
 }
 
 static void

@@ -61,8 +61,9 @@ runs_get(struct play *p, uint32_t kind, const aibrix_layout_spec *from)
 	RULE(p, at == AIBRIX_LAYOUT_END);
 	check_runs(p, n);
 	for (at = 0; at != AIBRIX_LAYOUT_END && !p->wrong; all += piece) {
-		RULE(p, runs_call(p, kind, from, &at, p->again + all,
-				  1 + draw(p, 3), &piece) == AIBRIX_OK);
+		RULE(p,
+		     runs_call(p, kind, from, &at, p->again + all,
+			       1 + draw(&p->choices, 3), &piece) == AIBRIX_OK);
 		RULE(p, all + piece <= n);
 	}
 	RULE(p, all == n &&
@@ -76,7 +77,7 @@ fill(struct play *p, void *to, size_t n)
 	uint8_t *bytes = to;
 
 	for (size_t i = 0; i < n; i++)
-		bytes[i] = (uint8_t)(rand_next(&p->rand) >> 32);
+		bytes[i] = (uint8_t)(rand_next(&p->choices.rand) >> 32);
 }
 
 /* A box of one block: the loops mark what it has. */
@@ -203,7 +204,7 @@ play_map(struct play *p)
 				  .region = &region};
 	uint32_t n;
 
-	from.layout = draw(p, 3);
+	from.layout = draw(&p->choices, 3);
 	from.block_aux_bytes = p->d.spec.block_aux_bytes = 0;
 	draw_range(p, DRAWN_LAYERS, &from.layer_first, &from.layers);
 	if (!from.flags)

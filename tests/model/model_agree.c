@@ -5,7 +5,7 @@
 static uint32_t
 seed_run(uint64_t seed, int lies, uint64_t *agreements)
 {
-	struct play p = {.rand = seed, .lies = lies};
+	struct play p = {.choices.rand = seed, .lies = lies};
 	uint32_t wrong = program_run(&p, 40);
 
 	*agreements += p.agreements;

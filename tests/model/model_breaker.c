@@ -5,7 +5,7 @@
 static uint32_t
 seed_run(uint64_t seed, uint32_t steps, uint32_t fault)
 {
-	struct pair p = {.rand = seed};
+	struct pair p = {.choices.rand = seed};
 
 	return program_run(&p, steps, fault);
 }

@@ -9,7 +9,7 @@ seed_run(uint64_t seed, int lies, uint64_t *moved)
 	uint32_t wrong;
 
 	cr_assert_not_null(p);
-	p->rand = seed;
+	p->choices.rand = seed;
 	p->lies = lies;
 	wrong = program_run(p);
 	*moved += p->moved;

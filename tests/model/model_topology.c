@@ -9,7 +9,7 @@ seed_run(uint64_t seed, uint32_t steps, int lies, uint64_t *executed)
 	uint32_t wrong;
 
 	cr_assert_not_null(p);
-	p->rand = seed;
+	p->choices.rand = seed;
 	p->lies = lies;
 	wrong = program_run(p, steps);
 	*executed += p->executed;

@@ -15,7 +15,7 @@
 
 #include <stdio.h>
 
-#include "base/rand.h"
+#include "choices.h"
 #include "../topology_tools.h"
 
 enum {
@@ -59,9 +59,7 @@ struct play {
 	uint64_t begun, ended, executed;
 	uint32_t wrong; /* the line of the first broken rule */
 	int lies;       /* of maps: planted */
-	uint64_t rand;
-	const uint8_t *data; /* NULL: draw from rand */
-	size_t left;
+	struct choices choices;
 };
 
 #define RULE(p, x)                                                             \
@@ -70,23 +68,12 @@ struct play {
 			(p)->wrong = __LINE__;                                 \
 	} while (0)
 
-static uint32_t
-draw(struct play *p, uint32_t n)
-{
-	if (!p->data)
-		return rand_below(&p->rand, n);
-	if (p->left == 0)
-		return 0;
-	p->left--;
-	return *p->data++ % n;
-}
-
 /* ---- the cluster */
 
 static uint32_t
 node_up(struct play *p)
 {
-	uint32_t start = draw(p, NODES);
+	uint32_t start = draw(&p->choices, NODES);
 
 	for (uint32_t i = 0; i < NODES; i++)
 		if (p->up[(start + i) % NODES])
@@ -126,9 +113,9 @@ node_kill(struct play *p, uint32_t node)
 static void
 cluster_step(struct play *p)
 {
-	uint32_t g = draw(p, GROUPS), node = draw(p, NODES);
+	uint32_t g = draw(&p->choices, GROUPS), node = draw(&p->choices, NODES);
 
-	switch (draw(p, 8)) {
+	switch (draw(&p->choices, 8)) {
 	case 0: node_kill(p, node); break;
 	case 1:
 	case 2:
@@ -151,7 +138,7 @@ cluster_step(struct play *p)
 static size_t
 node_text(struct play *p, char *out, size_t cap, uint32_t node, uint32_t from)
 {
-	uint32_t how = draw(p, 8);
+	uint32_t how = draw(&p->choices, 8);
 	char host[32];
 
 	if (how == 0)
@@ -171,7 +158,8 @@ map_text(struct play *p, char *out, size_t cap, uint32_t node)
 	size_t n = (size_t)snprintf(out, cap, "*%d\r\n", GROUPS);
 
 	for (uint32_t g = 0; g < GROUPS; g++) {
-		uint32_t owner = p->view[node][g], replica = draw(p, NODES);
+		uint32_t owner = p->view[node][g],
+			 replica = draw(&p->choices, NODES);
 
 		if (p->lies && g == GROUPS - 1)
 			owner = (owner + 1) % NODES;
@@ -190,7 +178,7 @@ answer_text(struct play *p, const struct request *r, char *out, size_t cap)
 {
 	uint32_t node = r->node, slot = r->call.slot, g = slot / GROUP;
 	uint32_t owner = p->view[node][g], target = p->target[g];
-	unsigned host = draw(p, 8);
+	unsigned host = draw(&p->choices, 8);
 	const char *kind = "MOVED";
 
 	out[0] = '\0';
@@ -201,7 +189,7 @@ answer_text(struct play *p, const struct request *r, char *out, size_t cap)
 	if (r->asking && target == node)
 		return;
 	if (owner == node) {
-		if (target == NOBODY || draw(p, 2))
+		if (target == NOBODY || draw(&p->choices, 2))
 			return;
 		owner = target;
 		kind = "ASK";
@@ -362,16 +350,17 @@ ask_step(struct play *p)
 	}
 	if (p->ask.id == RING_NONE)
 		return;
-	if (!p->up[p->asked_node] || draw(p, 16) == 15) {
+	if (!p->up[p->asked_node] || draw(&p->choices, 16) == 15) {
 		aibrix__topology_fail(p->t, p->ask.number, p->now_ns);
 		p->ask.id = RING_NONE;
 		return;
 	}
 	n = map_text(p, text, sizeof(text), p->asked_node);
-	if (!p->rests && draw(p, 16) == 15)
-		text[draw(p, (uint32_t)n)] ^= (char)(1 << draw(p, 7));
-	err = reply_feed(p->t, p->ask.number, text, n, 1 + draw(p, 200),
-			 p->now_ns);
+	if (!p->rests && draw(&p->choices, 16) == 15)
+		text[draw(&p->choices, (uint32_t)n)] ^=
+			(char)(1 << draw(&p->choices, 7));
+	err = reply_feed(p->t, p->ask.number, text, n,
+			 1 + draw(&p->choices, 200), p->now_ns);
 	if (err == AIBRIX_E_AGAIN) /* it wants more than there is */
 		aibrix__topology_fail(p->t, p->ask.number, p->now_ns);
 	RULE(p, p->t->ask.id == RING_NONE);
@@ -385,15 +374,20 @@ play_step(struct play *p)
 {
 	static const uint64_t unit_ns[] = {1000, 100000, 20000000, 1000000000};
 
-	switch (draw(p, 8)) {
+	switch (draw(&p->choices, 8)) {
 	case 0: cluster_step(p); break;
 	case 1:
-		(void)request_begin(p, draw(p, GROUPS) * GROUP + draw(p, 256),
-				    (1 + draw(p, 200)) * MSEC);
+		(void)request_begin(p,
+				    draw(&p->choices, GROUPS) * GROUP +
+					    draw(&p->choices, 256),
+				    (1 + draw(&p->choices, 200)) * MSEC);
 		break;
-	case 2: p->now_ns += unit_ns[draw(p, 4)] * draw(p, 16); break;
+	case 2:
+		p->now_ns +=
+			unit_ns[draw(&p->choices, 4)] * draw(&p->choices, 16);
+		break;
 	case 3: ask_step(p); break;
-	default: request_step(p, &p->requests[draw(p, FLIGHT)]);
+	default: request_step(p, &p->requests[draw(&p->choices, FLIGHT)]);
 	}
 }
 
@@ -462,7 +456,8 @@ play_rest(struct play *p)
 {
 	uint64_t executed;
 
-	p->data = NULL; /* from here on there is always something to draw */
+	p->choices.data =
+		NULL; /* from here on there is always something to draw */
 	play_drain(p);
 	p->rests = 1;
 	cluster_rest(p);
@@ -495,7 +490,7 @@ program_run(struct play *p, uint32_t steps)
 	const struct retry_opts retry = {0};
 	struct topology_opts opts = {0};
 
-	opts.max_nodes = draw(p, 2) ? 10 : 64;
+	opts.max_nodes = draw(&p->choices, 2) ? 10 : 64;
 	p->now_ns = BEGIN_NS;
 	if (aibrix__topology_new(NULL, &opts, &seed, 1, 7, &p->t) ||
 	    aibrix__retry_init(&p->retry, &retry, 7))
@@ -509,7 +504,7 @@ program_run(struct play *p, uint32_t steps)
 		memcpy(p->view[i], p->owner, sizeof(p->owner));
 	}
 	for (uint32_t i = 0; i < steps && !p->wrong; i++) {
-		if (p->data && p->left == 0)
+		if (p->choices.data && p->choices.left == 0)
 			break;
 		play_step(p);
 	}
