@@ -239,6 +239,11 @@ resp_submit(void *backend, const aibrix_io *ios, uint32_t n, uint64_t now_ns,
 	struct resp_store *store = backend;
 
 	store->now = now_ns;
+	/* While a store rests nobody looks: of connections that have ended
+	 * since, it is told before anything is sent on them. */
+	if (store->inflight == 0)
+		while (events_take(store, 0) == EVENTS)
+			;
 	for (uint32_t i = 0; i < n; i++)
 		aibrix__resp_request_new(store, &ios[i]);
 	store->inflight += n;

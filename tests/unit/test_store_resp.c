@@ -279,6 +279,22 @@ Test(store_resp, a_server_that_is_gone_costs_misses_and_no_deadlines)
 	redis_stop(&server);
 }
 
+/* A DELETE is not sent twice: one that meets an ended connection is lost. */
+Test(store_resp, a_connection_that_ended_while_nobody_looked_is_not_sent_on)
+{
+	struct redis_server server = resp_server(NULL);
+	aibrix_store *store = resp_open_with(resp_tcp(server.port).text, NULL);
+
+	cr_assert_eq(resp_put(store, "key", "value").status, AIBRIX_OK);
+	cr_assert_eq(redis_restart(&server), 0, "%s", server.reason);
+	cr_expect_eq(resp_ask(store, AIBRIX_STORE_DELETE, "key").status,
+		     AIBRIX_E_NOT_FOUND, "it is empty");
+	cr_expect_eq(store_stat(store).errors, 0);
+	cr_expect_eq(store_stat(store).connects, 2);
+	aibrix_store_free(store);
+	redis_stop(&server);
+}
+
 Test(store_resp, a_server_that_stalls_is_left_alone_and_comes_back)
 {
 	struct redis_server server = resp_server(NULL);
