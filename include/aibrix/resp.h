@@ -11,7 +11,9 @@
  * rediss:// and rediss-cluster:// are the same through opts.stream, valkey
  * is another word for redis.  Several hosts share the keys (rendezvous by
  * host and port); those of a cluster are the first to be asked for its
- * nodes.
+ * nodes.  With opts.meta_key the hosts are asked in turn for AIBrix's
+ * metadata; user, password, database and TLS are the same for the servers
+ * that it lists.
  */
 #ifndef AIBRIX_RESP_H
 #define AIBRIX_RESP_H
@@ -58,6 +60,12 @@ typedef struct aibrix_resp_opts {
 	uint64_t epoch_ns;
 	uint32_t flags; /* AIBRIX_RESP_EPOCHS */
 	uint32_t spare; /* must be 0 */
+	/* Not NULL: the URL is where AIBrix's cluster metadata lies, under this
+	   key ("kvcache_nodes"), and values live on the servers that it lists,
+	   as its own clients choose them: keys of 16 bytes alone.  Not with
+	   redis-cluster://, not with AIBRIX_RESP_EPOCHS */
+	const char *meta_key; /* copied; 1 to 127 bytes */
+	uint64_t meta_ns;     /* read again after this; 0: 30 s; >= 1 ms */
 } aibrix_resp_opts;
 
 /*

@@ -1,19 +1,14 @@
 /*
- * A Redis Cluster behind the backend: nodes that come and go.
+ * A Redis Cluster behind the backend: where a slot is.
  *
  *   request --> slot --> topology --> place --> node --> lines
  *                           ^                              |
  *                           +---- CLUSTER SLOTS, MOVED ----+
  *
- * The topology decides, this file carries.  A place of its ring is a place in
- * store->nodes.  A node is set up when the first request for it comes, and
- * given up when a map no longer has it: what was under way there is then
- * admitted again, to whoever has its slot.
+ * The topology decides, this file carries.  Its ring says who the nodes are:
+ * resp_member.c.
  */
 #include "store/store_resp.h"
-
-#include <assert.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/rand.h"
@@ -44,65 +39,8 @@ aibrix__resp_cluster_open(struct resp_store *store)
 	if (!store->nodes)
 		return AIBRIX_E_NOMEM;
 	store->n_nodes = CLUSTER_NODES;
+	store->members = store->topology->ring;
 	return AIBRIX_OK;
-}
-
-/* ---- nodes */
-
-/* Its requests go elsewhere, its lines are closed. */
-static void
-node_give_up(struct resp_store *store, struct resp_node *node)
-{
-	for (uint32_t i = 0; i < store->config.connections; i++)
-		if (node->lines[i] && node->lines[i]->conn.state != CONN_FREE)
-			aibrix__resp_line_leave(store, node->lines[i]);
-	aibrix__resp_node_scatter(store, node);
-	node->name[0] = '\0';
-	node->id = RING_NONE;
-}
-
-void
-aibrix__resp_cluster_sync(struct resp_store *store)
-{
-	const struct ring *ring = store->topology->ring;
-
-	if (!store->map_new)
-		return;
-	store->map_new = 0;
-	for (uint32_t i = 0; i < store->n_nodes; i++) {
-		struct resp_node *node = &store->nodes[i];
-
-		if (node->id != RING_NONE && !aibrix__ring_get(ring, node->id))
-			node_give_up(store, node);
-	}
-}
-
-/* The node of an id of the ring, set up if need be. */
-static int
-node_of(struct resp_store *store, uint32_t id, uint32_t *place)
-{
-	const struct ring_node *entry =
-		aibrix__ring_get(store->topology->ring, id);
-	struct resp_node *node;
-	struct resp_host host;
-	int err;
-
-	if (!entry)
-		return AIBRIX_E_UNAVAILABLE;
-	*place = aibrix__ring_place(id);
-	node = &store->nodes[*place];
-	if (node->id == id)
-		return AIBRIX_OK;
-	/* Nobody is left there; its lines may be used again. */
-	assert(node->id == RING_NONE && node->inflight == 0);
-	*node = (struct resp_node){.lines = node->lines};
-	memcpy(host.name, entry->addr, sizeof(host.name));
-	host.port = entry->port;
-	err = aibrix__resp_node_init(store, node, &host,
-				     rand_next(&store->rand));
-	if (!err)
-		node->id = id;
-	return err;
 }
 
 int
@@ -116,11 +54,11 @@ aibrix__resp_cluster_place(struct resp_store *store, const void *key, size_t n,
 	/* Where a redirect has sent it; that counts once. */
 	if (id != RING_NONE) {
 		r->to = RING_NONE;
-		return node_of(store, id, &r->node);
+		return aibrix__resp_member(store, id, &r->node);
 	}
 	r->asking = 0;
 	err = aibrix__topology_pick(store->topology, r->slot, &id);
-	return err ? err : node_of(store, id, &r->node);
+	return err ? err : aibrix__resp_member(store, id, &r->node);
 }
 
 void
@@ -253,32 +191,18 @@ slots_push(struct resp_store *store, struct resp_line *line)
 static int
 ask_send(struct resp_store *store)
 {
-	struct resp_node *node;
-	uint32_t place, coming = 0;
+	struct resp_line *line;
+	uint32_t place;
 	int err;
 
-	err = node_of(store, store->ask.id, &place);
+	err = aibrix__resp_member(store, store->ask.id, &place);
+	if (!err)
+		err = aibrix__resp_member_line(store, &store->nodes[place],
+					       &store->ask_opened, &line);
 	if (err)
 		return err;
-	node = &store->nodes[place];
-	for (uint32_t i = 0; i < store->config.connections; i++) {
-		struct resp_line *line = node->lines[i];
-
-		if (!line || line->conn.state == CONN_FREE || line->doomed)
-			continue;
-		if (line->usable && slots_push(store, line) == AIBRIX_OK)
-			return AIBRIX_OK;
-		coming++;
-	}
-	if (coming > 0)
-		return AIBRIX_E_AGAIN;
-	/* It opens at most one: the next round sees whether that went well. */
-	if (node->addr >= node->n_addrs)
-		node->addr = 0;
-	err = store->ask_opened ? AIBRIX_E_UNAVAILABLE
-				: aibrix__resp_line_open(store, node);
-	store->ask_opened = 1;
-	return err ? err : AIBRIX_E_AGAIN;
+	/* One that is full has answers to come, and room then. */
+	return slots_push(store, line) ? AIBRIX_E_AGAIN : AIBRIX_OK;
 }
 
 static void

@@ -12,6 +12,7 @@ enum { CONNECTIONS_MAX = 64, PIPELINE_MAX = 16 };
 
 #define SECOND_NS UINT64_C(1000000000)
 #define MS_NS UINT64_C(1000000)
+#define META_DEFAULT_NS (30 * SECOND_NS)
 #define CONN_BYTES_DEFAULT (UINT64_C(32) << 20)
 
 /* NULL leaves out as it is. */
@@ -47,6 +48,11 @@ texts_copy(struct resp_config *c, const aibrix_resp_opts *o)
 	if (!err)
 		err = text_copy(o->password, c->url.password,
 				sizeof(c->url.password), &ignored);
+	if (!err)
+		err = text_copy(o->meta_key, c->meta_key, sizeof(c->meta_key),
+				&c->meta_key_bytes);
+	if (!err && o->meta_key && c->meta_key_bytes == 0)
+		err = AIBRIX_E_INVAL;
 	/* AUTH needs one. */
 	if (!err && c->url.user[0] && !c->url.password[0])
 		err = AIBRIX_E_INVAL;
@@ -65,6 +71,8 @@ numbers_copy(struct resp_config *c, const aibrix_resp_opts *o)
 	c->ttl_ms = o->ttl_ns / MS_NS;
 	if (o->flags & AIBRIX_RESP_EPOCHS)
 		c->epoch_ns = o->epoch_ns ? o->epoch_ns : SECOND_NS;
+	if (o->meta_key)
+		c->meta_ns = o->meta_ns ? o->meta_ns : META_DEFAULT_NS;
 	c->breaker = (struct breaker_opts){
 		.failures = o->failures,
 		.failure_pct = o->failure_pct,
@@ -74,7 +82,8 @@ numbers_copy(struct resp_config *c, const aibrix_resp_opts *o)
 	if (c->connections > CONNECTIONS_MAX || c->pipeline > PIPELINE_MAX ||
 	    c->key_text > AIBRIX_RESP_HEX || (o->ttl_ns && !c->ttl_ms) ||
 	    /* An answer that takes longer is too old when it comes. */
-	    (c->epoch_ns && c->epoch_ns < MS_NS))
+	    (c->epoch_ns && c->epoch_ns < MS_NS) ||
+	    (c->meta_ns && c->meta_ns < MS_NS))
 		return AIBRIX_E_INVAL;
 	return AIBRIX_OK;
 }
@@ -88,8 +97,9 @@ aibrix__resp_config_load(struct resp_config *config,
 	int err = AIBRIX_OK;
 
 	if (conf->opts)
-		err = aibrix__struct_load(&o, sizeof(o), conf->opts,
-					  STRUCT_UPTO(aibrix_resp_opts, spare));
+		err = aibrix__struct_load(
+			&o, sizeof(o), conf->opts,
+			STRUCT_UPTO(aibrix_resp_opts, meta_ns));
 	if (err)
 		return err;
 	if (o.flags & ~(uint32_t)AIBRIX_RESP_EPOCHS || o.spare)
@@ -112,6 +122,9 @@ aibrix__resp_config_load(struct resp_config *config,
 					  STRUCT_UPTO(aibrix_stream, stop));
 	if (err)
 		return err;
+	/* Two maps, or a number without a place. */
+	if (config->meta_ns && (config->url.cluster || config->epoch_ns))
+		return AIBRIX_E_UNSUPPORTED;
 	/* rediss:// without TLS would be a lie. */
 	return config->url.tls && !config->stream.size ? AIBRIX_E_UNSUPPORTED
 						       : AIBRIX_OK;

@@ -101,6 +101,7 @@ static void
 line_close(struct resp_store *store, struct resp_line *line)
 {
 	aibrix__resp_cluster_lost(store, line);
+	aibrix__resp_meta_lost(store, line);
 	aibrix__resp_conn_close(&line->conn, store->epoll);
 	line->usable = 0;
 	line->leaving = 0;

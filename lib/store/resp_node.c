@@ -39,8 +39,8 @@ node_name(char *out, const struct resp_host *host)
 	out[n + 1 + sizeof(digits) - at] = '\0';
 }
 
-static void
-node_resolve(struct resp_node *node)
+void
+aibrix__resp_node_resolve(struct resp_node *node)
 {
 	node->addr = 0;
 	node->n_addrs = 1;
@@ -71,7 +71,7 @@ aibrix__resp_node_init(struct resp_store *store, struct resp_node *node,
 		return AIBRIX_E_NOMEM;
 	node->host = *host;
 	node_name(node->name, host);
-	node_resolve(node);
+	aibrix__resp_node_resolve(node);
 	return AIBRIX_OK;
 }
 
@@ -214,7 +214,7 @@ lines_extend(struct resp_store *store, struct resp_node *node)
 		    aibrix__resp_node_usable(store, node) > 0)
 			return;
 		if (node->addr >= node->n_addrs)
-			node_resolve(node);
+			aibrix__resp_node_resolve(node);
 		if (aibrix__resp_line_open(store, node))
 			return;
 		coming++;

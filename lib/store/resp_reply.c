@@ -261,6 +261,8 @@ aibrix__resp_reply(struct resp_store *store, struct resp_line *line,
 			       : AIBRIX_E_PARSE;
 	if (call->kind == CALL_EPOCH)
 		return aibrix__resp_epoch_reply(store, line, event);
+	if (call->kind == CALL_META)
+		return aibrix__resp_meta_reply(store, line, event);
 	if (call->kind != CALL_REQUEST)
 		return greeting_take(store, line, call->kind, event);
 	if (call->request != CONN_NO_REQUEST)

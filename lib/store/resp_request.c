@@ -108,6 +108,8 @@ request_place(struct resp_store *store, struct resp_request *r)
 	int err;
 
 	err = aibrix__resp_key(store, &r->io, key, &n);
+	if (!err && store->config.meta_ns)
+		return aibrix__resp_meta_place(store, r);
 	if (!err && store->topology)
 		return aibrix__resp_cluster_place(store, key, n, r);
 	if (!err)
@@ -150,6 +152,11 @@ aibrix__resp_request_admit(struct resp_store *store, uint32_t id)
 	if (!aibrix__resp_epoch_known(store)) {
 		r->state = REQUEST_HELD;
 		list_append(&store->held, store->links, id);
+		return;
+	}
+	/* A place may be another node's now, and its requests are there. */
+	if (store->map_new) {
+		request_retry(store, id, store->now);
 		return;
 	}
 	err = request_place(store, r);
@@ -258,8 +265,8 @@ void
 aibrix__resp_request_again(struct resp_store *store, uint32_t id)
 {
 	request_leave(store, id, BREAKER_NOTHING);
-	/* In a cluster it may be because its node was given up. */
-	if (store->topology)
+	/* It may be because its node was given up. */
+	if (store->members)
 		request_retry(store, id, store->now);
 	else
 		aibrix__resp_request_admit(store, id);

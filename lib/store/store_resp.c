@@ -54,6 +54,7 @@ resp_close(void *backend)
 	if (store->epoll >= 0)
 		close(store->epoll);
 	aibrix__resp_cluster_close(store);
+	aibrix__resp_meta_close(store);
 	aibrix__ring_free(store->ring);
 	aibrix__resp_config_clear(&store->config);
 	aibrix__free(conf->alloc, store->nodes, store->n_nodes,
@@ -140,6 +141,8 @@ store_init(struct resp_store *store)
 	err = set_open(store);
 	if (err)
 		return err;
+	if (store->config.meta_ns)
+		return aibrix__resp_meta_open(store);
 	return store->config.url.cluster ? aibrix__resp_cluster_open(store)
 					 : nodes_open(store);
 }
@@ -189,12 +192,14 @@ event_update(struct resp_store *store)
 static void
 store_run(struct resp_store *store)
 {
-	if (store->topology)
-		aibrix__resp_cluster_sync(store);
+	if (store->members)
+		aibrix__resp_member_sync(store);
 	if (store->now >= store->wake)
 		aibrix__resp_tick(store);
 	if (store->topology)
 		aibrix__resp_cluster_run(store);
+	if (store->config.meta_ns)
+		aibrix__resp_meta_run(store);
 	if (store->config.epoch_ns)
 		aibrix__resp_epoch_run(store);
 	for (uint32_t i = 0; i < store->n_nodes; i++)

@@ -7,7 +7,9 @@
  *   resp_node.c      a server: who waits for it, and its lines
  *   resp_line.c      a line: a connection with its greeting
  *   resp_reply.c     what a reply means
- *   resp_cluster.c   nodes that come and go, and where a slot is
+ *   resp_member.c    nodes that come and go
+ *   resp_cluster.c   where a slot of a Redis Cluster is
+ *   resp_meta.c      AIBrix's metadata: who the nodes are
  *   resp_epoch.c     the number that all keys carry
  */
 #ifndef STORE_STORE_RESP_H
@@ -37,8 +39,10 @@ struct resp_config {
 	aibrix_stream stream; /* size 0: none */
 	uint64_t conn_bytes, connect_timeout_ns, ttl_ms;
 	uint64_t epoch_ns; /* 0: keys carry none */
+	uint64_t meta_ns;  /* 0: nodes do not come from metadata */
 	uint32_t connections, pipeline, key_text;
-	uint32_t prefix_bytes, suffix_bytes;
+	uint32_t prefix_bytes, suffix_bytes, meta_key_bytes;
+	char meta_key[RESP_AFFIX];
 	char prefix[RESP_AFFIX], suffix[RESP_AFFIX];
 };
 
@@ -74,7 +78,8 @@ enum {
 	CALL_NAME = 3,
 	CALL_ASKING = 4,
 	CALL_SLOTS = 5, /* of the cluster; spare: number of the ask */
-	CALL_EPOCH = 6
+	CALL_EPOCH = 6,
+	CALL_META = 7
 };
 
 struct resp_line {
@@ -90,7 +95,7 @@ struct resp_line {
 
 struct resp_node {
 	char name[RING_NAME_MAX + 1]; /* in use unless "" */
-	uint32_t id;                  /* of the cluster's ring */
+	uint32_t id;                  /* of store->members; RING_NONE */
 	struct resp_host host;
 	struct net_addr addrs[RESP_NODE_ADDRS];
 	uint32_t n_addrs, addr;
@@ -126,11 +131,27 @@ struct resp_epoch {
 	uint8_t digits[RESP_EPOCH_DIGITS];
 };
 
+/* The question for the metadata; resp_meta.c. */
+struct resp_meta {
+	uint32_t first;  /* place of its first server; members are below */
+	uint32_t hosts;  /* how many there are */
+	uint32_t host;   /* who is asked, or next */
+	uint32_t asking; /* 1: until until_ns */
+	uint32_t opened; /* a line, for its sake */
+	uint32_t level;  /* questions without a map, in a row */
+	uint32_t told;   /* in the log, that the map is refused */
+	uint64_t due_ns, until_ns;
+	struct resp_line *line; /* where it is; NULL: not sent yet */
+	char *text;             /* that comes; NULL: none */
+	aibrix_iov iov;         /* of the text */
+};
+
 struct resp_store {
 	const aibrix_backend_conf *conf;
 	struct resp_config config;
 	struct ring *ring;
-	struct resp_node *nodes; /* n_nodes, by place */
+	const struct ring *members; /* whom nodes follow; NULL: they stay */
+	struct resp_node *nodes;    /* n_nodes, by place */
 	uint32_t n_nodes;
 	int32_t pid;
 	int epoll, event; /* event: readable while completions wait */
@@ -149,7 +170,8 @@ struct resp_store {
 	struct resp_line *ask_line; /* where it is; NULL: not sent yet */
 	uint64_t ask_until_ns;
 	uint32_t ask_opened; /* a line, for its sake */
-	uint32_t map_new;    /* nodes are to be compared with it */
+	uint32_t map_new;    /* nodes are to be compared with members */
+	struct resp_meta meta;
 	struct list retrying, held, ended;
 	struct resp_epoch epoch;
 };
@@ -220,6 +242,7 @@ resp_wake_by(struct resp_store *store, uint64_t at_ns)
 
 int aibrix__resp_node_init(struct resp_store *store, struct resp_node *node,
 			   const struct resp_host *host, uint64_t entropy);
+void aibrix__resp_node_resolve(struct resp_node *node);
 void aibrix__resp_node_close(struct resp_store *store, struct resp_node *node,
 			     int epoll);
 
@@ -291,6 +314,38 @@ resp_line_of(const struct resp_store *store, const struct resp_request *r)
 	return store->nodes[r->node].lines[r->line];
 }
 
+/* ---- resp_member.c */
+
+/* The node of an id of members, set up if need be. */
+int aibrix__resp_member(struct resp_store *store, uint32_t id, uint32_t *place);
+
+/* Give up nodes that a new map does not have; before anything is admitted. */
+void aibrix__resp_member_sync(struct resp_store *store);
+
+/* A line of a server that is asked for a map.  E_AGAIN: one is on its way,
+ * if need be opened, which happens once while *opened. */
+int aibrix__resp_member_line(struct resp_store *store, struct resp_node *node,
+			     uint32_t *opened, struct resp_line **line);
+
+/* ---- resp_meta.c */
+
+int aibrix__resp_meta_open(struct resp_store *store);
+void aibrix__resp_meta_close(struct resp_store *store);
+
+/* The node of the key of a request, as it was submitted. */
+int aibrix__resp_meta_place(struct resp_store *store, struct resp_request *r);
+
+/* An event of CALL_META. */
+int aibrix__resp_meta_reply(struct resp_store *store, struct resp_line *line,
+			    const struct resp_event *event);
+
+/* The line is being closed. */
+void aibrix__resp_meta_lost(struct resp_store *store,
+			    const struct resp_line *line);
+
+/* Ask for the metadata when it is time. */
+void aibrix__resp_meta_run(struct resp_store *store);
+
 /* ---- resp_cluster.c */
 
 int aibrix__resp_cluster_open(struct resp_store *store);
@@ -316,9 +371,6 @@ int aibrix__resp_cluster_reply(struct resp_store *store, struct resp_line *line,
 /* The line is being closed. */
 void aibrix__resp_cluster_lost(struct resp_store *store,
 			       const struct resp_line *line);
-
-/* Give up nodes that a new map does not have; before anything is admitted. */
-void aibrix__resp_cluster_sync(struct resp_store *store);
 
 /* Ask for maps. */
 void aibrix__resp_cluster_run(struct resp_store *store);

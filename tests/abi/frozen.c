@@ -936,6 +936,8 @@ VALUE(AIBRIX_BACKEND_RESP, 4);
 AT(aibrix_resp_opts, epoch_ns, 104);
 AT(aibrix_resp_opts, flags, 112);
 AT(aibrix_resp_opts, spare, 116);
+AT(aibrix_resp_opts, meta_key, 120);
+AT(aibrix_resp_opts, meta_ns, 128);
 VALUE(AIBRIX_RESP_EPOCHS, 1);
 VALUE(AIBRIX_RESP_RAW, 0);
 VALUE(AIBRIX_RESP_HEX, 1);
