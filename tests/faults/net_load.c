@@ -57,13 +57,15 @@ load_value(uint32_t key, uint8_t *out, uint64_t bytes)
 int
 load_value_is(uint32_t key, const uint8_t *value, uint64_t bytes)
 {
-	for (uint64_t at = 0; at < bytes; at += 8) {
-		uint64_t word = word_of(key, at);
+	uint64_t at, word, got;
 
-		if (memcmp(value + at, &word, bytes - at < 8 ? bytes - at : 8))
+	for (at = 0; at + 8 <= bytes; at += 8) {
+		memcpy(&got, value + at, 8);
+		if (got != word_of(key, at))
 			return 0;
 	}
-	return 1;
+	word = word_of(key, at);
+	return memcmp(value + at, &word, bytes - at) == 0;
 }
 
 void
@@ -86,6 +88,7 @@ load_open(struct load *load, aibrix_store *store, uint64_t seed)
 	memset(load, 0, sizeof(*load));
 	load->store = store;
 	load->seed = seed;
+	load->deadline_ns = LOAD_DEADLINE_NS;
 	for (uint32_t i = 0; i < LOAD_SLOTS; i++) {
 		load->slots[i].memory = malloc(LOAD_VALUE_MAX + GUARD);
 		if (!load->slots[i].memory)
@@ -136,7 +139,8 @@ op_random(struct load *load)
 
 /* Its memory in two pieces, as a block lies behind its frame. */
 static void
-slot_request(struct load_slot *s, aibrix_io *io, uint64_t now, uint64_t tag)
+slot_request(struct load_slot *s, aibrix_io *io, uint64_t deadline,
+	     uint64_t tag)
 {
 	uint64_t head = s->bytes < 128 ? s->bytes : 128;
 
@@ -148,7 +152,7 @@ slot_request(struct load_slot *s, aibrix_io *io, uint64_t now, uint64_t tag)
 			  .priority = s->op == AIBRIX_STORE_PUT
 					      ? AIBRIX_PRIORITY_PUT
 					      : AIBRIX_PRIORITY_GET,
-			  .deadline_ns = now + LOAD_DEADLINE_NS,
+			  .deadline_ns = deadline,
 			  .tag = tag};
 	if (s->op == AIBRIX_STORE_GET || s->op == AIBRIX_STORE_PUT) {
 		io->iov = s->iov;
@@ -176,7 +180,7 @@ submit_one(struct load *load, uint32_t op, uint32_t number)
 	if (op == AIBRIX_STORE_PUT)
 		load_value(s->number, s->memory, s->bytes);
 	s->start_ns = load_now_ns();
-	slot_request(s, &io, s->start_ns, load->next);
+	slot_request(s, &io, s->start_ns + load->deadline_ns, load->next);
 	err = aibrix_store_submit(load->store, &io, 1, s->start_ns, &n);
 	if (err || n != 1)
 		load_broken(load, "submit: %s", aibrix_error_name(err));
@@ -231,7 +235,7 @@ done_take(struct load *load, const aibrix_done *done)
 	load->inflight--;
 	load->by_status[-done->status % LOAD_STATUSES]++;
 	load->slowest_ns = took > load->slowest_ns ? took : load->slowest_ns;
-	if (took > TIMES_LATE * LOAD_DEADLINE_NS)
+	if (took > TIMES_LATE * load->deadline_ns)
 		load_broken(load, "%s took %llu ms", s->key,
 			    (unsigned long long)(took / 1000000));
 	done_check(load, s, done);
@@ -295,7 +299,7 @@ load_run(struct load *load, uint64_t ms)
 void
 load_drain(struct load *load)
 {
-	uint64_t end = load_now_ns() + TIMES_LATE * LOAD_DEADLINE_NS;
+	uint64_t end = load_now_ns() + TIMES_LATE * load->deadline_ns;
 
 	while (load->inflight && load_now_ns() < end)
 		take(load, 10000000);

@@ -54,6 +54,7 @@ struct load {
 	uint64_t by_status[LOAD_STATUSES]; /* [-status] */
 	uint64_t hits;
 	uint64_t slowest_ns;
+	uint64_t deadline_ns; /* from each one's start */
 	uint32_t next;
 	uint32_t inflight;
 	uint32_t broken;

@@ -114,7 +114,7 @@ wire_recovers(struct wire *w)
 	}
 	expect(ms <= RECOVERY_MS, "the breaker stays open");
 	/* What was sent into the fault has ended. */
-	load_run(&w->load, LOAD_DEADLINE_NS / 1000000u);
+	load_run(&w->load, w->load.deadline_ns / 1000000u);
 }
 
 void
