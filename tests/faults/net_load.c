@@ -322,11 +322,15 @@ load_until_hit(struct load *load, uint64_t bound_ms)
 void
 load_fill(struct load *load)
 {
+	const uint64_t deadline_ns = load->deadline_ns;
+
+	/* One after the other and with much time: none may be late. */
+	load->deadline_ns = 10 * LOAD_DEADLINE_NS;
 	for (uint32_t key = 0; key < LOAD_KEYS; key++) {
-		/* One after the other, so that no deadline passes. */
 		submit_one(load, AIBRIX_STORE_PUT, key);
 		load_drain(load);
 	}
+	load->deadline_ns = deadline_ns;
 }
 
 uint64_t
