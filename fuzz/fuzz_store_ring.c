@@ -20,6 +20,7 @@ static void
 check_loaded(const struct ring *ring)
 {
 	uint32_t live = 0, id;
+	uint8_t lives[NODES] = {0};
 	uint8_t key[RING_COMPAT_KEY] = {0};
 
 	for (uint32_t i = 0; i < NODES; i++) {
@@ -31,13 +32,15 @@ check_loaded(const struct ring *ring)
 		if (!node)
 			continue;
 		live++;
+		lives[i] = 1;
 		REQUIRE(node->name[0] && node->addr[0] && node->port);
 		REQUIRE(aibrix__ring_find(ring, node->name) == id);
 	}
 	REQUIRE(live == ring->n && live > 0);
 	REQUIRE(ring->table_n > 0 && ring->table_n <= RING_TABLE_MAX);
+	/* There may be 65536: no calls here. */
 	for (size_t i = 0; i < ring->table_n; i++)
-		REQUIRE(aibrix__ring_at(ring, ring->table[i]) != RING_NONE);
+		REQUIRE(ring->table[i] < NODES && lives[ring->table[i]]);
 	for (int i = 0; i < 64; i++) {
 		key[3] = (uint8_t)i;
 		REQUIRE(aibrix__ring_pick(ring, key, sizeof(key), &id) == 0);
