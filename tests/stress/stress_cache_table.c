@@ -3,7 +3,10 @@
  * spills; others ask for runs meanwhile, without a lock.
  *
  * Keys that stay are found at any time, whatever happens around them, and
- * with their own slot; a key that is never entered is never found.
+ * with their own slot; a key that is never entered is never found.  Of two
+ * keys that take turns in one entry none is found with the other's slot:
+ * that is what a line's version is for, and only a change between two loads
+ * asks for it, so they do nothing else.
  */
 
 #include <pthread.h>
@@ -17,7 +20,7 @@
 #include "base/rand.h"
 #include "cache/cache_table.h"
 
-enum { READERS = 3, STAY = 60, COME = 140, STEPS = 300000 };
+enum { READERS = 3, STAY = 60, COME = 140, STEPS = 300000, TURNS = 2000000 };
 
 struct shared {
 	struct table table;
@@ -87,17 +90,81 @@ write_some(struct shared *s)
 	}
 }
 
+static void *
+turn_reader(void *arg)
+{
+	struct shared *s = arg;
+	uint32_t slot;
+
+	while (!s->stop)
+		for (uint32_t i = 0; i < 2; i++)
+			if (aibrix__table_run(&s->table, &s->come[i],
+					      sizeof(aibrix_key), 1, &slot) &&
+			    slot != i)
+				s->failed = 5;
+	return NULL;
+}
+
+/* Two keys that get the same entry of an empty table. */
+static void
+twins_choose(struct shared *s)
+{
+	uint32_t at, want;
+
+	s->come[0] = key_of(0);
+	want = aibrix__table_add(&s->table, &s->come[0], 0);
+	aibrix__table_remove(&s->table, want);
+	for (uint64_t i = 1;; i++) {
+		s->come[1] = key_of(i);
+		at = aibrix__table_add(&s->table, &s->come[1], 1);
+		aibrix__table_remove(&s->table, at);
+		if (at == want)
+			return;
+	}
+}
+
+static void
+turn_some(struct shared *s)
+{
+	for (uint32_t step = 0; step < TURNS && !s->failed; step++) {
+		uint32_t i = step % 2, at;
+
+		at = aibrix__table_add(&s->table, &s->come[i], i);
+		aibrix__table_show(&s->table, at);
+		aibrix__table_remove(&s->table, at);
+	}
+}
+
+/* Readers beside one writer; 0, or which rule is broken. */
+static int
+threads_run(struct shared *s, void *(*reads)(void *arg),
+	    void (*writes)(struct shared *s))
+{
+	pthread_t threads[READERS];
+
+	s->stop = 0;
+	for (uint32_t i = 0; i < READERS; i++)
+		if (pthread_create(&threads[i], NULL, reads, s))
+			exit(EXIT_FAILURE);
+	writes(s);
+	s->stop = 1;
+	for (uint32_t i = 0; i < READERS; i++)
+		pthread_join(threads[i], NULL);
+	return s->failed;
+}
+
 int
 main(void)
 {
 	static struct shared s;
-	pthread_t threads[READERS];
 	aibrix_allocator alloc;
 	int failed;
 
 	if (aibrix__allocator_load(&alloc, NULL) ||
 	    aibrix__table_open(&s.table, &alloc, STAY + COME))
 		return EXIT_FAILURE;
+	twins_choose(&s);
+	failed = threads_run(&s, turn_reader, turn_some);
 	s.never = key_of(STAY + COME);
 	for (uint32_t i = 0; i < COME; i++)
 		s.come[i] = key_of(STAY + i);
@@ -106,14 +173,8 @@ main(void)
 		aibrix__table_show(&s.table,
 				   aibrix__table_add(&s.table, &s.stay[i], i));
 	}
-	for (uint32_t i = 0; i < READERS; i++)
-		if (pthread_create(&threads[i], NULL, reader, &s))
-			return EXIT_FAILURE;
-	write_some(&s);
-	s.stop = 1;
-	for (uint32_t i = 0; i < READERS; i++)
-		pthread_join(threads[i], NULL);
-	failed = s.failed;
+	if (!failed)
+		failed = threads_run(&s, reader, write_some);
 	if (failed)
 		fprintf(stderr, "kind %d\n", failed);
 	aibrix__table_close(&s.table, &alloc);
