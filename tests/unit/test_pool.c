@@ -1,25 +1,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <criterion/criterion.h>
-
-#include <aibrix/pool.h>
-
 #include "failing.h"
 #include "pool/pool_internal.h"
-#include "pool_tools.h"
+#include "pool_fixture.h"
 
 enum { MIB = 1 << 20 };
-
-static aibrix_pool *
-new_pool_with(aibrix_pool_opts o)
-{
-	aibrix_pool *pool = NULL;
-
-	o.size = sizeof(o);
-	cr_assert_eq(aibrix_pool_new(&o, &pool), AIBRIX_OK);
-	return pool;
-}
 
 static aibrix_pool *
 new_pool(uint64_t slots, uint64_t slot_bytes)
@@ -41,24 +27,6 @@ static void
 give(aibrix_pool *pool, aibrix_lease lease)
 {
 	cr_assert_eq(aibrix_pool_give(pool, &lease), AIBRIX_OK);
-}
-
-static aibrix_pool_stat
-stats_of(const aibrix_pool *pool)
-{
-	aibrix_pool_stat stat = {.size = sizeof(stat)};
-
-	cr_assert_eq(aibrix_pool_stats(pool, &stat), AIBRIX_OK);
-	return stat;
-}
-
-static aibrix_pool_region_info
-region_of(const aibrix_pool *pool, uint32_t i)
-{
-	aibrix_pool_region_info info = {.size = sizeof(info)};
-
-	cr_assert_eq(aibrix_pool_region(pool, i, &info), AIBRIX_OK);
-	return info;
 }
 
 static int

@@ -16,42 +16,11 @@
 #include <sys/syscall.h>
 #endif
 
-#include <criterion/criterion.h>
-
-#include <aibrix/pool.h>
-
 #include "failing.h"
 #include "pool/pool_internal.h"
+#include "pool_fixture.h"
 
 enum { PAGE = 4096, MIB = 1 << 20 };
-
-static aibrix_pool *
-new_pool_with(aibrix_pool_opts o)
-{
-	aibrix_pool *pool = NULL;
-
-	o.size = sizeof(o);
-	cr_assert_eq(aibrix_pool_new(&o, &pool), AIBRIX_OK);
-	return pool;
-}
-
-static aibrix_pool_region_info
-region_of(const aibrix_pool *pool, uint32_t i)
-{
-	aibrix_pool_region_info info = {.size = sizeof(info)};
-
-	cr_assert_eq(aibrix_pool_region(pool, i, &info), AIBRIX_OK);
-	return info;
-}
-
-static aibrix_pool_stat
-stats_of(const aibrix_pool *pool)
-{
-	aibrix_pool_stat stat = {.size = sizeof(stat)};
-
-	cr_assert_eq(aibrix_pool_stats(pool, &stat), AIBRIX_OK);
-	return stat;
-}
 
 /* The status of a new pool; all that failed has been given back. */
 static int
@@ -217,35 +186,14 @@ Test(pool_regions, scrubbed_slots_are_zeros_when_taken_again)
 
 #if defined(__linux__)
 
-/* The flags that the kernel keeps of the mapping at address. */
-static void
-mapping_flags(const void *address, char *out, size_t cap)
-{
-	FILE *maps = fopen("/proc/self/smaps", "r");
-	char line[256];
-	int inside = 0;
-
-	cr_assert_not_null(maps);
-	*out = 0;
-	while (fgets(line, sizeof(line), maps)) {
-		unsigned long long from, to;
-
-		if (sscanf(line, "%llx-%llx ", &from, &to) == 2)
-			inside = from <= (uintptr_t)address &&
-				 (uintptr_t)address < to;
-		else if (inside && strncmp(line, "VmFlags:", 8) == 0)
-			snprintf(out, cap, "%s", line);
-	}
-	fclose(maps);
-}
-
 Test(pool_regions, prompts_stay_out_of_core_dumps)
 {
 	aibrix_pool *pool = new_pool_with(
 		(aibrix_pool_opts){.slots = 1, .slot_bytes = 2 * MIB});
 	char flags[256];
 
-	mapping_flags(aibrix_pool_slot(pool, 0), flags, sizeof(flags));
+	mapping_line(aibrix_pool_slot(pool, 0), "VmFlags:", flags,
+		     sizeof(flags));
 	cr_expect(strstr(flags, " dd") != NULL, "%s", flags);
 	aibrix_pool_free(pool);
 }

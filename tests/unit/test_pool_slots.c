@@ -1,27 +1,13 @@
 #include <string.h>
 
-#include <criterion/criterion.h>
-
-#include <aibrix/pool.h>
-
 #include "base/rand.h"
 #include "failing.h"
 #include "pool/pool_internal.h"
-#include "pool_tools.h"
+#include "pool_fixture.h"
 
 enum { MIB = 1 << 20, MANY = 8192 };
 
 #define MS ((uint64_t)1 << 20) /* as deadlines count */
-
-static aibrix_pool *
-new_pool_with(aibrix_pool_opts o)
-{
-	aibrix_pool *pool = NULL;
-
-	o.size = sizeof(o);
-	cr_assert_eq(aibrix_pool_new(&o, &pool), AIBRIX_OK);
-	return pool;
-}
 
 static aibrix_pool *
 new_pool(uint64_t slots, uint32_t magazines)
@@ -68,15 +54,6 @@ give_n(aibrix_pool *pool, uint32_t magazine, const aibrix_lease *leases,
 	cr_assert_eq(aibrix_pool_give_n(pool, magazine, leases, n, &given),
 		     AIBRIX_OK);
 	cr_assert_eq(given, n);
-}
-
-static aibrix_pool_stat
-stats_of(const aibrix_pool *pool)
-{
-	aibrix_pool_stat stat = {.size = sizeof(stat)};
-
-	cr_assert_eq(aibrix_pool_stats(pool, &stat), AIBRIX_OK);
-	return stat;
 }
 
 static int
