@@ -111,15 +111,26 @@ put_blocks(aibrix_cache *cache, uint32_t c, uint64_t n)
 	return got;
 }
 
+/* Polls until something is given up: a disk may be busy, so the later ones
+ * wait for it. */
+enum { TURNS = 20000, TURNS_AT_ONCE = 1000, TURN_NS = 1000000 };
+
+static inline uint64_t
+turn_timeout(int turn)
+{
+	return turn < TURNS_AT_ONCE ? 0 : TURN_NS;
+}
+
 /* Until nothing is in flight. */
 static inline void
 settle_all(aibrix_cache *cache, uint64_t now)
 {
 	uint64_t busy = 1;
 
-	for (int i = 0; busy && i < 10000; i++)
-		cr_assert_eq(aibrix_cache_poll(cache, now, 0, &busy),
-			     AIBRIX_OK);
+	for (int i = 0; busy && i < TURNS; i++)
+		cr_assert_eq(
+			aibrix_cache_poll(cache, now, turn_timeout(i), &busy),
+			AIBRIX_OK);
 	cr_assert_eq(busy, 0, "transfers end");
 	check(cache);
 }
@@ -132,8 +143,10 @@ get_blocks(aibrix_cache *cache, uint32_t c, uint64_t n, uint64_t *lease)
 	int err = aibrix_cache_acquire(cache, chain(c), n, 0, 1, lease, &got);
 
 	cr_assert(err == AIBRIX_OK || err == AIBRIX_E_AGAIN);
-	for (int i = 0; err == AIBRIX_E_AGAIN && i < 10000; i++) {
-		cr_assert_eq(aibrix_cache_poll(cache, 1, 0, &busy), AIBRIX_OK);
+	for (int i = 0; err == AIBRIX_E_AGAIN && i < TURNS; i++) {
+		cr_assert_eq(
+			aibrix_cache_poll(cache, 1, turn_timeout(i), &busy),
+			AIBRIX_OK);
 		check(cache);
 		err = aibrix_cache_state(cache, *lease, &got);
 	}
