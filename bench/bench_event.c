@@ -6,6 +6,9 @@
  * memory used again for each batch and its objects copied into the same
  * arrays.  Token ids are uniform below 128256, a vocabulary of today: as
  * many of three bytes as of five, in an order that nobody can predict.
+ *
+ * "Encode" is the other way, against the library's packer, which a plain
+ * writer would use, into a buffer of its own that is used again.
  */
 
 #include <aibrix/event.h>
@@ -43,14 +46,9 @@ static struct batch stored, stored_maps, stored_single, stored_small;
 static struct batch removed, cleared;
 
 /* BLOCKS blocks in events of per_event, which follow each other. */
-static void
-stored_write(struct batch *b, uint32_t flags, uint32_t per_event)
+static uint32_t
+events_make(aibrix_event *events, uint32_t per_event)
 {
-	static aibrix_event events[BLOCKS];
-	const aibrix_event_encoding encoding = {.size = sizeof(encoding),
-						.flags = flags |
-							 AIBRIX_EVENT_HAS_RANK,
-						.time_s = 1.5};
 	uint32_t n = BLOCKS / per_event;
 
 	for (uint32_t i = 0; i < n; i++)
@@ -64,6 +62,19 @@ stored_write(struct batch *b, uint32_t flags, uint32_t per_event)
 			.n_tokens = per_event * BLOCK,
 			.block_tokens = BLOCK,
 		};
+	return n;
+}
+
+static void
+stored_write(struct batch *b, uint32_t flags, uint32_t per_event)
+{
+	static aibrix_event events[BLOCKS];
+	const aibrix_event_encoding encoding = {.size = sizeof(encoding),
+						.flags = flags |
+							 AIBRIX_EVENT_HAS_RANK,
+						.time_s = 1.5};
+	uint32_t n = events_make(events, per_event);
+
 	bench_check(aibrix_event_encode(&encoding, events, n, b->bytes, BYTES,
 					&b->n) == AIBRIX_OK,
 		    "aibrix_event_encode");
@@ -104,6 +115,27 @@ batches_write(void)
 	bench_check(aibrix_event_encode(NULL, &clear, 1, cleared.bytes, BYTES,
 					&cleared.n) == AIBRIX_OK,
 		    "aibrix_event_encode");
+}
+
+struct writing {
+	aibrix_event events[BLOCKS];
+	uint32_t n;
+	uint64_t bytes; /* of the batch */
+	uint8_t out[BYTES];
+};
+
+static void
+encode(void *ctx, uint64_t n)
+{
+	struct writing *w = ctx;
+	uint64_t bytes;
+
+	while (n--) {
+		bench_check(aibrix_event_encode(NULL, w->events, w->n, w->out,
+						BYTES, &bytes) == AIBRIX_OK,
+			    "aibrix_event_encode");
+		w->bytes = bytes;
+	}
 }
 
 static aibrix_event_decoder *
@@ -220,6 +252,77 @@ library_decode(void *ctx, uint64_t n)
 	}
 }
 
+struct packing {
+	const struct writing *work;
+	msgpack_sbuffer out;
+};
+
+static void
+library_numbers(msgpack_packer *p, const aibrix_event *e)
+{
+	msgpack_pack_array(p, e->n);
+	for (uint32_t i = 0; i < e->n; i++)
+		msgpack_pack_uint64(p, e->names[i]);
+	if (e->flags)
+		msgpack_pack_uint64(p, e->parent);
+	else
+		msgpack_pack_nil(p);
+	msgpack_pack_array(p, e->n_tokens);
+	for (uint64_t i = 0; i < e->n_tokens; i++)
+		msgpack_pack_uint32(p, e->tokens[i]);
+	msgpack_pack_uint32(p, e->block_tokens);
+}
+
+static void
+library_text(msgpack_packer *p, const char *text)
+{
+	msgpack_pack_str(p, strlen(text));
+	msgpack_pack_str_body(p, text, strlen(text));
+}
+
+static void
+library_encode(void *ctx, uint64_t n)
+{
+	struct packing *l = ctx;
+	const struct writing *w = l->work;
+	msgpack_packer p;
+
+	while (n--) {
+		msgpack_sbuffer_clear(&l->out);
+		msgpack_packer_init(&p, &l->out, msgpack_sbuffer_write);
+		msgpack_pack_array(&p, 2);
+		msgpack_pack_double(&p, 0);
+		msgpack_pack_array(&p, w->n);
+		for (uint32_t i = 0; i < w->n; i++) {
+			msgpack_pack_array(&p, 12);
+			library_text(&p, "BlockStored");
+			library_numbers(&p, &w->events[i]);
+			msgpack_pack_nil(&p);
+			library_text(&p, "GPU");
+			for (int j = 0; j < 5; j++)
+				msgpack_pack_nil(&p);
+		}
+	}
+}
+
+static void
+packer_row(const struct bench *b, const struct bench_row *row,
+	   const struct bench_peer *ours, struct writing *w)
+{
+	struct packing l = {.work = w};
+	const struct bench_peer peer = {"libmsgpack-c", library_encode, &l,
+					ours->ops};
+
+	msgpack_sbuffer_init(&l.out);
+	library_encode(&l, 1);
+	encode(w, 1);
+	bench_check(l.out.size == w->bytes &&
+			    !memcmp(l.out.data, w->out, w->bytes),
+		    "the same bytes");
+	bench_run(b, row, ours, &peer);
+	msgpack_sbuffer_destroy(&l.out);
+}
+
 static void
 library_row(const struct bench *b, const struct bench_row *row,
 	    const struct bench_peer *ours)
@@ -243,6 +346,14 @@ library_row(const struct bench *b, const struct bench_row *row,
 {
 	(void)ours;
 	bench_missing(b, row);
+}
+
+static void
+packer_row(const struct bench *b, const struct bench_row *row,
+	   const struct bench_peer *ours, struct writing *w)
+{
+	(void)w;
+	bench_run(b, row, ours, NULL);
 }
 
 #endif
@@ -296,6 +407,26 @@ decode_rows(const struct bench *b)
 	ours.ops = BLOCKS;
 	bench_run(b, &single, &ours, NULL);
 	aibrix_event_free(w.decoder);
+}
+
+static void
+encode_rows(const struct bench *b)
+{
+	static const struct bench_row stored_row = {
+		"encode_vs_msgpack", "GB/s",
+		"arrays, events of 8 blocks of 16 tokens", 1e-9};
+	static const struct bench_row single_row = {
+		"encode_single_16", "ns", "events of one block, per event", 1};
+	static struct writing w;
+	struct bench_peer ours = {"", encode, &w, 0};
+
+	w.n = events_make(w.events, 8);
+	encode(&w, 1);
+	ours.ops = (double)w.bytes;
+	packer_row(b, &stored_row, &ours, &w);
+	w.n = events_make(w.events, 1);
+	ours.ops = BLOCKS;
+	packer_row(b, &single_row, &ours, &w);
 }
 
 static void
@@ -355,6 +486,7 @@ main(int argc, char **argv)
 		return stop - 1;
 	batches_write();
 	decode_rows(&b);
+	encode_rows(&b);
 	removed_row(&b);
 	index_rows(&b);
 	return 0;

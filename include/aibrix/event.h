@@ -197,9 +197,13 @@ typedef struct aibrix_event_encoding {
 } aibrix_event_encoding;
 
 /*
- * Write events as one batch.  hashes are not looked at: tokens and extra
- * are what names content on the wire.  Names go out as integers.  *n becomes
- * the number of bytes.  encoding may be NULL: arrays, time 0, no rank.
+ * Write events as one batch, the bytes that vLLM's msgspec writes: arrays
+ * as up to 0.23, maps since.  Engines always write their rank, and AIBrix's
+ * gateway wants one or no field, never nil: without HAS_RANK there is none.
+ * hashes are not looked at: tokens and extra are what names content on the
+ * wire.  Names go out as integers.  *n becomes the number of bytes; those of
+ * out behind them may be written, too.  encoding may be NULL: arrays, time 0,
+ * no rank.
  *
  * Fails: E_SPACE (cap too small; *n holds the need), E_INVAL (type, tier,
  * group, kind, flags, missing arrays), E_ABI.

@@ -1,10 +1,17 @@
 /*
- * Batches as engines write them: for tests, and for caches of ours that
- * announce their blocks.
+ * Batches as engines write them: for caches of ours that announce their
+ * blocks, and for tests.
  *
- * Integers take their shortest form and fields stand in vLLM's order, so
- * that a batch is the same bytes as the engine's.  A buffer that is too
- * small is filled as far as it goes while the rest is counted.
+ * A batch is the same bytes as vLLM's, which msgspec writes: integers in
+ * their shortest form, fields in the order of the struct.  An array has all
+ * fields of its struct, nil where there is nothing: readers that are as
+ * strict as msgspec refuse one that ends before lora_name.  A map leaves out
+ * what has its default (vllm/distributed/kv_events.py: extra_keys and what
+ * follows it).
+ *
+ * Four bytes in five are tokens.  They are written without a branch on their
+ * size, which could not be predicted: eight bytes each, of which the next one
+ * overwrites what was too much.  What does not fit is counted only.
  */
 
 #include <string.h>
@@ -66,6 +73,46 @@ out_array(struct output *o, uint64_t n)
 		out_wide(o, 0xdc, n, 2);
 	else
 		out_wide(o, 0xdd, n, 4);
+}
+
+static void
+be_store(uint8_t *at, uint64_t x)
+{
+	for (size_t i = 0; i < 8; i++)
+		at[i] = (uint8_t)(x >> (56 - 8 * i));
+}
+
+/* Tag and number as the first bytes of a word, by how many steps of size the
+ * number is above: 0x80, 0x100, 0x10000. */
+static uint8_t *
+token_put(uint8_t *at, uint32_t x)
+{
+	static const uint8_t tags[] = {0, 0xcc, 0xcd, 0xce};
+	uint32_t steps = (x >= 0x80) + (x >= 0x100) + (x >= 0x10000);
+	uint32_t width = steps + (x >= 0x10000);
+
+	be_store(at,
+		 (uint64_t)tags[steps] << 56 | (uint64_t)x << (56 - 8 * width));
+	return at + 1 + width;
+}
+
+enum { WORD = 8 };
+
+static void
+out_tokens(struct output *o, const uint32_t *tokens, uint64_t n)
+{
+	uint64_t i = 0;
+
+	out_array(o, n);
+	if (o->n <= o->room) {
+		uint8_t *at = o->at + o->n, *end = o->at + o->room;
+
+		while (i < n && end - at >= WORD)
+			at = token_put(at, tokens[i++]);
+		o->n = (uint64_t)(at - o->at);
+	}
+	for (; i < n; i++)
+		out_uint(o, tokens[i]);
 }
 
 /* NULL: nil. */
@@ -140,9 +187,7 @@ out_blocks(struct output *o, int maps, const aibrix_event *e)
 	else
 		out_tag(o, 0xc0);
 	out_key(o, maps, "token_ids");
-	out_array(o, e->n_tokens);
-	for (uint64_t i = 0; i < e->n_tokens; i++)
-		out_uint(o, e->tokens[i]);
+	out_tokens(o, e->tokens, e->n_tokens);
 	out_key(o, maps, "block_size");
 	out_uint(o, e->block_tokens);
 	out_key(o, maps, "lora_id");
@@ -151,73 +196,67 @@ out_blocks(struct output *o, int maps, const aibrix_event *e)
 }
 
 static void
-out_extra(struct output *o, int maps, const aibrix_event *e)
+out_extra(struct output *o, const aibrix_event *e)
 {
-	out_key(o, maps, "extra_keys");
 	if (e->extra)
 		out_bytes(o, e->extra, e->extra_bytes);
 	else
 		out_tag(o, 0xc0);
 }
 
+/* Group 0 is what a reader assumes. */
 static void
-out_group(struct output *o, int maps, const aibrix_event *e)
+out_group(struct output *o, const aibrix_event *e)
 {
-	out_key(o, maps, "group_idx");
-	out_uint(o, e->group);
+	if (e->group)
+		out_uint(o, e->group);
+	else
+		out_tag(o, 0xc0);
 }
 
-static void
-out_kind(struct output *o, int maps, const aibrix_event *e)
+static const char *
+kind_name(const aibrix_event *e)
 {
-	out_key(o, maps, "kv_cache_spec_kind");
-	out_text(o, e->kind == AIBRIX_GROUP_FULL ? "full_attention"
-						 : "sliding_window");
+	return e->kind == AIBRIX_GROUP_FULL ? NULL : "sliding_window";
 }
 
-/* By position the optional fields end with the last that says something. */
 static void
 stored_array(struct output *o, const aibrix_event *e)
 {
-	int optional = e->lora ? 1 : 0;
-
-	if (e->extra)
-		optional = 2;
-	if (e->group)
-		optional = 3;
-	if (e->kind != AIBRIX_GROUP_FULL)
-		optional = 4;
-	out_array(o, 7 + (uint64_t)optional);
+	out_array(o, 12);
 	out_text(o, type_names[e->type]);
 	out_blocks(o, 0, e);
-	if (optional >= 1)
-		out_text(o, e->lora);
-	if (optional >= 2)
-		out_extra(o, 0, e);
-	if (optional >= 3)
-		out_group(o, 0, e);
-	if (optional >= 4)
-		out_kind(o, 0, e);
+	out_text(o, e->lora);
+	out_extra(o, e);
+	out_group(o, e);
+	out_text(o, kind_name(e));
+	out_tag(o, 0xc0); /* the window's size: not known here */
 }
 
 static void
 stored_map(struct output *o, const aibrix_event *e)
 {
-	const int other = e->kind != AIBRIX_GROUP_FULL;
+	const char *kind = kind_name(e);
 
-	out_tag(o, (uint8_t)(0x80 | (8 + !!e->extra + !!e->group + other +
+	out_tag(o, (uint8_t)(0x80 | (8 + !!e->extra + !!e->group + !!kind +
 				     !!e->salt)));
 	out_text(o, "type");
 	out_text(o, type_names[e->type]);
 	out_blocks(o, 1, e);
 	out_text(o, "lora_name");
 	out_text(o, e->lora);
-	if (e->extra)
-		out_extra(o, 1, e);
-	if (e->group)
-		out_group(o, 1, e);
-	if (other)
-		out_kind(o, 1, e);
+	if (e->extra) {
+		out_text(o, "extra_keys");
+		out_extra(o, e);
+	}
+	if (e->group) {
+		out_text(o, "group_idx");
+		out_group(o, e);
+	}
+	if (kind) {
+		out_text(o, "kv_cache_spec_kind");
+		out_text(o, kind);
+	}
 	if (e->salt) {
 		out_text(o, "cache_salt");
 		out_text(o, e->salt);
@@ -227,13 +266,15 @@ stored_map(struct output *o, const aibrix_event *e)
 static void
 removed_write(struct output *o, int maps, const aibrix_event *e)
 {
-	out_tag(o, (uint8_t)((maps ? 0x80 : 0x90) | (3 + !!e->group)));
+	out_tag(o, (uint8_t)(maps ? 0x83 + !!e->group : 0x94));
 	out_key(o, maps, "type");
 	out_text(o, type_names[e->type]);
 	out_names(o, maps, e);
 	out_medium(o, maps, e);
-	if (e->group)
-		out_group(o, maps, e);
+	if (maps && !e->group)
+		return;
+	out_key(o, maps, "group_idx");
+	out_group(o, e);
 }
 
 static void

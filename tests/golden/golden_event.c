@@ -213,7 +213,8 @@ Test(event, cleared_in_the_bytes_of_vllm)
 	stop();
 }
 
-/* Decoding and encoding again gives the engine's bytes. */
+/* Decoding and encoding again gives the engine's bytes; of the arrays, which
+ * are of older engines, event_vectors.py has today's. */
 static void
 expect_same_bytes(const char *hex, uint32_t flags)
 {
@@ -231,11 +232,9 @@ expect_same_bytes(const char *hex, uint32_t flags)
 	cr_expect_arr_eq(out, w.bytes, n);
 }
 
-Test(event, encoded_again_the_rows_are_the_same_bytes)
+Test(event, encoded_again_the_maps_are_the_same_bytes)
 {
 	start(4, 0);
-	expect_same_bytes(ev01, AIBRIX_EVENT_HAS_RANK);
-	expect_same_bytes(ev02, 0);
 	expect_same_bytes(ev05, AIBRIX_EVENT_HAS_RANK | AIBRIX_EVENT_MAPS);
 	expect_same_bytes(ev06, AIBRIX_EVENT_MAPS);
 	expect_same_bytes(ev07, AIBRIX_EVENT_MAPS);

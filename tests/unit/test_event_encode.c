@@ -1,6 +1,8 @@
 /* Batches that we write. */
 #include <criterion/criterion.h>
 
+#include "base/rand.h"
+
 #include "event_tools.h"
 
 static aibrix_hash *hash;
@@ -26,6 +28,8 @@ static const uint64_t names[] = {0, 200, 70000, (uint64_t)1 << 40};
 static const uint32_t tokens[] = {
 	0,     127, 128, 255, 256, 65535, 65536,      UINT32_MAX,
 	70000, 1,   2,   3,   4,   5,     4000000000, 6};
+
+enum { RANDOM_EVENTS = 20, RANDOM_NAMES = 6, RANDOM_BATCHES = 300 };
 
 /* One event of each sort, and what each field may be. */
 static const aibrix_event samples[] = {
@@ -111,7 +115,7 @@ expect_round_trip(uint32_t flags, const aibrix_event *events, uint32_t n)
 						.time_s = 12.25,
 						.rank = 300};
 	aibrix_event_batch batch = {.size = sizeof(batch)};
-	uint8_t bytes[1024];
+	static uint8_t bytes[1 << 14];
 	uint64_t need;
 	uint32_t rank;
 	aibrix_event e;
@@ -137,6 +141,66 @@ Test(event_encode, what_is_written_is_read)
 	expect_round_trip(AIBRIX_EVENT_HAS_RANK, samples, SAMPLES);
 	expect_round_trip(AIBRIX_EVENT_HAS_RANK | AIBRIX_EVENT_MAPS, samples,
 			  SAMPLES);
+}
+
+/* As many of each width. */
+static uint64_t
+random_number(uint64_t *state, uint32_t bits)
+{
+	uint64_t x = rand_next(state) | 1;
+
+	return x >> (rand_below(state, bits) + 64 - bits);
+}
+
+static aibrix_event
+random_event(uint64_t *state, uint64_t *into_names, uint32_t *into_tokens)
+{
+	static const char *const texts[] = {NULL, NULL, "a", "adapter"};
+	aibrix_event e = {.type = 1 + rand_below(state, 3)};
+
+	if (e.type == AIBRIX_EVENT_CLEARED)
+		return e;
+	e.tier = rand_below(state, AIBRIX_TIERS);
+	e.group = rand_below(state, AIBRIX_INDEX_GROUPS);
+	e.n = rand_below(state, RANDOM_NAMES + 1);
+	e.names = e.n ? into_names : NULL;
+	for (uint32_t i = 0; i < e.n; i++)
+		into_names[i] = random_number(state, 64);
+	if (e.type == AIBRIX_EVENT_REMOVED)
+		return e;
+	e.kind = rand_below(state, 2);
+	e.lora = texts[rand_below(state, 4)];
+	if (rand_below(state, 2)) {
+		e.flags = AIBRIX_INDEX_HAS_PARENT;
+		e.parent = random_number(state, 64);
+	}
+	if (!e.n || rand_below(state, 4) == 0)
+		return e;
+	e.block_tokens = 4;
+	e.n_tokens = (uint64_t)e.n * 4;
+	e.tokens = into_tokens;
+	for (uint64_t i = 0; i < e.n_tokens; i++)
+		into_tokens[i] = (uint32_t)random_number(state, 32);
+	return e;
+}
+
+Test(event_encode, random_batches_are_read_as_they_were_written)
+{
+	static uint64_t many_names[RANDOM_EVENTS][RANDOM_NAMES];
+	static uint32_t many_tokens[RANDOM_EVENTS][RANDOM_NAMES * 4];
+	aibrix_event events[RANDOM_EVENTS];
+	uint64_t state = 1;
+
+	for (uint32_t i = 0; i < RANDOM_BATCHES; i++) {
+		uint32_t n = rand_below(&state, RANDOM_EVENTS + 1);
+
+		for (uint32_t j = 0; j < n; j++)
+			events[j] = random_event(&state, many_names[j],
+						 many_tokens[j]);
+		expect_round_trip(AIBRIX_EVENT_HAS_RANK, events, n);
+		expect_round_trip(AIBRIX_EVENT_HAS_RANK | AIBRIX_EVENT_MAPS,
+				  events, n);
+	}
 }
 
 Test(event_encode, a_salt_goes_into_maps_only)
