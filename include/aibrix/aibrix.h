@@ -15,6 +15,7 @@
 #include <aibrix/index.h>
 #include <aibrix/key_text.h>
 #include <aibrix/layout.h>
+#include <aibrix/metric.h>
 #include <aibrix/pool.h>
 #include <aibrix/predict.h>
 #include <aibrix/prefix.h>

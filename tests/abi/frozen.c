@@ -1050,6 +1050,34 @@ AT(aibrix_agree_opts, requests, 12);
 AT(aibrix_agree_opts, epoch, 16);
 AT(aibrix_agree_opts, alloc, 24);
 
+/* metric, 0.1 */
+VALUE(AIBRIX_HISTOGRAM_BITS_MAX, 10);
+VALUE(AIBRIX_HISTOGRAM_EDGES_MAX, 64);
+VALUE(AIBRIX_METRIC_COUNTER, 1);
+VALUE(AIBRIX_METRIC_GAUGE, 2);
+VALUE(AIBRIX_METRIC_HISTOGRAM, 3);
+VALUE(AIBRIX_METRIC_OPENMETRICS, 1);
+AT(aibrix_histogram_opts, size, 0);
+AT(aibrix_histogram_opts, bits, 4);
+AT(aibrix_histogram_opts, max, 8);
+AT(aibrix_histogram_opts, edges, 16);
+AT(aibrix_histogram_opts, n_edges, 24);
+AT(aibrix_histogram_opts, spare, 28);
+AT(aibrix_histogram_opts, alloc, 32);
+SIZE(aibrix_label, 16);
+AT(aibrix_label, name, 0);
+AT(aibrix_label, value, 8);
+AT(aibrix_metric_text, size, 0);
+AT(aibrix_metric_text, flags, 4);
+AT(aibrix_metric_text, out, 8);
+AT(aibrix_metric_text, cap, 16);
+AT(aibrix_metric_text, prefix, 24);
+AT(aibrix_metric_text, labels, 32);
+AT(aibrix_metric_text, n_labels, 40);
+AT(aibrix_metric_text, type, 44);
+AT(aibrix_metric_text, name, 48);
+AT(aibrix_metric_text, n, 56);
+
 int
 main(void)
 {

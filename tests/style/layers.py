@@ -15,6 +15,7 @@ ALLOW = {
     "hash": "",
     "layout": "",
     "agree": "",
+    "metric": "",
     "fleet": "",
     "evict": "",
     "pool": "",
