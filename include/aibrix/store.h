@@ -138,7 +138,8 @@ typedef struct aibrix_store_opts {
 	/* A thread of the host for what blocks: calls fn(arg) once, at any
 	   time, or returns not 0 and does not.  NULL: inside poll.  At most
 	   8 calls are under way or waiting for one store; each may last as
-	   long as there are requests, and _free waits for all of them. */
+	   long as there are requests, or as the resolver of names takes,
+	   and _free waits for all of them. */
 	int (*run)(void *run_ctx, void (*fn)(void *arg), void *arg);
 	void *run_ctx;
 	uint64_t seed; /* of jitter and names; 0: from the object's address */

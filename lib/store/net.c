@@ -10,7 +10,6 @@
 
 #include "store/net.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <netdb.h>
@@ -37,30 +36,6 @@ unix_addr(const char *path, struct net_addr *out)
 	return AIBRIX_OK;
 }
 
-int
-aibrix__net_numeric(const char *host, uint32_t port, struct net_addr *out)
-{
-	struct sockaddr_in v4 = {.sin_family = AF_INET,
-				 .sin_port = htons((uint16_t)port)};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
-				  .sin6_port = htons((uint16_t)port)};
-
-	memset(out, 0, sizeof(*out));
-	if (port == 0)
-		return unix_addr(host, out);
-	if (inet_pton(AF_INET, host, &v4.sin_addr) == 1) {
-		memcpy(&out->sa, &v4, sizeof(v4));
-		out->bytes = sizeof(v4);
-		return AIBRIX_OK;
-	}
-	if (inet_pton(AF_INET6, host, &v6.sin6_addr) == 1) {
-		memcpy(&out->sa, &v6, sizeof(v6));
-		out->bytes = sizeof(v6);
-		return AIBRIX_OK;
-	}
-	return AIBRIX_E_NOT_FOUND;
-}
-
 /* Where the port lies is the same for both families. */
 static void
 port_set(struct net_addr *addr, uint32_t port)
@@ -75,11 +50,12 @@ port_set(struct net_addr *addr, uint32_t port)
 	memcpy(&addr->sa, &v4, sizeof(v4));
 }
 
-uint32_t
-aibrix__net_lookup(const char *host, uint32_t port, struct net_addr *out,
-		   uint32_t cap)
+static uint32_t
+names_ask(const char *host, uint32_t port, int flags, struct net_addr *out,
+	  uint32_t cap)
 {
-	const struct addrinfo hints = {.ai_family = AF_UNSPEC,
+	const struct addrinfo hints = {.ai_flags = flags,
+				       .ai_family = AF_UNSPEC,
 				       .ai_socktype = SOCK_STREAM};
 	struct addrinfo *list = NULL;
 	uint32_t n = 0;
@@ -96,6 +72,24 @@ aibrix__net_lookup(const char *host, uint32_t port, struct net_addr *out,
 	}
 	freeaddrinfo(list);
 	return n;
+}
+
+int
+aibrix__net_numeric(const char *host, uint32_t port, struct net_addr *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (port == 0)
+		return unix_addr(host, out);
+	return names_ask(host, port, AI_NUMERICHOST, out, 1)
+		       ? AIBRIX_OK
+		       : AIBRIX_E_NOT_FOUND;
+}
+
+uint32_t
+aibrix__net_lookup(const char *host, uint32_t port, struct net_addr *out,
+		   uint32_t cap)
+{
+	return names_ask(host, port, 0, out, cap);
 }
 
 /* None of them is vital: a failure costs speed only. */

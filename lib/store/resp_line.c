@@ -64,10 +64,10 @@ node_lines(const struct resp_store *store, const struct resp_node *node)
 	return n;
 }
 
-/* A line that was never usable has come to nothing. */
-static void
-connect_failed(struct resp_store *store, struct resp_node *node, int status,
-	       int os_error)
+/* A line that was never usable has come to nothing, or there was none. */
+void
+aibrix__resp_node_unreachable(struct resp_store *store, struct resp_node *node,
+			      int status, int os_error)
 {
 	const uint64_t wait =
 		backoff_ns(CONNECT_MIN_NS, CONNECT_MAX_NS, node->connect_level);
@@ -130,7 +130,7 @@ aibrix__resp_line_fail(struct resp_store *store, struct resp_line *line,
 	}
 	line_close(store, line);
 	if (!was_usable)
-		connect_failed(store, node, status, os_error);
+		aibrix__resp_node_unreachable(store, node, status, os_error);
 	else
 		aibrix__resp_cluster_node(store, node, 0);
 }
@@ -283,12 +283,12 @@ aibrix__resp_line_open(struct resp_store *store, struct resp_node *node)
 	uint64_t data;
 
 	if (node->n_addrs == 0) {
-		connect_failed(store, node, err, 0);
+		aibrix__resp_node_unreachable(store, node, err, 0);
 		return err;
 	}
 	line = line_free(store, node);
 	if (!line && node_lines(store, node) < store->config.connections)
-		connect_failed(store, node, AIBRIX_E_NOMEM, 0);
+		aibrix__resp_node_unreachable(store, node, AIBRIX_E_NOMEM, 0);
 	if (!line)
 		return AIBRIX_E_FULL;
 	line->generation++;
@@ -299,7 +299,7 @@ aibrix__resp_line_open(struct resp_store *store, struct resp_node *node)
 				      &node->addrs[node->addr], data, BULK_MAX,
 				      &os_error);
 	if (err) {
-		connect_failed(store, node, err, os_error);
+		aibrix__resp_node_unreachable(store, node, err, os_error);
 		return err;
 	}
 	resp_wake_by(store, line->deadline_ns);

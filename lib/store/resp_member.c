@@ -28,6 +28,7 @@ node_give_up(struct resp_store *store, struct resp_node *node)
 	aibrix__resp_node_scatter(store, node);
 	node->name[0] = '\0';
 	node->id = RING_NONE;
+	node->lookup = 0;
 }
 
 void
@@ -71,6 +72,28 @@ aibrix__resp_member(struct resp_store *store, uint32_t id, uint32_t *place)
 	return err;
 }
 
+/* How far the one try went that somebody has. */
+enum { OPENED_LOOKUP = 1, OPENED_LINE = 2 };
+
+static int
+member_locate(struct resp_store *store, struct resp_node *node,
+	      uint32_t *opened)
+{
+	int err = AIBRIX_OK;
+
+	if (node->addr < node->n_addrs)
+		return AIBRIX_OK;
+	/* It has ended, and its name has no address. */
+	if (*opened == OPENED_LOOKUP && node->lookup == 0)
+		return AIBRIX_E_UNAVAILABLE;
+	err = aibrix__resp_lookup(store, node);
+	if (node->lookup)
+		*opened = OPENED_LOOKUP;
+	if (err == AIBRIX_E_TIMEOUT)
+		aibrix__resp_node_unreachable(store, node, err, 0);
+	return err;
+}
+
 int
 aibrix__resp_member_line(struct resp_store *store, struct resp_node *node,
 			 uint32_t *opened, struct resp_line **out)
@@ -93,11 +116,12 @@ aibrix__resp_member_line(struct resp_store *store, struct resp_node *node,
 	if (coming > 0)
 		return AIBRIX_E_AGAIN;
 	/* It opens at most one: the next round sees whether that went well. */
-	if (*opened)
+	if (*opened == OPENED_LINE)
 		return AIBRIX_E_UNAVAILABLE;
-	*opened = 1;
-	if (node->addr >= node->n_addrs)
-		aibrix__resp_node_resolve(node);
+	err = member_locate(store, node, opened);
+	if (err)
+		return err;
+	*opened = OPENED_LINE;
 	err = aibrix__resp_line_open(store, node);
 	return err ? err : AIBRIX_E_AGAIN;
 }

@@ -39,18 +39,6 @@ node_name(char *out, const struct resp_host *host)
 	out[n + 1 + sizeof(digits) - at] = '\0';
 }
 
-void
-aibrix__resp_node_resolve(struct resp_node *node)
-{
-	node->addr = 0;
-	node->n_addrs = 1;
-	if (aibrix__net_numeric(node->host.name, node->host.port,
-				&node->addrs[0]))
-		node->n_addrs =
-			aibrix__net_lookup(node->host.name, node->host.port,
-					   node->addrs, RESP_NODE_ADDRS);
-}
-
 int
 aibrix__resp_node_init(struct resp_store *store, struct resp_node *node,
 		       const struct resp_host *host, uint64_t entropy)
@@ -71,7 +59,8 @@ aibrix__resp_node_init(struct resp_store *store, struct resp_node *node,
 		return AIBRIX_E_NOMEM;
 	node->host = *host;
 	node_name(node->name, host);
-	aibrix__resp_node_resolve(node);
+	/* Who needs it asks again. */
+	(void)aibrix__resp_lookup_begin(store, node);
 	return AIBRIX_OK;
 }
 
@@ -196,6 +185,19 @@ aibrix__resp_node_line(const struct resp_store *store,
 	return best;
 }
 
+/* 0: nobody knows yet where it is. */
+static int
+node_located(struct resp_store *store, struct resp_node *node)
+{
+	int err = AIBRIX_OK;
+
+	if (node->addr >= node->n_addrs)
+		err = aibrix__resp_lookup(store, node);
+	if (err == AIBRIX_E_TIMEOUT)
+		aibrix__resp_node_unreachable(store, node, err, 0);
+	return !err;
+}
+
 /* Requests that no line has room for: one more line for each. */
 static void
 lines_extend(struct resp_store *store, struct resp_node *node)
@@ -213,9 +215,8 @@ lines_extend(struct resp_store *store, struct resp_node *node)
 		if (store->now < node->connect_after_ns &&
 		    aibrix__resp_node_usable(store, node) > 0)
 			return;
-		if (node->addr >= node->n_addrs)
-			aibrix__resp_node_resolve(node);
-		if (aibrix__resp_line_open(store, node))
+		if (!node_located(store, node) ||
+		    aibrix__resp_line_open(store, node))
 			return;
 		coming++;
 	}

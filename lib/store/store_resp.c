@@ -49,6 +49,7 @@ resp_close(void *backend)
 	for (uint32_t i = 0; store->nodes && i < store->n_nodes; i++)
 		aibrix__resp_node_close(store, &store->nodes[i],
 					parent ? store->epoll : -1);
+	aibrix__resp_lookup_close(store, parent);
 	if (store->event >= 0)
 		close(store->event);
 	if (store->epoll >= 0)
@@ -71,7 +72,8 @@ resp_close(void *backend)
 static int
 set_open(struct resp_store *store)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 0};
+	struct epoll_event event = {.events = EPOLLIN,
+				    .data.u64 = RESP_EVENT_ENDED};
 
 	store->epoll = epoll_create1(EPOLL_CLOEXEC);
 	store->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -139,6 +141,8 @@ store_init(struct resp_store *store)
 	if (!store->requests || !store->links)
 		return AIBRIX_E_NOMEM;
 	err = set_open(store);
+	if (!err)
+		err = aibrix__resp_lookup_open(store);
 	if (err)
 		return err;
 	if (store->config.meta_ns)
@@ -194,6 +198,7 @@ store_run(struct resp_store *store)
 {
 	if (store->members)
 		aibrix__resp_member_sync(store);
+	aibrix__resp_lookup_run(store);
 	if (store->now >= store->wake)
 		aibrix__resp_tick(store);
 	if (store->topology)
@@ -214,8 +219,12 @@ event_take(struct resp_store *store, const struct epoll_event *event)
 	const uint32_t per_node = store->config.connections;
 	struct resp_line *line;
 
-	if (number == 0) /* the eventfd */
+	if (event->data.u64 == RESP_EVENT_ENDED)
 		return;
+	if (event->data.u64 == RESP_EVENT_LOOKUP) {
+		aibrix__resp_lookup_event(store);
+		return;
+	}
 	number--;
 	line = store->nodes[number / per_node].lines[number % per_node];
 	/* Closed by an event before it in the same batch. */
@@ -299,6 +308,7 @@ resp_poll(void *backend, aibrix_done *dones, uint32_t cap, uint64_t now_ns,
 	uint64_t passed = 0, slept = 0;
 
 	store->now = now_ns;
+	store->polling = 1;
 	for (;;) {
 		int ms, events;
 
@@ -317,6 +327,7 @@ resp_poll(void *backend, aibrix_done *dones, uint32_t cap, uint64_t now_ns,
 		    passed >= timeout_ns || slept >= timeout_ns)
 			break;
 	}
+	store->polling = 0;
 	*n = ended_take(store, dones, cap);
 	event_update(store);
 	return AIBRIX_OK;

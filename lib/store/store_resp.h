@@ -5,6 +5,7 @@
  *   resp_config.c    options and URL
  *   resp_request.c   a request from submit to its completion
  *   resp_node.c      a server: who waits for it, and its lines
+ *   resp_lookup.c    addresses of servers that have names
  *   resp_line.c      a line: a connection with its greeting
  *   resp_reply.c     what a reply means
  *   resp_member.c    nodes that come and go
@@ -99,6 +100,8 @@ struct resp_node {
 	struct resp_host host;
 	struct net_addr addrs[RESP_NODE_ADDRS];
 	uint32_t n_addrs, addr;
+	uint64_t lookup;          /* number of the one under way; 0: none */
+	uint64_t lookup_until_ns; /* it is late then; 0: nobody waits */
 	struct breaker breaker;
 	struct resp_line **lines; /* config.connections, NULL until needed */
 	struct list waiting[RESP_PRIORITIES];
@@ -146,6 +149,10 @@ struct resp_meta {
 	aibrix_iov iov;         /* of the text */
 };
 
+/* What an event of the set is about, when it is about no line. */
+#define RESP_EVENT_ENDED UINT64_C(0)
+#define RESP_EVENT_LOOKUP UINT64_C(0xffffffff)
+
 struct resp_store {
 	const aibrix_backend_conf *conf;
 	struct resp_config config;
@@ -156,6 +163,7 @@ struct resp_store {
 	int32_t pid;
 	int epoll, event; /* event: readable while completions wait */
 	int raised;
+	int polling;   /* the call that runs is poll: it may wait */
 	uint64_t now;  /* of the call that runs */
 	uint64_t wake; /* nothing falls due before it */
 	uint64_t rand;
@@ -172,6 +180,7 @@ struct resp_store {
 	uint32_t ask_opened; /* a line, for its sake */
 	uint32_t map_new;    /* nodes are to be compared with members */
 	struct resp_meta meta;
+	struct resp_lookups *lookups; /* NULL: inside poll */
 	struct list retrying, held, ended;
 	struct resp_epoch epoch;
 };
@@ -242,9 +251,14 @@ resp_wake_by(struct resp_store *store, uint64_t at_ns)
 
 int aibrix__resp_node_init(struct resp_store *store, struct resp_node *node,
 			   const struct resp_host *host, uint64_t entropy);
-void aibrix__resp_node_resolve(struct resp_node *node);
 void aibrix__resp_node_close(struct resp_store *store, struct resp_node *node,
 			     int epoll);
+
+/* No connection can be had: it says so, and who waits fails unless there is
+ * another line. */
+void aibrix__resp_node_unreachable(struct resp_store *store,
+				   struct resp_node *node, int status,
+				   int os_error);
 
 /* Hand waiting requests to lines and send. */
 void aibrix__resp_node_pump(struct resp_store *store, struct resp_node *node);
@@ -314,6 +328,26 @@ resp_line_of(const struct resp_store *store, const struct resp_request *r)
 	return store->nodes[r->node].lines[r->line];
 }
 
+/* ---- resp_lookup.c */
+
+int aibrix__resp_lookup_open(struct resp_store *store);
+void aibrix__resp_lookup_close(struct resp_store *store, int parent);
+
+/* Ask for a node's addresses, before anybody needs them. */
+int aibrix__resp_lookup_begin(struct resp_store *store, struct resp_node *node);
+
+/*
+ * The addresses of a node that has none left.  AIBRIX_OK: there they are, or
+ * there are none (n_addrs).  E_AGAIN: they come.  E_TIMEOUT: not in time.
+ */
+int aibrix__resp_lookup(struct resp_store *store, struct resp_node *node);
+
+/* Give nodes what has come. */
+void aibrix__resp_lookup_run(struct resp_store *store);
+
+/* The set reported RESP_EVENT_LOOKUP. */
+void aibrix__resp_lookup_event(struct resp_store *store);
+
 /* ---- resp_member.c */
 
 /* The node of an id of members, set up if need be. */
@@ -322,8 +356,10 @@ int aibrix__resp_member(struct resp_store *store, uint32_t id, uint32_t *place);
 /* Give up nodes that a new map does not have; before anything is admitted. */
 void aibrix__resp_member_sync(struct resp_store *store);
 
-/* A line of a server that is asked for a map.  E_AGAIN: one is on its way,
- * if need be opened, which happens once while *opened. */
+/*
+ * A line of a server that is asked for a map.  E_AGAIN: one is on its way, if
+ * need be looked up and opened; *opened, 0 at first, keeps that to one try.
+ */
 int aibrix__resp_member_line(struct resp_store *store, struct resp_node *node,
 			     uint32_t *opened, struct resp_line **line);
 

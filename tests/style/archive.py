@@ -105,8 +105,10 @@ MAY_CALL = {
         pthread_condattr_destroy pthread_condattr_init
         pthread_condattr_setclock""".split(),
     "store/net": """connect epoll_ctl freeaddrinfo getaddrinfo getpeername
-        getsockopt inet_pton readv sendmsg setsockopt socket""".split(),
+        getsockopt readv sendmsg setsockopt socket""".split(),
     "store/resp_config": ["explicit_bzero"],
+    "store/resp_lookup": """epoll_ctl pthread_cond_destroy pthread_cond_init
+        pthread_cond_signal pthread_cond_wait""".split(),
     "store/store_resp": "epoll_create1 epoll_ctl epoll_wait getpid".split(),
     "store/store_carry": ["statx"],
     "store/store_uring": """getpid io_uring_get_sqe io_uring_peek_cqe
