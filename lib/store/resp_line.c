@@ -76,15 +76,14 @@ aibrix__resp_node_unreachable(struct resp_store *store, struct resp_node *node,
 	node->connect_after_ns = store->now + jitter_ns(&store->rand, wait, 50);
 	/* Another of its addresses next time; behind the last, new ones. */
 	node->addr++;
-	if (!node->down) {
-		node->down = 1;
+	if (!node->down && !(status == AIBRIX_E_DENIED && node->denied))
 		aibrix__log(store->conf->log, AIBRIX_LOG_WARN,
 			    status == AIBRIX_E_DENIED ? LOG_STORE_DENIED
 						      : LOG_STORE_NODE_LOST,
 			    "store: no connection to %s: %s, os error %d; "
 			    "what it holds is a miss until it answers",
 			    node->name, aibrix_error_name(status), os_error);
-	}
+	node->down = 1;
 	aibrix__resp_cluster_node(store, node, 0);
 	if (node_lines(store, node) > 0)
 		return;
@@ -322,6 +321,9 @@ line_ready(struct resp_store *store, struct resp_line *line)
 			    LOG_STORE_NODE_BACK, "store: %s answers again",
 			    node->name);
 	node->down = 0;
+	/* A user that may not do all of it would else say so line by line. */
+	if (aibrix__resp_node_usable(store, node) == 1)
+		node->denied = 0;
 	aibrix__resp_cluster_node(store, node, 1);
 }
 

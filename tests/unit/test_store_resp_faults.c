@@ -14,6 +14,7 @@
 enum { GUARD = 64 };
 
 struct pair {
+	const aibrix_log *log; /* may be NULL */
 	struct fake *fake;
 	aibrix_store *store;
 	uint64_t now; /* of the store's clock */
@@ -40,6 +41,7 @@ pair_open(struct pair *p, const struct fake_rule *rules,
 			       .clock = pair_clock,
 			       .clock_ctx = p,
 			       .seed = 1,
+			       .log = p->log,
 			       .backend_opts = opts};
 
 	p->now = SECOND_NS;
@@ -173,7 +175,7 @@ static aibrix_done
 faulty_get(const struct fake_rule *rule, size_t bytes)
 {
 	struct fake_rule rules[2] = {*rule, {0}};
-	struct pair p;
+	struct pair p = {0};
 	struct place m = place_new(bytes);
 	aibrix_done first, second;
 	uint8_t *value;
@@ -299,7 +301,7 @@ Test(store_resp_faults, an_answer_to_another_question_closes_the_connection)
 		const struct fake_rule rules[] = {
 			{.on = wrong[i].on, .text = wrong[i].text}, {0}};
 		struct place m = place_new(30);
-		struct pair p;
+		struct pair p = {0};
 		aibrix_io io;
 
 		pair_open(&p, rules, NULL, 0);
@@ -314,7 +316,7 @@ Test(store_resp_faults, an_answer_to_another_question_closes_the_connection)
 Test(store_resp_faults, what_nobody_asked_for_closes_the_connection)
 {
 	struct place m = place_new(30);
-	struct pair p;
+	struct pair p = {0};
 	uint8_t *value;
 	aibrix_done done;
 
@@ -360,7 +362,7 @@ Test(store_resp_faults, an_error_is_an_answer_to_one_request)
 		const struct fake_rule rules[] = {
 			{.on = "SET", .text = errors[i].text}, {0}};
 		struct place m = place_new(30);
-		struct pair p;
+		struct pair p = {0};
 		uint8_t *value;
 		aibrix_io io;
 
@@ -383,7 +385,7 @@ Test(store_resp_faults, a_server_without_memory_is_spared_values_for_a_moment)
 	static const struct fake_rule rules[] = {
 		{.on = "SET", .text = "-OOM command not allowed\r\n"}, {0}};
 	struct place m = place_new(30);
-	struct pair p;
+	struct pair p = {0};
 	aibrix_io io = io_of(AIBRIX_STORE_PUT, "new", &m.iov, 1);
 
 	pair_open(&p, rules, NULL, 0);
@@ -404,7 +406,7 @@ Test(store_resp_faults, no_answer_ends_with_the_deadline_and_opens_the_breaker)
 	static const struct fake_rule rules[] = {
 		{.on = "GET", .act = FAKE_STALL}, {0}};
 	struct place m = place_new(30);
-	struct pair p;
+	struct pair p = {0};
 	aibrix_io io = io_of(AIBRIX_STORE_GET, "key", &m.iov, 1);
 	uint64_t open_until;
 	uint8_t *value;
@@ -447,7 +449,7 @@ Test(store_resp_faults, a_lost_answer_shifts_no_value_to_another_key)
 	static const struct fake_rule rules[] = {
 		{.on = "GET", .nth = 1, .act = FAKE_SWALLOW}, {0}};
 	struct place m = place_new(30), other = place_new(30);
-	struct pair p;
+	struct pair p = {0};
 	aibrix_io io = io_of(AIBRIX_STORE_GET, "key", &m.iov, 1);
 
 	pair_open(&p, rules, NULL, 0);
@@ -470,7 +472,7 @@ Test(store_resp_faults, a_lost_answer_shifts_no_value_to_another_key)
 Test(store_resp_faults, a_port_that_refuses_costs_no_deadline)
 {
 	struct place m = place_new(30);
-	struct pair p;
+	struct pair p = {0};
 	aibrix_io io = io_of(AIBRIX_STORE_GET, "key", &m.iov, 1);
 	uint64_t start;
 
@@ -501,7 +503,7 @@ Test(store_resp_faults, a_server_that_accepts_and_is_silent_ends_in_a_second)
 	static const struct fake_rule rules[] = {
 		{.on = "(accept)", .act = FAKE_STALL}, {0}};
 	struct place m = place_new(30);
-	struct pair p;
+	struct pair p = {0};
 	aibrix_io io = io_of(AIBRIX_STORE_GET, "key", &m.iov, 1);
 	uint64_t start;
 
@@ -525,7 +527,7 @@ Test(store_resp_faults, a_full_server_says_so_before_it_is_asked)
 		 .text = "-ERR max number of clients reached\r\n"},
 		{0}};
 	struct place m = place_new(30);
-	struct pair p;
+	struct pair p = {0};
 
 	pair_open(&p, rules, NULL, 0);
 	cr_expect_eq(pair_get(&p, "key", &m).status, AIBRIX_E_UNAVAILABLE);
@@ -540,7 +542,7 @@ half_a_value(size_t bytes, int cancel, uint64_t connections)
 	const struct fake_rule rules[] = {
 		{.on = "GET", .nth = 1, .act = FAKE_HOLD, .n = 2000}, {0}};
 	struct place m = place_new(bytes);
-	struct pair p;
+	struct pair p = {0};
 	aibrix_io io = io_of(AIBRIX_STORE_GET, "key", &m.iov, 1);
 	aibrix_done done;
 	uint8_t *value;
@@ -585,7 +587,7 @@ Test(store_resp_faults, half_a_put_ends_its_connection_and_nothing_else)
 	enum { BIG = 64 << 20 };
 	struct place big = place_new(BIG), m = place_new(30);
 	aibrix_resp_opts opts = {.size = sizeof(opts), .connections = 1};
-	struct pair p;
+	struct pair p = {0};
 	aibrix_io put = io_of(AIBRIX_STORE_PUT, "big", &big.iov, 1);
 	aibrix_io get = io_of(AIBRIX_STORE_GET, "key", &m.iov, 2);
 	aibrix_done done;
@@ -617,7 +619,7 @@ Test(store_resp_faults, a_clock_that_jumps_ends_requests_and_nothing_else)
 	static const struct fake_rule rules[] = {
 		{.on = "GET", .nth = 1, .act = FAKE_DELAY, .n = 100}, {0}};
 	struct place m = place_new(30);
-	struct pair p;
+	struct pair p = {0};
 	aibrix_io io = io_of(AIBRIX_STORE_GET, "key", &m.iov, 1);
 	aibrix_done done;
 
@@ -640,7 +642,7 @@ Test(store_resp_faults, a_delete_whose_answer_is_lost_is_not_sent_twice)
 {
 	static const struct fake_rule rules[] = {
 		{.on = "UNLINK", .nth = 1, .act = FAKE_CUT, .n = 0}, {0}};
-	struct pair p;
+	struct pair p = {0};
 	aibrix_io io = io_of(AIBRIX_STORE_DELETE, "key", NULL, 1);
 
 	pair_open(&p, rules, NULL, 0);
@@ -655,7 +657,7 @@ Test(store_resp_faults, a_put_whose_answer_is_lost_finds_its_own_value)
 	static const struct fake_rule rules[] = {
 		{.on = "SET", .nth = 1, .act = FAKE_CUT, .n = 0}, {0}};
 	struct place m = place_new(30);
-	struct pair p;
+	struct pair p = {0};
 	aibrix_io io = io_of(AIBRIX_STORE_PUT, "key", &m.iov, 1);
 	aibrix_done done;
 
@@ -664,6 +666,92 @@ Test(store_resp_faults, a_put_whose_answer_is_lost_finds_its_own_value)
 	cr_expect_eq(done.status, AIBRIX_OK);
 	cr_expect_eq(done.flags, AIBRIX_DONE_EXISTED);
 	cr_expect_eq(store_stat(p.store).retries, 1);
+	place_free(&m);
+	pair_close(&p);
+}
+
+/* ---- the log */
+
+struct told {
+	uint32_t denied, lost, back;
+};
+
+static void
+told_fn(void *ctx, uint32_t level, uint32_t code, const char *text)
+{
+	struct told *told = ctx;
+
+	(void)level;
+	(void)text;
+	told->denied += code == 123;
+	told->lost += code == 121;
+	told->back += code == 122;
+}
+
+static aibrix_log
+told_log(struct told *told)
+{
+	return (aibrix_log){.size = sizeof(aibrix_log),
+			    .level = AIBRIX_LOG_INFO,
+			    .ctx = told,
+			    .fn = told_fn};
+}
+
+Test(store_resp_faults, each_time_that_it_is_locked_out_is_told_once)
+{
+	static const struct fake_rule locked[] = {
+		{.on = "CLIENT SETNAME",
+		 .text = "-NOAUTH Authentication required.\r\n"},
+		{0}};
+	const aibrix_resp_opts opts = {.size = sizeof(opts),
+				       .backoff_max_ns = 100 * MS_NS};
+	struct told told = {0};
+	const aibrix_log log = told_log(&told);
+	struct place m = place_new(30);
+	struct pair p = {.log = &log};
+
+	pair_open(&p, locked, &opts, 0);
+	free(value_seeded(&p, 30));
+	for (uint32_t i = 1; i <= 3; i++) {
+		fake_set_rules(p.fake, locked);
+		for (int k = 0; k < 3; k++)
+			cr_expect_eq(pair_get(&p, "key", &m).status,
+				     AIBRIX_E_DENIED, "%u", i);
+		cr_expect_eq(told.denied, i);
+		fake_set_rules(p.fake, NULL);
+		p.now += SECOND_NS;
+		cr_expect_eq(pair_get(&p, "key", &m).status, AIBRIX_OK);
+		fake_hang_up(p.fake, 0, 0);
+		p.now += 20 * SECOND_NS;
+	}
+	place_free(&m);
+	pair_close(&p);
+}
+
+Test(store_resp_faults, what_a_user_may_not_do_is_told_once_for_all_lines)
+{
+	enum { N = 8 };
+	static const struct fake_rule rules[] = {
+		{.on = "SET", .text = "-NOPERM this user\r\n"}, {0}};
+	static const char *const keys[N] = {"a", "b", "c", "d",
+					    "e", "f", "g", "h"};
+	const aibrix_resp_opts opts = {.size = sizeof(opts), .pipeline = 1};
+	struct told told = {0};
+	const aibrix_log log = told_log(&told);
+	struct place m = place_new(40000);
+	struct pair p = {.log = &log};
+
+	pair_open(&p, rules, &opts, 0);
+	for (uint64_t i = 0; i < N; i++) {
+		aibrix_io io = io_of(AIBRIX_STORE_PUT, keys[i], &m.iov, i);
+
+		pair_submit(&p, &io);
+	}
+	for (int i = 0; i < N; i++)
+		cr_expect_eq(pair_wait(&p, p.now + SECOND_NS).status,
+			     AIBRIX_E_DENIED);
+	cr_expect_geq(fake_accepted(p.fake), 2);
+	cr_expect_eq(told.denied, 1);
 	place_free(&m);
 	pair_close(&p);
 }
@@ -691,7 +779,7 @@ Test(store_resp_faults, an_epoch_is_never_older_than_promised)
 				       .epoch_ns = 10 * MS_NS,
 				       .flags = AIBRIX_RESP_EPOCHS};
 	struct place m = place_new(5);
-	struct pair p;
+	struct pair p = {0};
 	aibrix_io put = io_of(AIBRIX_STORE_PUT, "key", &m.iov, 1);
 	uint64_t asked;
 	size_t bytes;
@@ -749,7 +837,7 @@ Test(store_resp_faults, without_an_epoch_there_is_no_service)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct place m = place_new(5);
-		struct pair p;
+		struct pair p = {0};
 		aibrix_io put = io_of(AIBRIX_STORE_PUT, "key", &m.iov, 1);
 
 		pair_open(&p, cases[i].rules, &opts, 0);
@@ -771,7 +859,7 @@ Test(store_resp_faults, counting_up_goes_on_until_it_was_answered)
 	const aibrix_resp_opts opts = {.size = sizeof(opts),
 				       .flags = AIBRIX_RESP_EPOCHS};
 	struct place m = place_new(5);
-	struct pair p;
+	struct pair p = {0};
 	aibrix_io put = io_of(AIBRIX_STORE_PUT, "key", &m.iov, 1);
 	uint64_t epoch = 0;
 
@@ -790,7 +878,7 @@ Test(store_resp_faults, counting_up_goes_on_until_it_was_answered)
 
 Test(store_resp_faults, only_stores_with_epochs_count_up)
 {
-	struct pair p;
+	struct pair p = {0};
 	uint64_t epoch;
 
 	pair_open(&p, NULL, NULL, 0);
