@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "replay_link.h"
 #include "replay_options.h"
 #include "replay_run.h"
 #include "sim/sim_capacity.h"
@@ -108,6 +109,40 @@ arrivals_scale(const replay_options *options, const sim_pod_spec *spec,
 	return 0;
 }
 
+/* When the fault of L2 begins, if there is one. */
+static uint64_t
+fault_from_ns(const replay_options *options, const sim_workload *workload)
+{
+	uint64_t first_ns = workload->requests[0].arrival_ns;
+	uint64_t span_ns =
+		workload->requests[workload->n - 1].arrival_ns - first_ns;
+
+	return first_ns + (uint64_t)(options->l2_fault_from * (double)span_ns);
+}
+
+/* The run, and with a fault of L2 the same without L2 beside it. */
+static int
+policy_run(const replay_input *input, const char *policy, const char *evict,
+	   replay_result *result)
+{
+	replay_options without = *input->options;
+	replay_input other = *input;
+	replay_result beside;
+
+	if (replay_run(input, policy, evict, result) != 0)
+		return -1;
+	if (!input->options->l2_fault)
+		return 0;
+	without.l2 = REPLAY_L2_NONE;
+	without.l2_fault = REPLAY_FAULT_OFF;
+	other.options = &without;
+	if (replay_run(&other, policy, evict, &beside) != 0)
+		return -1;
+	result->no_l2_ttft_ms_mean = beside.late_ttft_ms_mean;
+	result->no_l2_ttft_ms_p99 = beside.late_ttft_ms_p99;
+	return 0;
+}
+
 static int
 policies_run(const replay_input *input)
 {
@@ -119,11 +154,11 @@ policies_run(const replay_input *input)
 		const char *policy = options->policies[i / options->n_evicts];
 		const char *evict = options->evicts[i % options->n_evicts];
 
-		if (replay_run(input, policy, evict, &results[i]) != 0)
+		if (policy_run(input, policy, evict, &results[i]) != 0)
 			return -1;
 		if (!options->json)
 			continue;
-		replay_report_json(&results[i]);
+		replay_report_json(input, &results[i]);
 		if (replay_output_end() != 0)
 			return -1;
 	}
@@ -161,6 +196,7 @@ replay_main(replay_options *options, sim_workload *workload)
 	input.hit_ceiling = replay_ceiling(options, workload);
 	if (isnan(input.hit_ceiling))
 		return -1;
+	input.fault_from_ns = fault_from_ns(options, workload);
 	return policies_run(&input);
 }
 

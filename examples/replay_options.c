@@ -41,6 +41,7 @@ enum {
 	OPT_L1_BYTES,
 	OPT_L2,
 	OPT_L2_BYTES,
+	OPT_L2_FAULT,
 	OPT_SPEED,
 	OPT_LOAD,
 	OPT_PRESET,
@@ -64,6 +65,7 @@ static const struct option long_options[] = {
 	{"l1-bytes", required_argument, NULL, OPT_L1_BYTES},
 	{"l2", required_argument, NULL, OPT_L2},
 	{"l2-bytes", required_argument, NULL, OPT_L2_BYTES},
+	{"l2-fault", required_argument, NULL, OPT_L2_FAULT},
 	{"speed", required_argument, NULL, OPT_SPEED},
 	{"load", required_argument, NULL, OPT_LOAD},
 	{"preset", required_argument, NULL, OPT_PRESET},
@@ -113,6 +115,13 @@ static const char help_text[] =
 	"                       redis://HOST:6379, redis-cluster://HOST:6379,\n"
 	"                       unix:///run/redis.sock [mem]\n"
 	"  --l2-bytes N         of that store [131072 blocks]\n"
+	"  --l2-fault WHAT      L2 answers in virtual time and is slow, hang, "
+	"flap or\n"
+	"                       none of it, each pod over a link of its own; "
+	"shows\n"
+	"                       what that costs against no L2.  slow@0.5: from "
+	"half\n"
+	"                       of the time on [@0.25]\n"
 	"  --measure            loads take what this machine's memory and L2\n"
 	"                       need, measured, instead of the preset's times\n"
 	"\n"
@@ -142,8 +151,8 @@ replay_output_end(void)
 	return -1;
 }
 
-static int
-option_fail(const char *option, const char *text, const char *what)
+int
+replay_option_fail(const char *option, const char *text, const char *what)
 {
 	fprintf(stderr, "replay: --%s %s: %s\n", option, text, what);
 	return -1;
@@ -162,7 +171,7 @@ number_parse(const char *option, const char *text, int units, uint64_t min,
 	uint32_t shift = 0;
 
 	if (!isdigit((unsigned char)text[0]))
-		return option_fail(option, text, "not a whole number");
+		return replay_option_fail(option, text, "not a whole number");
 	errno = 0;
 	value = strtoull(text, &end, 10);
 	if (units && *end && (unit = strchr(letters, *end)) != NULL) {
@@ -170,13 +179,13 @@ number_parse(const char *option, const char *text, int units, uint64_t min,
 		end++;
 	}
 	if (*end)
-		return option_fail(option, text, "not a whole number");
+		return replay_option_fail(option, text, "not a whole number");
 	if (errno == ERANGE || value > UINT64_MAX >> shift ||
 	    value << shift < min || value << shift > max) {
 		snprintf(message, sizeof(message),
 			 "must be between %llu and %llu",
 			 (unsigned long long)min, (unsigned long long)max);
-		return option_fail(option, text, message);
+		return replay_option_fail(option, text, message);
 	}
 	*out = (uint64_t)value << shift;
 	return 0;
@@ -190,11 +199,11 @@ ratio_parse(const char *option, const char *text, double max, double *out)
 	double value = strtod(text, &end);
 
 	if (end == text || *end || !isfinite(value))
-		return option_fail(option, text, "not a number");
+		return replay_option_fail(option, text, "not a number");
 	if (value < 1e-6 || value > max) {
 		snprintf(message, sizeof(message),
 			 "must be between 0.000001 and %g", max);
-		return option_fail(option, text, message);
+		return replay_option_fail(option, text, message);
 	}
 	*out = value;
 	return 0;
@@ -234,7 +243,7 @@ policies_parse(replay_options *options, const char *text)
 	options->n_policies = 0;
 	at = options->policy_text = malloc(bytes);
 	if (!at)
-		return option_fail("policy", text, "out of memory");
+		return replay_option_fail("policy", text, "out of memory");
 	memcpy(at, text, bytes);
 	for (;;) {
 		char *comma = strchr(at, ',');
@@ -244,7 +253,7 @@ policies_parse(replay_options *options, const char *text)
 		if (!policy_known(at))
 			return policy_unknown(at);
 		if (options->n_policies == REPLAY_POLICIES_MAX)
-			return option_fail("policy", text, "too many");
+			return replay_option_fail("policy", text, "too many");
 		options->policies[options->n_policies++] = at;
 		if (!comma)
 			return 0;
@@ -285,46 +294,17 @@ evicts_parse(replay_options *options, const char *text)
 			strncmp(evict_names[i], at, len) != 0))
 			i++;
 		if (i == EVICT_NAMES)
-			return option_fail("evict", text,
-					   "not of lru, s3fifo, fifo, arc, "
-					   "sieve, auto, density");
+			return replay_option_fail(
+				"evict", text,
+				"not of lru, s3fifo, fifo, arc, "
+				"sieve, auto, density");
 		if (options->n_evicts == REPLAY_EVICTS_MAX)
-			return option_fail("evict", text, "too many");
+			return replay_option_fail("evict", text, "too many");
 		options->evicts[options->n_evicts++] = evict_names[i];
 		if (!at[len])
 			return 0;
 		at += len + 1;
 	}
-}
-
-static int
-l2_parse(replay_options *options, const char *text)
-{
-	struct stat info;
-
-	if (strcmp(text, "none") == 0) {
-		options->l2 = REPLAY_L2_NONE;
-		return 0;
-	}
-	if (strcmp(text, "mem") == 0) {
-		options->l2 = REPLAY_L2_MEM;
-		return 0;
-	}
-	if (strstr(text, "://")) {
-		options->l2 = REPLAY_L2_URL;
-		options->l2_url = text;
-		return 0;
-	}
-	if (strncmp(text, "file:", 5) != 0 || !text[5])
-		return option_fail("l2", text,
-				   "not none, mem, file:DIR or a URL");
-	options->l2 = REPLAY_L2_FILE;
-	options->l2_dir = text + 5;
-	if (stat(options->l2_dir, &info) != 0)
-		return option_fail("l2", text, strerror(errno));
-	if (!S_ISDIR(info.st_mode))
-		return option_fail("l2", text, "not a directory");
-	return 0;
 }
 
 static int
@@ -335,7 +315,8 @@ profile_parse(replay_options *options, const char *text)
 	else if (strcmp(text, "compat") == 0)
 		options->profile = AIBRIX_PROFILE_COMPAT;
 	else
-		return option_fail("profile", text, "not default or compat");
+		return replay_option_fail("profile", text,
+					  "not default or compat");
 	return 0;
 }
 
@@ -376,7 +357,8 @@ option_take(replay_options *options, int option, const char *text)
 	case OPT_L1_BYTES:
 		return number_parse("l1-bytes", text, 1, 1, UINT64_C(1) << 48,
 				    &options->l1_bytes);
-	case OPT_L2: return l2_parse(options, text);
+	case OPT_L2: return replay_l2_parse(options, text);
+	case OPT_L2_FAULT: return replay_l2_fault_parse(options, text);
 	case OPT_L2_BYTES:
 		return number_parse("l2-bytes", text, 1, 1, UINT64_C(1) << 48,
 				    &options->l2_bytes);
@@ -409,6 +391,11 @@ options_settle(replay_options *options)
 	}
 	if (options->speed <= 0 && options->load <= 0)
 		options->load = 0.6;
+	if (options->l2_fault &&
+	    (bytes == 0 || options->l2 == REPLAY_L2_NONE)) {
+		fputs("replay: --l2-fault: there is no L2\n", stderr);
+		return -1;
+	}
 	if (bytes == 0) {
 		if (options->l1_bytes || options->l2_bytes || options->l2_dir ||
 		    options->l2_url || options->measure) {

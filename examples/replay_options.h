@@ -29,6 +29,8 @@ typedef struct replay_options {
 	uint64_t l2_bytes;
 	const char *l2_dir;
 	const char *l2_url;
+	uint32_t l2_fault;    /* REPLAY_FAULT_* of replay_link.h */
+	double l2_fault_from; /* share of the requests' time */
 	const char *preset;
 	double speed; /* 0: not given */
 	double load;
@@ -43,6 +45,15 @@ typedef struct replay_options {
 
 /* 0: run; 1: help was printed; -1: a message was printed. */
 int replay_options_parse(int argc, char **argv, replay_options *options);
+
+/* A message about an option; -1. */
+int replay_option_fail(const char *option, const char *text, const char *what);
+
+/* --l2 and --l2-fault: 0, or -1: a message was printed. */
+int replay_l2_parse(replay_options *options, const char *text);
+int replay_l2_fault_parse(replay_options *options, const char *text);
+
+const char *replay_fault_name(uint32_t fault);
 
 /* AIBRIX_EVICT_* by name; -1: no such order. */
 int replay_evict_number(const char *name);

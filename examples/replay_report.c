@@ -4,8 +4,28 @@
 #include <stdio.h>
 #include <string.h>
 
+/* How much longer than without L2, as a share. */
+static double
+over_no_l2(const replay_result *r)
+{
+	return r->late_ttft_ms_mean / r->no_l2_ttft_ms_mean - 1;
+}
+
+static void
+fault_json(const replay_options *options, const replay_result *r)
+{
+	printf("\"l2_fault\":\"%s\",\"l2_fault_requests\":%llu,"
+	       "\"l2_fault_ttft_ms_mean\":%.3f,\"l2_fault_ttft_ms_p99\":%.3f,"
+	       "\"no_l2_ttft_ms_mean\":%.3f,\"no_l2_ttft_ms_p99\":%.3f,"
+	       "\"ttft_over_no_l2\":%.6f,",
+	       replay_fault_name(options->l2_fault),
+	       (unsigned long long)r->late_requests, r->late_ttft_ms_mean,
+	       r->late_ttft_ms_p99, r->no_l2_ttft_ms_mean, r->no_l2_ttft_ms_p99,
+	       over_no_l2(r));
+}
+
 void
-replay_report_json(const replay_result *r)
+replay_report_json(const replay_input *input, const replay_result *r)
 {
 	printf("{\"policy\":\"%s\",\"evict\":\"%s\",\"requests\":%llu,"
 	       "\"pods\":%llu,",
@@ -19,6 +39,8 @@ replay_report_json(const replay_result *r)
 	       "\"load_max_over_mean\":%.4f,",
 	       r->ttft_ms_mean, r->ttft_ms_p50, r->ttft_ms_p99, r->tokens_per_s,
 	       r->load_max_over_mean);
+	if (input->options->l2_fault)
+		fault_json(input->options, r);
 	printf("\"verified_blocks\":%llu,\"corrupt_blocks\":%llu,",
 	       (unsigned long long)r->verified_blocks,
 	       (unsigned long long)r->corrupt_blocks);
@@ -149,6 +171,32 @@ library_print(const replay_result *results, uint32_t n)
 	     "time of the fleet.");
 }
 
+/* What an L2 that fails costs those who would do better without. */
+static void
+fault_print(const replay_input *input, const replay_result *results, uint32_t n)
+{
+	const replay_options *options = input->options;
+	char name[NAME_BYTES];
+	int width = name_width(results, n);
+
+	printf("\nL2, fault %s, the last %.0f %% of the time: %llu requests\n",
+	       replay_fault_name(options->l2_fault),
+	       100 * (1 - options->l2_fault_from),
+	       (unsigned long long)results->late_requests);
+	printf("%-*s %18s %18s %8s\n", width, "", "with it, ms",
+	       "without any L2, ms", "mean");
+	printf("%-*s %9s %8s %9s %8s %8s\n", width, "policy", "mean", "p99",
+	       "mean", "p99", "over, %");
+	for (uint32_t i = 0; i < n; i++) {
+		const replay_result *r = &results[i];
+
+		printf("%-*s %9.0f %8.0f %9.0f %8.0f %+8.2f\n", width,
+		       name_of(results, n, r, name), r->late_ttft_ms_mean,
+		       r->late_ttft_ms_p99, r->no_l2_ttft_ms_mean,
+		       r->no_l2_ttft_ms_p99, 100 * over_no_l2(r));
+	}
+}
+
 void
 replay_report_table(const replay_input *input, const replay_result *results,
 		    uint32_t n)
@@ -156,5 +204,7 @@ replay_report_table(const replay_input *input, const replay_result *results,
 	header_print(input);
 	fleet_print(results, n);
 	best_print(results, n);
+	if (input->options->l2_fault)
+		fault_print(input, results, n);
 	library_print(results, n);
 }

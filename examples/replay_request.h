@@ -20,7 +20,9 @@ typedef struct replay_request {
 	uint32_t n_usable; /* that a hit may cover: one token is left over */
 	uint32_t n_gpu;    /* hits */
 	uint32_t n_cached; /* hits in GPU, L1 and L2 together */
-	uint64_t n_room;   /* blocks of prompt and output */
+	uint64_t lease;    /* while it waits for L2 */
+	struct replay_request *next_waiting;
+	uint64_t n_room;       /* blocks of prompt and output */
 	double pending_tokens; /* as the gateway counts them */
 } replay_request;
 

@@ -10,55 +10,14 @@
  * and pending tokens, and what engines announce.  It does not look into the
  * engines.
  */
-#include "replay_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <aibrix/aibrix.h>
-
-#include "replay_request.h"
-#include "replay_tiers.h"
-#include "sim/sim_engine.h"
-#include "sim/sim_events.h"
-#include "sim/sim_gpu_cache.h"
+#include "replay_state.h"
 #include "sim/sim_rand.h"
-#include "sim/sim_stats.h"
 
-typedef struct replay_pod {
-	struct replay_state *replay;
-	sim_engine *engine;
-	sim_gpu_cache *gpu;
-	uint64_t l1_free_ns; /* until then its links are loading */
-	uint64_t l2_free_ns;
-	uint32_t row;
-	uint32_t running;
-	double pending_tokens;
-} replay_pod;
-
-typedef struct replay_state {
-	const replay_input *input;
-	aibrix_hash *hash;
-	aibrix_index *index;
-	aibrix_index_reader *reader;
-	aibrix_fleet *fleet;
-	aibrix_route *route;
-	replay_tiers tiers;
-	replay_pod *pods;
-	sim_events *events; /* source: pod; the last one is the arrivals */
-	uint32_t *tokens;
-	double *matched; /* by row: leading blocks of the request at hand */
-	replay_request **live; /* by number; NULL: not there, or finished */
-	size_t arrived;
-	uint64_t now_ns;
-	uint64_t first_ns;
-	uint64_t hash_ns, hash_blocks, match_ns, pick_ns;
-	uint64_t gpu_hits, l1_hits, l2_hits; /* blocks */
-	sim_stats ttft_ms;
-	int status; /* the first failure ends the run */
-} replay_state;
-
-static void
+void
 replay_fail(replay_state *replay, const char *what, int status)
 {
 	if (status == AIBRIX_OK || replay->status != AIBRIX_OK)
@@ -66,120 +25,6 @@ replay_fail(replay_state *replay, const char *what, int status)
 	replay->status = status;
 	fprintf(stderr, "replay: %s: %s\n", what, aibrix_strerror(status));
 }
-
-static void
-counts_publish(replay_state *replay, const replay_pod *pod)
-{
-	int status = aibrix_fleet_set(replay->fleet, pod->row,
-				      AIBRIX_COL_REQUESTS_RUNNING, pod->running,
-				      replay->now_ns);
-
-	if (status == AIBRIX_OK)
-		status = aibrix_fleet_set(replay->fleet, pod->row,
-					  AIBRIX_COL_TOKENS_PENDING,
-					  pod->pending_tokens, replay->now_ns);
-	replay_fail(replay, "fleet", status);
-}
-
-/* Time at which n blocks that start to load now are there. */
-static uint64_t
-load_end_ns(const replay_state *replay, uint64_t *free_ns, uint32_t n,
-	    double bytes_per_s, double latency_s)
-{
-	double bytes = (double)n * replay->input->options->block_tokens *
-		       replay->input->spec->kv_bytes_per_token;
-
-	if (n == 0)
-		return replay->now_ns;
-	if (*free_ns < replay->now_ns)
-		*free_ns = replay->now_ns;
-	*free_ns += (uint64_t)(1e9 * (latency_s + bytes / bytes_per_s));
-	return *free_ns;
-}
-
-/* The engine has a place for this request: has memory? what is cached? */
-static int
-pod_admit(void *ctx, sim_job *job, uint64_t now_ns)
-{
-	replay_pod *pod = ctx;
-	replay_state *replay = pod->replay;
-	const sim_pod_spec *spec = replay->input->spec;
-	replay_request *request = job->user;
-	replay_hits hits;
-	uint64_t l1_ns;
-	uint64_t l2_ns;
-	int status;
-
-	replay->now_ns = now_ns;
-	request->n_gpu = sim_gpu_cache_match(pod->gpu, request->names,
-					     request->n_usable);
-	status = sim_gpu_cache_admit(pod->gpu, request->names, request->n_gpu,
-				     request->n_room, request->slots);
-	if (status == AIBRIX_E_FULL)
-		return 0;
-	replay_fail(replay, "index", status);
-	/* A key names the whole prefix, so the part beyond the GPU's hits can
-	 * be asked for alone. */
-	status = replay_tiers_read(&replay->tiers, pod->row,
-				   request->keys + request->n_gpu,
-				   request->n_usable - request->n_gpu, &hits);
-	if (status != AIBRIX_OK)
-		replay->status = status;
-	request->n_cached = request->n_gpu + hits.l1 + hits.l2;
-	replay->gpu_hits += request->n_gpu;
-	replay->l1_hits += hits.l1;
-	replay->l2_hits += hits.l2;
-	l1_ns = load_end_ns(replay, &pod->l1_free_ns, hits.l1,
-			    spec->l1_bytes_per_s, spec->l1_latency_s);
-	l2_ns = load_end_ns(replay, &pod->l2_free_ns, hits.l2,
-			    spec->l2_bytes_per_s, spec->l2_latency_s);
-	job->ready_ns = l1_ns > l2_ns ? l1_ns : l2_ns;
-	job->done_tokens =
-		request->n_cached * replay->input->options->block_tokens;
-	return 1;
-}
-
-static void
-pod_prefilled(void *ctx, sim_job *job, uint64_t now_ns)
-{
-	replay_pod *pod = ctx;
-	replay_state *replay = pod->replay;
-	replay_request *request = job->user;
-	uint32_t from = request->n_cached;
-	double ttft_ns = (double)(now_ns - request->what->arrival_ns);
-
-	replay->now_ns = now_ns;
-	replay_fail(replay, "index",
-		    sim_gpu_cache_store(pod->gpu, request->hashes,
-					request->names, request->n_gpu,
-					request->n_blocks, request->slots));
-	if (replay_tiers_write(&replay->tiers, pod->row, request->keys + from,
-			       request->hashes + from,
-			       request->n_blocks - from) != AIBRIX_OK)
-		replay->status = AIBRIX_E_IO;
-	pod->pending_tokens -= request->pending_tokens;
-	counts_publish(replay, pod);
-	if (sim_stats_add(&replay->ttft_ms, ttft_ns / 1e6) != 0)
-		replay_fail(replay, "statistics", AIBRIX_E_NOMEM);
-}
-
-static void
-pod_finished(void *ctx, sim_job *job, uint64_t now_ns)
-{
-	replay_pod *pod = ctx;
-	replay_state *replay = pod->replay;
-	replay_request *request = job->user;
-
-	replay->now_ns = now_ns;
-	sim_gpu_cache_finish(pod->gpu, request->slots, request->n_blocks,
-			     request->n_room - request->n_blocks);
-	pod->running--;
-	counts_publish(replay, pod);
-	replay->live[job->id] = NULL;
-	replay_request_free(request);
-}
-
-static const sim_engine_ops pod_ops = {pod_admit, pod_prefilled, pod_finished};
 
 /* Which pod holds how much of the prompt; which one gets it. */
 static int
@@ -250,9 +95,9 @@ request_arrive(replay_state *replay, const sim_request *what)
 				  replay->matched[row] * options->block_tokens;
 	pod->pending_tokens += request->pending_tokens;
 	pod->running++;
-	counts_publish(replay, pod);
+	replay_pod_publish(replay, pod);
 	sim_engine_submit(pod->engine, &request->job, replay->now_ns);
-	sim_events_set(replay->events, row, sim_engine_next(pod->engine));
+	replay_pod_schedule(pod);
 }
 
 static void
@@ -275,7 +120,8 @@ replay_loop(replay_state *replay, const char *policy)
 
 	replay->first_ns = workload->requests[0].arrival_ns;
 	sim_events_set(replay->events, arrivals, replay->first_ns);
-	while (replay->status == AIBRIX_OK) {
+	/* L2 may have writes left when all requests are done. */
+	while (replay->status == AIBRIX_OK && replay->finished < workload->n) {
 		uint32_t source;
 		uint64_t time_ns = sim_events_next(replay->events, &source);
 
@@ -293,11 +139,13 @@ replay_loop(replay_state *replay, const char *policy)
 			sim_events_set(replay->events, arrivals, next_ns);
 			progress_show(replay, policy);
 		} else {
-			replay_pod *pod = &replay->pods[source];
+			replay_pod *pod =
+				&replay->pods[source % (arrivals + 1)];
 
+			if (source > arrivals)
+				replay_pod_poll(pod);
 			sim_engine_advance(pod->engine, replay->now_ns);
-			sim_events_set(replay->events, source,
-				       sim_engine_next(pod->engine));
+			replay_pod_schedule(pod);
 		}
 	}
 	if (replay->input->progress)
@@ -323,13 +171,13 @@ pods_new(replay_state *replay)
 		if (status != AIBRIX_OK)
 			return status;
 		pod->replay = replay;
-		pod->engine =
-			sim_engine_new(replay->input->spec, &pod_ops, pod);
+		pod->engine = sim_engine_new(replay->input->spec,
+					     &replay_pod_ops, pod);
 		pod->gpu = sim_gpu_cache_new(options->gpu_blocks, replay->index,
 					     pod->row);
 		if (!pod->engine || !pod->gpu)
 			return AIBRIX_E_NOMEM;
-		counts_publish(replay, pod);
+		replay_pod_publish(replay, pod);
 	}
 	return replay->status;
 }
@@ -347,6 +195,16 @@ replay_open(replay_state *replay, const char *policy, const char *evict)
 		.profile = options->profile,
 		.strategy = policy,
 	};
+	const sim_pod_spec *spec = replay->input->spec;
+	const replay_link_conf link = {
+		.modelled_bytes =
+			options->block_tokens * spec->kv_bytes_per_token,
+		.bytes_per_s = spec->l2_bytes_per_s,
+		.latency_ns = (uint64_t)(1e9 * spec->l2_latency_s),
+		.fault = options->l2_fault,
+		.fault_from_ns = replay->input->fault_from_ns,
+		.now_ns = &replay->now_ns,
+	};
 	int status = aibrix_hash_new(&hash, &replay->hash);
 
 	if (status == AIBRIX_OK)
@@ -358,7 +216,7 @@ replay_open(replay_state *replay, const char *policy, const char *evict)
 	if (status == AIBRIX_OK)
 		status =
 			aibrix_index_reader_new(replay->index, &replay->reader);
-	replay->events = sim_events_new(options->pods + 1);
+	replay->events = sim_events_new(2 * options->pods + 1);
 	replay->matched = calloc(options->pods, sizeof(*replay->matched));
 	replay->live =
 		calloc(replay->input->workload->n, sizeof(*replay->live));
@@ -374,7 +232,8 @@ replay_open(replay_state *replay, const char *policy, const char *evict)
 		return -1;
 	}
 	/* It says itself what is wrong. */
-	status = replay_tiers_open(&replay->tiers, options, evict);
+	status = replay_tiers_open(&replay->tiers, options, evict,
+				   options->l2_fault ? &link : NULL);
 	return status == AIBRIX_OK ? 0 : -1;
 }
 
@@ -396,6 +255,7 @@ replay_close(replay_state *replay)
 	free(replay->matched);
 	free(replay->tokens);
 	sim_stats_clear(&replay->ttft_ms);
+	sim_stats_clear(&replay->late_ttft_ms);
 	aibrix_index_reader_free(replay->reader);
 	aibrix_index_free(replay->index);
 	aibrix_fleet_free(replay->fleet);
@@ -450,6 +310,10 @@ result_fill(replay_state *replay, const char *policy, replay_result *result)
 		.ttft_ms_mean = sim_stats_mean(&replay->ttft_ms),
 		.ttft_ms_p50 = sim_stats_quantile(&replay->ttft_ms, 0.50),
 		.ttft_ms_p99 = sim_stats_quantile(&replay->ttft_ms, 0.99),
+		.late_requests = replay->late_ttft_ms.n,
+		.late_ttft_ms_mean = sim_stats_mean(&replay->late_ttft_ms),
+		.late_ttft_ms_p99 =
+			sim_stats_quantile(&replay->late_ttft_ms, 0.99),
 		.tokens_per_s = (double)(workload->input_tokens +
 					 workload->output_tokens) /
 				span_s,

@@ -21,6 +21,13 @@ typedef struct replay_result {
 	double ttft_ms_mean;
 	double ttft_ms_p50;
 	double ttft_ms_p99;
+	/* Of requests that arrived since the fault of L2 began, and what they
+	 * would have had without L2; the last two only with --l2-fault. */
+	uint64_t late_requests;
+	double late_ttft_ms_mean;
+	double late_ttft_ms_p99;
+	double no_l2_ttft_ms_mean;
+	double no_l2_ttft_ms_p99;
 	double tokens_per_s;
 	double load_max_over_mean;
 	uint64_t verified_blocks;
@@ -36,7 +43,8 @@ typedef struct replay_input {
 	const sim_pod_spec *spec;
 	const sim_workload *workload;
 	double hit_ceiling;
-	uint32_t progress; /* show it on stderr */
+	uint64_t fault_from_ns; /* of L2 */
+	uint32_t progress;      /* show it on stderr */
 } replay_input;
 
 /* Share of input tokens that one infinite cache would give; NaN: failed, a
@@ -51,7 +59,7 @@ int replay_run(const replay_input *input, const char *policy, const char *evict,
 /* Replace the load times in spec by what this machine does.  0 or -1. */
 int replay_measure(const replay_options *options, sim_pod_spec *spec);
 
-void replay_report_json(const replay_result *result);
+void replay_report_json(const replay_input *input, const replay_result *result);
 
 void replay_report_table(const replay_input *input,
 			 const replay_result *results, uint32_t n);

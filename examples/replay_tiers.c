@@ -62,8 +62,8 @@ static const aibrix_log library_log = {
 	.fn = library_says,
 };
 
-static int
-tiers_fail(const char *what, int status)
+int
+replay_tiers_fail(const char *what, int status)
 {
 	fprintf(stderr, "replay: %s: %s\n", what, aibrix_strerror(status));
 	return status;
@@ -88,7 +88,8 @@ server_open(const replay_options *options, aibrix_store_opts *opts,
 	opts->timeout_ns = SERVER_TIMEOUT_NS;
 	status = aibrix_store_open(opts, out);
 	/* The URL may hold a password. */
-	return status == AIBRIX_OK ? status : tiers_fail("L2, --l2", status);
+	return status == AIBRIX_OK ? status
+				   : replay_tiers_fail("L2, --l2", status);
 }
 
 int
@@ -113,13 +114,14 @@ replay_store_open(const replay_options *options, uint64_t value_bytes,
 		status = aibrix_store_open(&opts, out);
 		return status == AIBRIX_OK
 			       ? status
-			       : tiers_fail("L2 in memory, --l2-bytes", status);
+			       : replay_tiers_fail("L2 in memory, --l2-bytes",
+						   status);
 	}
 	if (options->l2 == REPLAY_L2_URL)
 		return server_open(options, &opts, out);
 	if (snprintf(path, sizeof(path), "%s/replay-%ld.l2", options->l2_dir,
 		     (long)getpid()) >= (int)sizeof(path))
-		return tiers_fail(options->l2_dir, AIBRIX_E_INVAL);
+		return replay_tiers_fail(options->l2_dir, AIBRIX_E_INVAL);
 	opts.backend = AIBRIX_BACKEND_FILE;
 	opts.path = path;
 	if (access(path, F_OK) == 0) {
@@ -130,12 +132,24 @@ replay_store_open(const replay_options *options, uint64_t value_bytes,
 	/* The file has no name from here on: however the program ends, the
 	 * disk gets its room back. */
 	unlink(path);
-	return status == AIBRIX_OK ? status : tiers_fail(path, status);
+	return status == AIBRIX_OK ? status : replay_tiers_fail(path, status);
+}
+
+/* The next pod's. */
+static int
+link_open(replay_tiers *tiers, const replay_link_conf *conf)
+{
+	replay_link_conf link = *conf;
+
+	link.values = tiers->l2;
+	link.value_bytes =
+		tiers->options->block_bytes + AIBRIX_CACHE_FRAME_BYTES;
+	return replay_link_open(&link, &tiers->links[tiers->n_caches]);
 }
 
 int
 replay_tiers_open(replay_tiers *tiers, const replay_options *options,
-		  const char *evict)
+		  const char *evict, const replay_link_conf *link)
 {
 	aibrix_cache_opts opts = {
 		.size = sizeof(opts),
@@ -156,16 +170,28 @@ replay_tiers_open(replay_tiers *tiers, const replay_options *options,
 		options->l2_bytes, &tiers->l2);
 	if (status != AIBRIX_OK)
 		return status;
-	opts.l2 = tiers->l2;
 	tiers->expected = malloc(options->block_bytes);
 	tiers->caches = calloc(options->pods, sizeof(aibrix_cache *));
-	if (!tiers->expected || !tiers->caches)
-		return tiers_fail("L1", AIBRIX_E_NOMEM);
+	/* Faults that were asked for are no news. */
+	if (link)
+		opts.log = NULL;
+	if (link)
+		tiers->links = calloc(options->pods, sizeof(aibrix_store *));
+	if (!tiers->expected || !tiers->caches || (link && !tiers->links))
+		return replay_tiers_fail("L1", AIBRIX_E_NOMEM);
 	for (; tiers->n_caches < options->pods; tiers->n_caches++) {
+		opts.l2 = tiers->l2;
+		if (link) {
+			status = link_open(tiers, link);
+			if (status != AIBRIX_OK)
+				return replay_tiers_fail("L2", status);
+			opts.l2 = tiers->links[tiers->n_caches];
+		}
 		status = aibrix_cache_new(&opts,
 					  &tiers->caches[tiers->n_caches]);
 		if (status != AIBRIX_OK)
-			return tiers_fail("L1 of a pod, --l1-bytes", status);
+			return replay_tiers_fail("L1 of a pod, --l1-bytes",
+						 status);
 	}
 	return AIBRIX_OK;
 }
@@ -175,6 +201,9 @@ replay_tiers_close(replay_tiers *tiers)
 {
 	for (uint32_t i = 0; i < tiers->n_caches; i++)
 		aibrix_cache_free(tiers->caches[i]);
+	for (uint32_t i = 0; tiers->links && i < tiers->options->pods; i++)
+		aibrix_store_free(tiers->links[i]);
+	free(tiers->links);
 	free(tiers->caches);
 	free(tiers->expected);
 	aibrix_store_free(tiers->l2);
@@ -230,34 +259,41 @@ prefix_check(replay_tiers *tiers, aibrix_cache *cache, const aibrix_key *keys,
 }
 
 int
+replay_tiers_take(replay_tiers *tiers, uint32_t pod, const aibrix_key *keys,
+		  uint64_t lease, uint64_t n, replay_hits *hits)
+{
+	aibrix_cache *cache = tiers->caches[pod];
+	int status = prefix_check(tiers, cache, keys, lease, n, hits);
+	uint64_t begin_ns = replay_now_ns();
+	int ended = aibrix_cache_release(cache, lease);
+
+	tiers->ns += replay_now_ns() - begin_ns;
+	if (status == AIBRIX_OK)
+		status = ended;
+	return status == AIBRIX_OK
+		       ? status
+		       : replay_tiers_fail("reading the cache", status);
+}
+
+int
 replay_tiers_read(replay_tiers *tiers, uint32_t pod, const aibrix_key *keys,
 		  uint32_t n, replay_hits *hits)
 {
-	aibrix_cache *cache;
 	uint64_t lease;
 	uint64_t held;
 	uint64_t begin_ns;
 	int status;
-	int ended;
 
 	*hits = (replay_hits){0};
 	if (n == 0 || !tiers->caches)
 		return AIBRIX_OK;
-	cache = tiers->caches[pod];
 	begin_ns = replay_now_ns();
-	status = prefix_hold(tiers, cache, keys, n, &lease, &held);
+	status = prefix_hold(tiers, tiers->caches[pod], keys, n, &lease, &held);
 	tiers->ns += replay_now_ns() - begin_ns;
 	tiers->blocks += n;
 	if (status != AIBRIX_OK)
-		return tiers_fail("reading the cache", status);
-	status = prefix_check(tiers, cache, keys, lease, held, hits);
-	begin_ns = replay_now_ns();
-	ended = aibrix_cache_release(cache, lease);
-	tiers->ns += replay_now_ns() - begin_ns;
-	if (status == AIBRIX_OK)
-		status = ended;
-	return status == AIBRIX_OK ? status
-				   : tiers_fail("reading the cache", status);
+		return replay_tiers_fail("reading the cache", status);
+	return replay_tiers_take(tiers, pod, keys, lease, held, hits);
 }
 
 /* Fill what a reservation wants to have filled. */
@@ -291,7 +327,7 @@ writes_wait(aibrix_cache *cache)
 
 int
 replay_tiers_write(replay_tiers *tiers, uint32_t pod, const aibrix_key *keys,
-		   const uint64_t *hashes, uint32_t n)
+		   const uint64_t *hashes, uint32_t n, uint64_t now_ns)
 {
 	aibrix_cache *cache;
 	uint64_t lease;
@@ -303,7 +339,9 @@ replay_tiers_write(replay_tiers *tiers, uint32_t pod, const aibrix_key *keys,
 		return AIBRIX_OK;
 	cache = tiers->caches[pod];
 	begin_ns = replay_now_ns();
-	status = aibrix_cache_reserve(cache, keys, hashes, n, begin_ns, &lease,
+	if (!tiers->links)
+		now_ns = begin_ns;
+	status = aibrix_cache_reserve(cache, keys, hashes, n, now_ns, &lease,
 				      &room);
 	tiers->ns += replay_now_ns() - begin_ns;
 	tiers->blocks += n;
@@ -313,13 +351,16 @@ replay_tiers_write(replay_tiers *tiers, uint32_t pod, const aibrix_key *keys,
 		status = reservation_fill(cache, keys, lease, room);
 	if (status == AIBRIX_OK) {
 		begin_ns = replay_now_ns();
-		status = aibrix_cache_commit(cache, lease, begin_ns);
-		if (status == AIBRIX_OK)
+		if (!tiers->links)
+			now_ns = begin_ns;
+		status = aibrix_cache_commit(cache, lease, now_ns);
+		if (status == AIBRIX_OK && !tiers->links)
 			status = writes_wait(cache);
 		tiers->ns += replay_now_ns() - begin_ns;
 	}
-	return status == AIBRIX_OK ? status
-				   : tiers_fail("writing the cache", status);
+	return status == AIBRIX_OK
+		       ? status
+		       : replay_tiers_fail("writing the cache", status);
 }
 
 uint64_t
@@ -347,7 +388,7 @@ replay_tiers_warn(replay_tiers *tiers)
 		if (aibrix_cache_stats(tiers->caches[i], &stat) == AIBRIX_OK)
 			faults += stat.l2_errors;
 	}
-	if (faults)
+	if (faults && !tiers->links)
 		fprintf(stderr, "replay: L2: %llu faults, each a miss\n",
 			(unsigned long long)faults);
 }

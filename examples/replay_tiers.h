@@ -9,11 +9,13 @@
 
 #include <aibrix/aibrix.h>
 
+#include "replay_link.h"
 #include "replay_options.h"
 
 typedef struct replay_tiers {
 	const replay_options *options;
 	aibrix_store *l2;
+	aibrix_store **links;  /* by pod, to l2; NULL: none */
 	aibrix_cache **caches; /* by pod */
 	uint32_t n_caches;
 	void *expected;    /* one block */
@@ -29,20 +31,48 @@ typedef struct replay_hits {
 	uint32_t l2;
 } replay_hits;
 
-/* Statuses of the library; a message was printed. */
+/* Statuses of the library; a message was printed.  link: what is between
+ * each pod and L2, without values; NULL: nothing, and L2 takes real time. */
 int replay_tiers_open(replay_tiers *tiers, const replay_options *options,
-		      const char *evict);
+		      const char *evict, const replay_link_conf *link);
 
 void replay_tiers_close(replay_tiers *tiers);
 
-/* Read the longest prefix of these blocks and check every byte. */
+/* Read the longest prefix of these blocks and check every byte.  Without
+ * links. */
 int replay_tiers_read(replay_tiers *tiers, uint32_t pod, const aibrix_key *keys,
 		      uint32_t n, replay_hits *hits);
 
-/* Store these blocks in L1 and L2. */
+/*
+ * The same with links, in virtual time.  E_AGAIN: blocks are on their way,
+ * for budget_ns at most; *lease is then for replay_tiers_get.
+ */
+int replay_tiers_ask(replay_tiers *tiers, uint32_t pod, const aibrix_key *keys,
+		     uint32_t n, uint64_t budget_ns, uint64_t now_ns,
+		     uint64_t *lease, replay_hits *hits);
+
+/* Has it come?  E_AGAIN: not yet. */
+int replay_tiers_get(replay_tiers *tiers, uint32_t pod, const aibrix_key *keys,
+		     uint64_t lease, replay_hits *hits);
+
+/* Move a pod's transfers along. */
+int replay_tiers_poll(replay_tiers *tiers, uint32_t pod, uint64_t now_ns);
+
+/* When it must be polled next. */
+uint64_t replay_tiers_wake(const replay_tiers *tiers, uint32_t pod);
+
+/* Compare the held blocks with what they must be, and let go of them. */
+int replay_tiers_take(replay_tiers *tiers, uint32_t pod, const aibrix_key *keys,
+		      uint64_t lease, uint64_t n, replay_hits *hits);
+
+/* Message and status. */
+int replay_tiers_fail(const char *what, int status);
+
+/* Store these blocks in L1 and L2; with links in virtual time, else waited
+ * for. */
 int replay_tiers_write(replay_tiers *tiers, uint32_t pod,
 		       const aibrix_key *keys, const uint64_t *hashes,
-		       uint32_t n);
+		       uint32_t n, uint64_t now_ns);
 
 /* Damaged blocks: caught by the caches, and seen by us. */
 uint64_t replay_tiers_corrupt(replay_tiers *tiers);

@@ -146,8 +146,8 @@ class Output(unittest.TestCase):
         text = good("--help")
         for option in ["trace", "generate", "requests", "seed", "pods",
                        "policy", "profile", "block-tokens", "block-bytes",
-                       "gpu-blocks", "l1-bytes", "l2", "l2-bytes", "speed",
-                       "load", "preset", "measure", "json"]:
+                       "gpu-blocks", "l1-bytes", "l2", "l2-bytes",
+                       "l2-fault", "speed", "load", "preset", "measure", "json"]:
             self.assertIn("--" + option, text)
 
 
@@ -166,6 +166,81 @@ class Disk(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             results(*SMALL, "--l2", "file:" + folder, "--measure",
                     "--policy", "random")
+
+
+FAULT_FIELDS = [
+    "l2_fault", "l2_fault_requests", "l2_fault_ttft_ms_mean",
+    "l2_fault_ttft_ms_p99", "no_l2_ttft_ms_mean", "no_l2_ttft_ms_p99",
+    "ttft_over_no_l2",
+]
+
+
+class Fault(unittest.TestCase):
+    """An L2 that answers in virtual time, or does not."""
+
+    def row(self, fault, *args):
+        return results(*SMALL, "--policy", "prefix-cache", "--l2-fault",
+                       fault, *args)[0]
+
+    def test_an_l2_in_virtual_time_gives_what_one_in_real_time_does(self):
+        real = results(*SMALL, "--policy", "prefix-cache")[0]
+        row = self.row("none")
+        self.assertEqual(row["corrupt_blocks"], 0)
+        self.assertGreater(row["hit_l2"], 0)
+        self.assertAlmostEqual(row["hit_ratio"], real["hit_ratio"],
+                               delta=0.02)
+        self.assertAlmostEqual(row["ttft_ms_mean"] / real["ttft_ms_mean"], 1,
+                               delta=0.05)
+        self.assertLess(row["ttft_over_no_l2"], 0)
+
+    def test_a_fault_has_its_fields(self):
+        row = self.row("slow@0.5")
+        self.assertEqual([f for f in row if f not in FIELDS], FAULT_FIELDS)
+        self.assertEqual(row["l2_fault"], "slow")
+        self.assertLess(row["l2_fault_requests"], 300)
+        self.assertGreater(row["l2_fault_requests"], 50)
+        over = row["l2_fault_ttft_ms_mean"] / row["no_l2_ttft_ms_mean"] - 1
+        self.assertAlmostEqual(row["ttft_over_no_l2"], over, delta=1e-4)
+
+    def test_since_the_first_request_means_all_of_them(self):
+        row = self.row("hang@0")
+        self.assertEqual(row["l2_fault_requests"], 300)
+        self.assertEqual(row["l2_fault_ttft_ms_mean"], row["ttft_ms_mean"])
+        self.assertEqual(row["no_l2_ttft_ms_mean"],
+                         results(*SMALL, "--policy", "prefix-cache", "--l2",
+                                 "none")[0]["ttft_ms_mean"])
+        self.assertEqual(row["hit_l2"], 0)
+
+    def test_no_fault_shows_a_wrong_byte(self):
+        for fault in ["slow", "slow@0", "hang", "hang@0", "flap", "flap@0"]:
+            row = self.row(fault)
+            self.assertEqual(row["corrupt_blocks"], 0, fault)
+            self.assertGreater(row["verified_blocks"], 0, fault)
+
+    def test_equal_inputs_give_equal_traces(self):
+        for fault in ["slow", "hang", "flap"]:
+            rows = [self.row(fault), self.row(fault)]
+            for row in rows:
+                for field in MEASURED:
+                    del row[field]
+            self.assertEqual(rows[0], rows[1], fault)
+
+    def test_the_table_says_what_it_costs(self):
+        table = good(*SMALL, "--l2-fault", "hang@0.5")
+        self.assertIn("L2, fault hang, the last 50 % of the time", table)
+        for policy in POLICIES:
+            self.assertEqual(table.count("\n" + policy + " "), 3)
+
+    def test_faults_that_are_none(self):
+        for text in ["", "fast", "slow@", "slow@1", "slow@-1", "slow@x",
+                     "@0", "slow@nan"]:
+            done = run(*SMALL, "--l2-fault", text)
+            self.assertEqual(done.returncode, 2, text)
+            self.assertIn("--l2-fault " + text, done.stderr)
+        for more in [["--l2", "none"], ["--block-bytes", "0"]]:
+            done = run("--generate", "rag", "--l2-fault", "slow", *more)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("--l2-fault: there is no L2", done.stderr)
 
 
 @unittest.skipUnless(TRACES, "built without libjansson")
