@@ -207,7 +207,6 @@ death_case(const char *name, struct redis_server *server, const char *url)
 	for (int i = 0; i < 2; i++) {
 		run_reach(&run, server, 200);
 		redis_kill(server);
-		talk_pause();
 		if (redis_restart(server))
 			break;
 	}

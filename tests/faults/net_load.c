@@ -3,6 +3,7 @@
 #include "net_load.h"
 
 #include <dirent.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -275,11 +276,39 @@ load_step(struct load *load, uint64_t wait_ns)
 	take(load, wait_ns);
 }
 
-/* A server that is left alone refuses at once: do not ask it without end. */
-static void
-pause_a_little(void)
+/* When the first of those under way is late. */
+static uint64_t
+first_late_ns(const struct load *load)
 {
-	nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+	uint64_t first = UINT64_MAX;
+
+	for (uint32_t i = 0; i < LOAD_SLOTS; i++)
+		if (load->slots[i].busy && load->slots[i].start_ns < first)
+			first = load->slots[i].start_ns;
+	return load->inflight ? first + load->deadline_ns : 0;
+}
+
+/*
+ * A node that is left alone refuses at once: it is asked again when it may be,
+ * or when the single request that tries it has ended.
+ */
+static void
+node_wait(struct load *load, uint64_t end)
+{
+	struct pollfd p = {aibrix_store_fd(load->store), POLLIN, 0};
+	uint64_t now = load_now_ns(), until = 0;
+	aibrix_store_node node = {.state = AIBRIX_NODE_CLOSED};
+	uint32_t n = 0;
+
+	if (aibrix_store_nodes(load->store, &node, 1, &n) || n != 1)
+		load_broken(load, "%u nodes", n);
+	if (node.state == AIBRIX_NODE_OPEN)
+		until = node.open_until_ns;
+	if (node.state == AIBRIX_NODE_HALF_OPEN)
+		until = first_late_ns(load);
+	until = until < end ? until : end;
+	if (until > now)
+		poll(&p, 1, (int)((until - now + 999999) / 1000000));
 }
 
 void
@@ -292,7 +321,7 @@ load_run(struct load *load, uint64_t ms)
 
 		load_step(load, 2000000);
 		if (load->hits == hits)
-			pause_a_little();
+			node_wait(load, end);
 	}
 }
 

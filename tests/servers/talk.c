@@ -30,6 +30,12 @@ talk_now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/*
+ * What another process is about (it answers, it has ended, it has so many
+ * values) can only be asked: whoever waits for it asks again, with a hang
+ * bound, and leaves the processor to it in between.  No outcome depends on
+ * the length.
+ */
 void
 talk_pause(void)
 {

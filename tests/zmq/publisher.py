@@ -63,25 +63,15 @@ class Publisher:
         self.pub = context.socket(zmq.PUB)
         self.pub.setsockopt(zmq.IPV6, 1)
         self.pub.setsockopt(zmq.LINGER, 0)
-        self.bind(self.pub, pub)
+        self.pub.bind(pub)
         self.router = context.socket(zmq.ROUTER)
         self.router.setsockopt(zmq.IPV6, 1)
         self.router.setsockopt(zmq.LINGER, 0)
         if replay != "-":
-            self.bind(self.router, replay)
+            self.router.bind(replay)
         self.buffer = collections.deque(maxlen=int(buffer))
         self.seq = 0
         self.mute = False
-
-    @staticmethod
-    def bind(socket, endpoint):
-        """The port may be that of a process that ended a moment ago."""
-        for _ in range(500):
-            try:
-                return socket.bind(endpoint)
-            except zmq.ZMQError:
-                time.sleep(0.01)
-        raise SystemExit(f"cannot bind {endpoint}")
 
     def publish(self, payload, send=True):
         number = struct.pack(">Q", self.seq)
@@ -122,14 +112,13 @@ class Publisher:
     def run(self):
         poller = zmq.Poller()
         poller.register(sys.stdin.fileno(), zmq.POLLIN)
-        poller.register(self.router, zmq.POLLIN)
         print("ok", flush=True)
         while True:
-            ready = dict(poller.poll(50 if self.mute else None))
-            if self.router in ready and not self.mute:
+            # Without a flag it is not looked at, whatever has arrived.
+            poller.register(self.router, 0 if self.mute else zmq.POLLIN)
+            ready = dict(poller.poll())
+            if self.router in ready:
                 self.serve()
-            elif self.router in ready:
-                time.sleep(0.005)
             if sys.stdin.fileno() in ready:
                 # Unbuffered: what poll does not see must not wait here.
                 line = b""

@@ -6,7 +6,9 @@ usage: test_zmq.py LIBRARY ZMQ_LIBRARY [KV_EVENTS]
 Only hang bounds look at the clock.  Ports are free ones; processes are ended
 by their handle.
 """
+import contextlib
 import ctypes
+import errno
 import json
 import pathlib
 import select
@@ -149,30 +151,43 @@ def removed(*blocks):
 CLEARED = {"type": "AllBlocksCleared"}
 
 
-def free_ports(n=1, host="127.0.0.1"):
-    """The first of n ports in a row that nobody uses."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    while True:
-        held = [socket.socket(family) for _ in range(n)]
-        try:
-            held[0].bind((host, 0))
-            port = held[0].getsockname()[1]
-            for i, other in enumerate(held[1:], 1):
-                other.bind((host, port + i))
-            return port
-        except (OSError, OverflowError):
-            pass
-        finally:
-            for each in held:
-                each.close()
+class Ports:
+    """n ports in a row that are nobody else's until close.
+
+    Bound and not listening: whoever sets SO_REUSEADDR, as libzmq does, may
+    listen there, and the kernel gives them to no other socket, not even to one
+    that tries to reach an engine which is down.
+    """
+
+    def __init__(self, n, host="127.0.0.1"):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        while True:
+            self.held = [socket.socket(family) for _ in range(n)]
+            try:
+                self.first = 0
+                for i, each in enumerate(self.held):
+                    each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    each.bind((host, self.first + i if i else 0))
+                    self.first = self.first or each.getsockname()[1]
+                return
+            except OverflowError:  # behind the last port
+                self.close()
+            except OSError as e:
+                self.close()
+                if e.errno != errno.EADDRINUSE:
+                    raise
+
+    def close(self):
+        for each in self.held:
+            each.close()
 
 
 class Engine:
     def __init__(self, form="new", encoding="maps", buffer=10000,
                  replay=True, host="127.0.0.1", ports=None):
         name = f"[{host}]" if ":" in host else host
-        first = free_ports(2, host)
-        pub, rep = ports or (first, first + 1)
+        self.own = None if ports else Ports(2, host)
+        pub, rep = ports or (self.own.first, self.own.first + 1)
         self.endpoint = f"tcp://{name}:{pub}"
         self.replay = f"tcp://{name}:{rep}" if replay else None
         self.args = [form, encoding, str(buffer)]
@@ -212,6 +227,8 @@ class Engine:
 
     def __exit__(self, *_):
         self.end()
+        if self.own:
+            self.own.close()
 
 
 # ---- the subscriber under test
@@ -457,8 +474,10 @@ def an_engine_that_clears_all_holds_nothing_and_is_whole_again():
 
 
 def ranks_are_owners_at_ports_one_behind_the_other():
-    port = free_ports(4)
-    with Engine(ports=(port, port + 2)) as first, \
+    ports = Ports(4)
+    port = ports.first
+    with contextlib.closing(ports), \
+            Engine(ports=(port, port + 2)) as first, \
             Engine(ports=(port + 1, port + 3)) as second, \
             Subscriber() as subscriber:
         first.publish(stored(0, 2))
@@ -505,7 +524,7 @@ def topics_that_begin_otherwise_are_left_out():
 
 def addresses_of_version_6_are_followed():
     try:
-        free_ports(host="::1")
+        Ports(1, "::1").close()
     except OSError:
         return  # this machine has none
     with Engine(host="::1") as engine, Subscriber() as subscriber:
