@@ -32,8 +32,8 @@ static const char usage[] =
 	"store holds may be lost.\n"
 	"\n"
 	"  --backend NAME         mem, file, shfs (default mem)\n"
-	"  --path PATH            where the store is (default a new one in "
-	"/tmp)\n"
+	"  --path PATH            where the store is (default a new one in\n"
+	"                         $TMPDIR or /tmp)\n"
 	"  --module FILE          shared object with a backend of your own\n"
 	"  --table SYMBOL         its function that returns the "
 	"aibrix_backend\n"
@@ -102,7 +102,7 @@ struct options {
 	const char *module, *table, *only;
 	uint64_t seed;
 	int list;
-	char own_path[64]; /* made here, and removed */
+	char own_path[256]; /* made here, and removed */
 };
 
 static void
@@ -206,9 +206,12 @@ options_read(struct options *o, int argc, char **argv)
 		o->store.user = table_of(o);
 	}
 	if (o->store.backend != AIBRIX_BACKEND_MEM && !o->store.path) {
+		const char *folder = getenv("TMPDIR");
 		int fd;
 
-		strcpy(o->own_path, "/tmp/store_conform-XXXXXX");
+		snprintf(o->own_path, sizeof(o->own_path),
+			 "%s/store_conform-XXXXXX",
+			 folder && *folder ? folder : "/tmp");
 		fd = mkstemp(o->own_path);
 		if (fd < 0)
 			die(o->own_path, strerror(errno));

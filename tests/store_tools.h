@@ -1,62 +1,13 @@
-/* What the tests of stores share: a path of their own, and one request at a
- * time. */
+/* What the tests of stores share: one request at a time. */
 #ifndef TESTS_STORE_TOOLS_H
 #define TESTS_STORE_TOOLS_H
 
-#include <dirent.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <aibrix/store.h>
 
-struct temp_path {
-	char text[256];
-};
-
-/* A name in $TMPDIR or /tmp that no file has. */
-static inline struct temp_path
-temp_path_new(void)
-{
-	const char *folder = getenv("TMPDIR");
-	struct temp_path path;
-	int fd;
-
-	snprintf(path.text, sizeof(path.text), "%s/aibrix-store-XXXXXX",
-		 folder && strlen(folder) < 200 ? folder : "/tmp");
-	fd = mkstemp(path.text);
-	if (fd < 0)
-		abort();
-	close(fd);
-	unlink(path.text);
-	return path;
-}
-
-/* Whatever the store has made of it: nothing, a file or a directory. */
-static inline void
-temp_path_remove(const char *path)
-{
-	char name[1024];
-	struct dirent *entry;
-	DIR *dir;
-
-	if (unlink(path) == 0)
-		return;
-	dir = opendir(path);
-	while (dir && (entry = readdir(dir))) {
-		if (strcmp(entry->d_name, ".") == 0 ||
-		    strcmp(entry->d_name, "..") == 0)
-			continue;
-		snprintf(name, sizeof(name), "%.700s/%.255s", path,
-			 entry->d_name);
-		temp_path_remove(name);
-	}
-	if (dir) {
-		closedir(dir);
-		rmdir(path);
-	}
-}
+#include "temp_path.h"
 
 static inline aibrix_io
 io_of(uint32_t op, const char *key, const aibrix_iov *iov, uint64_t tag)

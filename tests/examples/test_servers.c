@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "redis_tools.h"
+#include "temp_path.h"
 
 enum { OUT = 1 << 16 };
 
@@ -158,19 +159,15 @@ values_wait(const struct redis_server *server, long n, pid_t pid, int *status)
 struct run {
 	pid_t pid;
 	int ended, status;
-	char path[40];
+	struct temp_path path;
 	char out[OUT];
 };
 
 static void
 run_start(struct run *run, const char *url, const char *requests)
 {
-	int fd;
-
-	*run = (struct run){.path = "/tmp/aibrix-replay-XXXXXX"};
-	fd = mkstemp(run->path);
-	close(fd);
-	run->pid = replay_start(url, run->path, requests);
+	*run = (struct run){.path = temp_path_new()};
+	run->pid = replay_start(url, run->path.text, requests);
 }
 
 /* Until the server has so many values, or the replay has ended. */
@@ -189,8 +186,8 @@ run_judge(struct run *run, const char *name)
 
 	if (!early && waitpid(run->pid, &run->status, 0) != run->pid)
 		run->status = -1;
-	file_read(run->path, run->out, sizeof(run->out));
-	unlink(run->path);
+	file_read(run->path.text, run->out, sizeof(run->out));
+	unlink(run->path.text);
 	verdict(!early && run->status == 0 &&
 			member(run->out, "corrupt_blocks") == 0 &&
 			member(run->out, "hit_l2") > 0,

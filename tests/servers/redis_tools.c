@@ -10,7 +10,6 @@
 
 #include "redis_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -24,6 +23,8 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+
+#include "temp_path.h"
 
 enum { PATH_BYTES = 512, ATTEMPTS = 5, REPLY_BYTES = 1024 };
 
@@ -150,36 +151,16 @@ redis_run(const char *const *argv, char *out, size_t cap)
 static int
 folder_new(struct redis_server *server)
 {
-	const char *under = getenv("TMPDIR");
+	struct temp_path path = temp_template(TEMP_FOLDER_MOST);
 
-	/* A Unix socket's path has 107 bytes. */
-	if (!under || !*under || strlen(under) > 50)
-		under = "/tmp";
-	snprintf(server->folder, sizeof(server->folder),
-		 "%s/aibrix-redis-XXXXXX", under);
-	if (!mkdtemp(server->folder)) {
-		server->folder[0] = 0;
+	if (!mkdtemp(path.text))
 		return redis__reason(server->reason, sizeof(server->reason),
-				     REDIS_FAILED, "no folder in %s: %s", under,
-				     strerror(errno));
-	}
+				     REDIS_FAILED, "no folder %s: %s",
+				     path.text, strerror(errno));
+	snprintf(server->folder, sizeof(server->folder), "%.79s", path.text);
 	snprintf(server->socket, sizeof(server->socket), "%s/socket",
 		 server->folder);
 	return 0;
-}
-
-static void
-folder_remove(const char *folder)
-{
-	DIR *dir = opendir(folder);
-	const struct dirent *entry;
-
-	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			unlinkat(dirfd(dir), entry->d_name, 0);
-	if (dir)
-		closedir(dir);
-	rmdir(folder);
 }
 
 static void
@@ -392,7 +373,7 @@ redis_stop(struct redis_server *server)
 		return;
 	redis_kill(server);
 	ports_release(server);
-	folder_remove(server->folder);
+	temp_path_remove(server->folder);
 	server->folder[0] = 0;
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "store/store_faults.h"
+#include "temp_path.h"
 
 /* Chain c, n blocks, in the store and in no L1. */
 static void
@@ -760,22 +761,18 @@ flip_in_file(const char *path, uint8_t byte, size_t n)
 
 Test(cache_l2, a_byte_flipped_in_the_slot_file_is_caught_and_counted)
 {
-	char path[] = "/tmp/aibrix-cache-XXXXXX";
+	struct temp_path path = temp_path_new();
 	aibrix_store_opts o = {.size = sizeof(o),
 			       .backend = AIBRIX_BACKEND_FILE,
-			       .path = path,
+			       .path = path.text,
 			       .capacity_bytes = 64 * 4096,
 			       .value_bytes = VALUE};
 	aibrix_store *store;
 	aibrix_cache *cache;
-	int fd = mkstemp(path);
 
-	cr_assert_geq(fd, 0);
-	close(fd);
-	unlink(path);
 	cr_assert_eq(aibrix_store_open(&o, &store), AIBRIX_OK);
 	store_blocks(store, 1, 6);
-	flip_in_file(path, byte_of(1, 3), BLOCK);
+	flip_in_file(path.text, byte_of(1, 3), BLOCK);
 
 	cache = new_cache(16, store);
 	cr_expect_eq(count_blocks(cache, 1, 6), 3, "the prefix ends there");
@@ -791,5 +788,5 @@ Test(cache_l2, a_byte_flipped_in_the_slot_file_is_caught_and_counted)
 	cr_expect_eq(count_blocks(cache, 1, 6), 6, "it was written again");
 	aibrix_cache_free(cache);
 	aibrix_store_free(store);
-	unlink(path);
+	unlink(path.text);
 }

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "fake_server.h"
+#include "temp_path.h"
 
 #ifdef HAVE_HIREDIS
 #include <hiredis/hiredis.h>
@@ -531,13 +532,13 @@ Test(fake_server, with_a_thread_pieces_come_one_by_one_to_those_who_read)
 {
 	static const struct fake_rule rules[] = {
 		{.on = "GET", .act = FAKE_DRIP}, {0}};
-	char folder[] = "/tmp/aibrix-fake-XXXXXX", path[64];
+	struct temp_path folder = temp_folder_new();
+	char path[100];
 	struct fake_opts opts = {.rules = rules, .path = path};
 	struct fake *fake = new_fake(rules), *local;
 	int fd = new_client(fake), local_fd;
 
-	cr_assert(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/socket", folder);
+	snprintf(path, sizeof(path), "%.80s/socket", folder.text);
 	local = fake_start(&opts);
 	fake_put(local, "k", 1, "hello", 5);
 	local_fd = talk_unix(path);
@@ -549,7 +550,7 @@ Test(fake_server, with_a_thread_pieces_come_one_by_one_to_those_who_read)
 		cr_assert_eq(largest_portion(fd, 11), 1);
 	stop_well(local, local_fd);
 	stop_well(fake, fd);
-	cr_assert_eq(rmdir(folder), 0);
+	cr_assert_eq(rmdir(folder.text), 0);
 }
 
 Test(fake_server, large_values_pass_both_ways)

@@ -16,33 +16,28 @@
 
 enum { DISK = 2 << 20, VALUE = 64 << 10 };
 
-struct disk {
-	char folder[64];
-};
-
 /* Criterion runs each test in a process, with which the mount ends. */
-static struct disk
+static struct temp_path
 disk_new(void)
 {
-	struct disk disk = {"/tmp/aibrix-disk-XXXXXX"};
+	struct temp_path disk = temp_folder_new();
 	char size[32];
 
-	cr_assert_not_null(mkdtemp(disk.folder));
 	snprintf(size, sizeof(size), "size=%d", DISK);
 	if (unshare(CLONE_NEWNS) ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("none", disk.folder, "tmpfs", 0, size)) {
-		rmdir(disk.folder);
+	    mount("none", disk.text, "tmpfs", 0, size)) {
+		rmdir(disk.text);
 		cr_skip_test("no mount namespaces here");
 	}
 	return disk;
 }
 
 static void
-disk_end(const struct disk *disk)
+disk_end(const struct temp_path *disk)
 {
-	umount2(disk->folder, MNT_DETACH);
-	rmdir(disk->folder);
+	umount2(disk->text, MNT_DETACH);
+	rmdir(disk->text);
 }
 
 static aibrix_done
@@ -72,7 +67,7 @@ is_whole(const uint8_t *value, uint32_t number)
 
 Test(store_full, a_slot_file_that_does_not_fit_is_not_made)
 {
-	struct disk disk = disk_new();
+	struct temp_path disk = disk_new();
 	char path[128];
 	aibrix_store_opts opts = {.size = sizeof(opts),
 				  .backend = AIBRIX_BACKEND_FILE,
@@ -82,7 +77,7 @@ Test(store_full, a_slot_file_that_does_not_fit_is_not_made)
 	aibrix_store *store = NULL;
 	struct stat st;
 
-	snprintf(path, sizeof(path), "%s/slots", disk.folder);
+	snprintf(path, sizeof(path), "%s/slots", disk.text);
 	cr_expect_eq(aibrix_store_open(&opts, &store), AIBRIX_E_FULL);
 	cr_expect_null(store);
 	cr_expect_neq(stat(path, &st), 0, "nothing is left behind");
@@ -95,12 +90,12 @@ Test(store_full, a_slot_file_that_does_not_fit_is_not_made)
 
 Test(store_full, a_full_disk_takes_no_value_and_loses_none)
 {
-	struct disk disk = disk_new();
+	struct temp_path disk = disk_new();
 	aibrix_shfs_opts shfs = {.size = sizeof(shfs),
 				 .flags = AIBRIX_SHFS_KEEP};
 	aibrix_store_opts opts = {.size = sizeof(opts),
 				  .backend = AIBRIX_BACKEND_SHFS,
-				  .path = disk.folder,
+				  .path = disk.text,
 				  .value_bytes = VALUE,
 				  .capacity_bytes = 64 * DISK,
 				  .backend_opts = &shfs};
@@ -128,10 +123,10 @@ Test(store_full, a_full_disk_takes_no_value_and_loses_none)
 
 Test(store_full, a_cache_on_a_full_disk_gives_up_what_is_old)
 {
-	struct disk disk = disk_new();
+	struct temp_path disk = disk_new();
 	aibrix_store_opts opts = {.size = sizeof(opts),
 				  .backend = AIBRIX_BACKEND_SHFS,
-				  .path = disk.folder,
+				  .path = disk.text,
 				  .value_bytes = VALUE,
 				  .capacity_bytes = 64 * DISK};
 	uint8_t value[VALUE];

@@ -6,6 +6,7 @@
 
 #include <criterion/criterion.h>
 
+#include "temp_path.h"
 #include "tls_tools.h"
 
 static struct cert ca, stranger, good, expired, alone, client;
@@ -292,7 +293,7 @@ Test(tls_peers, options_out_of_range_are_refused)
 }
 
 struct folder {
-	char path[64];
+	struct temp_path path;
 	char ca[100], cert[100], key[100], both[100], bad[100], secret[100];
 };
 
@@ -302,7 +303,7 @@ file_write(char *path, const char *folder, const char *name, const char *a,
 {
 	FILE *f;
 
-	snprintf(path, 100, "%s/%s", folder, name);
+	snprintf(path, 100, "%.75s/%s", folder, name);
 	f = fopen(path, "w");
 	MUST(f && fputs(a, f) >= 0 && fputs(b, f) >= 0 && fclose(f) == 0);
 }
@@ -312,15 +313,14 @@ folder_make(struct folder *d)
 {
 	FILE *f;
 
-	strcpy(d->path, "/tmp/aibrix-tls-XXXXXX");
-	MUST(mkdtemp(d->path));
-	file_write(d->ca, d->path, "ca", alone.pem, ca.pem);
-	file_write(d->cert, d->path, "cert", client.pem, ca.pem);
-	file_write(d->key, d->path, "key", client.key_pem, "");
-	file_write(d->both, d->path, "both", client.key_pem, client.pem);
-	file_write(d->bad, d->path, "bad", "-----BEGIN CERTIFICATE-----\nx",
-		   "");
-	snprintf(d->secret, sizeof(d->secret), "%s/secret", d->path);
+	d->path = temp_folder_new();
+	file_write(d->ca, d->path.text, "ca", alone.pem, ca.pem);
+	file_write(d->cert, d->path.text, "cert", client.pem, ca.pem);
+	file_write(d->key, d->path.text, "key", client.key_pem, "");
+	file_write(d->both, d->path.text, "both", client.key_pem, client.pem);
+	file_write(d->bad, d->path.text, "bad",
+		   "-----BEGIN CERTIFICATE-----\nx", "");
+	snprintf(d->secret, sizeof(d->secret), "%.75s/secret", d->path.text);
 	f = fopen(d->secret, "w");
 	MUST(f &&
 	     PEM_write_PrivateKey(f, client.key, EVP_aes_128_cbc(),
@@ -336,7 +336,7 @@ folder_remove(struct folder *d)
 
 	for (size_t i = 0; i < 6; i++)
 		unlink(all[i]);
-	rmdir(d->path);
+	rmdir(d->path.text);
 }
 
 static int
@@ -364,7 +364,7 @@ Test(tls_peers, files_that_are_missing_or_broken_are_named)
 	struct folder d;
 
 	folder_make(&d);
-	snprintf(absent, sizeof(absent), "%s/absent", d.path);
+	snprintf(absent, sizeof(absent), "%.75s/absent", d.path.text);
 	cr_expect_eq(files_try(d.ca, d.cert, d.key), AIBRIX_OK);
 	cr_expect_eq(files_try(d.ca, d.both, NULL), AIBRIX_OK);
 	cr_expect_eq(files_try(d.ca, NULL, NULL), AIBRIX_OK);
@@ -397,10 +397,10 @@ Test(tls_peers, authorities_may_be_several_in_a_file_or_hashed_in_a_folder)
 	opts.ca_file = d.ca;
 	cr_expect_eq(meet_ctx(&opts, ctx, "db.example"), AIBRIX_OK);
 	opts.ca_file = NULL;
-	opts.ca_dir = d.path;
+	opts.ca_dir = d.path.text;
 	cr_expect_eq(meet_ctx(&opts, ctx, "db.example"), AIBRIX_E_DENIED);
-	file_write(d.cert, d.path, "cert", ca.pem, "");
-	snprintf(hashed, sizeof(hashed), "%s/%08lx.0", d.path,
+	file_write(d.cert, d.path.text, "cert", ca.pem, "");
+	snprintf(hashed, sizeof(hashed), "%.75s/%08lx.0", d.path.text,
 		 X509_subject_name_hash(ca.x));
 	MUST(symlink(d.cert, hashed) == 0);
 	cr_expect_eq(meet_ctx(&opts, ctx, "db.example"), AIBRIX_OK);
