@@ -48,6 +48,11 @@ typedef struct aibrix_cache_opts {
 	uint32_t l2_inflight;  /* blocks in flight to L2; 0: 256 */
 	const aibrix_log *log;         /* NULL: silent */
 	const aibrix_allocator *alloc; /* NULL: malloc */
+	uint32_t ingest;      /* AIBRIX_CACHE_INGEST_*: what L2 is given */
+	uint32_t hot_hits;    /* INGEST_HOT: hits of L1 that make a block hot;
+	                         0: 1; at most 200 */
+	uint64_t write_bytes; /* memory that waits for L2 to take it; 0: three
+	                         quarters of l2_inflight blocks */
 } aibrix_cache_opts;
 
 enum {
@@ -60,7 +65,26 @@ enum {
 	/* Trust L2's bytes: frames are read (key, layout, length), payloads
 	   are not summed.  With NO_L1_VERIFY no sum is made at all, and what
 	   is written then is a miss to caches that verify. */
-	AIBRIX_CACHE_NO_L2_VERIFY = 8
+	AIBRIX_CACHE_NO_L2_VERIFY = 8,
+	/* L2 is asked before a block is sent, and given only what it lacks:
+	   for stores where a question costs much less than a block. */
+	AIBRIX_CACHE_PROBE_FIRST = 16
+};
+
+/*
+ * What L2 is given.  Always with the blocks before it in its chain that L1
+ * has and L2 was not given, and these first: what L2 gets is a prefix.
+ */
+enum {
+	/* What is committed, at once. */
+	AIBRIX_CACHE_INGEST_ALL = 0,
+	/* What acquire has handed out of L1 hot_hits times. */
+	AIBRIX_CACHE_INGEST_HOT = 1,
+	/* What is about to be evicted.  Victims are chosen and written ahead
+	   of need, up to write_bytes and a quarter of L1 of them.  They stay
+	   readable until their memory is reused, and who reads one keeps it.
+	   A victim that is reused before L2 has taken it is l2_dropped. */
+	AIBRIX_CACHE_INGEST_EVICTED = 2
 };
 
 /*
@@ -221,6 +245,9 @@ typedef struct aibrix_cache_stat {
 	uint64_t corrupt_l1;     /* damaged blocks caught */
 	uint64_t corrupt_l2;
 	uint64_t no_room;        /* blocks not reserved for want of room */
+	uint64_t l2_waiting;     /* gauge: to be written, or being written */
+	uint64_t l2_had;         /* writes that found L2 with the block */
+	uint64_t l2_dropped;     /* victims that were never given to L2 */
 } aibrix_cache_stat;
 
 /* Fails: E_INVAL (stat->size).  Since: 0.1. */

@@ -29,7 +29,8 @@ enum {
 	INFLIGHT = 256,
 	LAYOUT_MAX = 4096,
 	FLAGS = AIBRIX_CACHE_NO_L1_VERIFY | AIBRIX_CACHE_NO_L2_WRITE |
-		AIBRIX_CACHE_L2_RAW | AIBRIX_CACHE_NO_L2_VERIFY
+		AIBRIX_CACHE_L2_RAW | AIBRIX_CACHE_NO_L2_VERIFY |
+		AIBRIX_CACHE_PROBE_FIRST
 };
 
 void
@@ -88,7 +89,8 @@ opts_check(const aibrix_cache_opts *o)
 	if (o->flags & ~(uint32_t)FLAGS)
 		return AIBRIX_E_ABI;
 	if (o->block_bytes == 0 || o->l1_bytes < o->block_bytes ||
-	    o->max_leases == UINT32_MAX || o->l2_inflight == UINT32_MAX)
+	    o->max_leases == UINT32_MAX || o->l2_inflight == UINT32_MAX ||
+	    o->ingest > AIBRIX_CACHE_INGEST_EVICTED || o->hot_hits > HITS_MAX)
 		return AIBRIX_E_INVAL;
 	if (o->layout && strnlen(o->layout, LAYOUT_MAX + 1) > LAYOUT_MAX)
 		return AIBRIX_E_INVAL;
@@ -102,6 +104,26 @@ opts_check(const aibrix_cache_opts *o)
 	if (l2.value_bytes < frame || l2.value_bytes - frame < o->block_bytes)
 		return AIBRIX_E_INVAL;
 	return AIBRIX_OK;
+}
+
+static void
+ingest_set(aibrix_cache *cache, const aibrix_cache_opts *o)
+{
+	uint32_t transfers = cache->max_transfers - cache->max_transfers / 4;
+	uint64_t blocks = o->write_bytes / cache->block_bytes;
+
+	cache->l2 = o->l2;
+	cache->ingest = o->ingest;
+	cache->hot_hits = o->hot_hits ? o->hot_hits : 1;
+	/* A share that is not a block lets one pass at a time. */
+	cache->max_writing = transfers;
+	if (o->write_bytes && blocks < transfers)
+		cache->max_writing = blocks ? (uint32_t)blocks : 1;
+	if (cache->l2 && cache->ingest == AIBRIX_CACHE_INGEST_EVICTED &&
+	    !(cache->flags & AIBRIX_CACHE_NO_L2_WRITE))
+		cache->ahead = cache->max_writing < cache->capacity / 4
+				       ? cache->max_writing
+				       : cache->capacity / 4;
 }
 
 static int
@@ -130,7 +152,7 @@ cache_open(aibrix_cache *cache, const aibrix_cache_opts *o)
 		err = aibrix__transfers_open(
 			cache, o->l2_inflight ? o->l2_inflight : INFLIGHT);
 	if (!err)
-		cache->l2 = o->l2;
+		ingest_set(cache, o);
 	return err;
 }
 
@@ -200,6 +222,7 @@ aibrix_cache_stats(aibrix_cache *cache, aibrix_cache_stat *stat)
 	s.l1_capacity = cache->capacity;
 	s.l1_blocks = cache->count[SLOT_READY];
 	s.l1_pinned = cache->pinned;
+	s.l2_waiting = (uint64_t)cache->writes.count + cache->writing;
 	aibrix__cache_leave(cache);
 	return aibrix__struct_store(stat, &s, sizeof(s), STAT_V1);
 }

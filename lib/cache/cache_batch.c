@@ -52,14 +52,14 @@ aibrix__transfer_take(aibrix_cache *cache, uint32_t op, const aibrix_key *key)
 	t->key = *key;
 	t->lease = NONE;
 	t->slot = NONE;
-	cache->putting += op == AIBRIX_STORE_PUT;
+	t->goal = GOAL_READ;
 	return t;
 }
 
 void
 aibrix__transfer_give(aibrix_cache *cache, struct transfer *t)
 {
-	cache->putting -= t->op == AIBRIX_STORE_PUT;
+	cache->writing -= t->goal == GOAL_WRITE;
 	t->owner = NULL;
 	list_prepend(&cache->transfers_free, cache->transfer_links,
 		     (uint32_t)(t - cache->transfers));
@@ -122,19 +122,18 @@ transfer_undo(aibrix_cache *cache, struct transfer *t, int again)
 {
 	uint32_t slot = t->slot;
 
-	t->slot = NONE;
-	if (t->op == AIBRIX_STORE_PUT) {
-		if (again)
-			aibrix__l2_requeue(cache, slot);
-		else
-			cache->stat.l2_refused++;
-	} else if (slot != NONE && t->lease != NONE) {
-		/* With its lease gone the slot is loose already. */
-		aibrix__l1_drop(cache, slot);
+	if (t->goal == GOAL_WRITE) {
+		aibrix__write_undo(cache, t, again);
+		aibrix__transfer_give(cache, t);
+		return;
 	}
+	t->slot = NONE;
+	/* With its lease gone the slot is loose already. */
+	if (slot != NONE && t->lease != NONE)
+		aibrix__l1_drop(cache, slot);
 	if (slot != NONE)
 		aibrix__l1_unpin(cache, slot);
-	if (t->op != AIBRIX_STORE_PUT && t->op != AIBRIX_STORE_DELETE) {
+	if (t->op != AIBRIX_STORE_DELETE) {
 		cache->stat.l2_errors += !again;
 		block_undo(cache, t, again);
 	}

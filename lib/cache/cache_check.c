@@ -26,7 +26,7 @@ static const char *
 check_slots(const aibrix_cache *cache)
 {
 	uint64_t count[SLOT_STATES] = {0}, pinned = 0, ordered = 0, queued = 0;
-	uint64_t ordered_pinned = 0;
+	uint64_t ordered_pinned = 0, leaving = 0, left = 0;
 	aibrix_evict_stat order = {.size = sizeof(order)};
 	aibrix_pool_stat pool = {.size = sizeof(pool)};
 	const struct slot *s;
@@ -38,11 +38,20 @@ check_slots(const aibrix_cache *cache)
 		ordered += s->ordered;
 		ordered_pinned += s->ordered && s->pins;
 		queued += s->queued;
-		if ((s->ordered || s->queued) && s->state != SLOT_READY)
+		leaving += s->leaving;
+		left += s->left;
+		if ((s->ordered || s->queued || s->leaving || s->left ||
+		     s->l2) &&
+		    s->state != SLOT_READY)
 			return "only READY slots are in an order or a queue";
+		if (s->ordered + s->leaving + s->left > 1)
+			return "a slot has one way to leave";
 		if (s->state == SLOT_FREE ? s->pins != 0
-					  : !s->ordered && s->pins == 0)
+					  : !s->ordered && !s->leaving &&
+						    !s->left && s->pins == 0)
 			return "what has neither pins nor order is free";
+		if ((s->left && s->pins) || (s->queued && s->l2 != L2_ASKED))
+			return "victims are unused, what waits is asked for";
 		if (!check_found(cache, i))
 			return "the table finds what is stored, and shows it "
 			       "when it is whole";
@@ -52,6 +61,8 @@ check_slots(const aibrix_cache *cache)
 			return "counts of states are exact";
 	if (pinned != cache->pinned || queued != cache->writes.count)
 		return "counts of pins and of the queue are exact";
+	if (leaving != cache->leaving || left != cache->left.count)
+		return "counts of victims are exact";
 	if (aibrix_evict_stats(cache->evict, &order) ||
 	    order.count != ordered || order.pinned != ordered_pinned)
 		return "the eviction order holds what slots say";

@@ -7,6 +7,7 @@
  *   cache_lease.c  leases: what a caller holds, and the prefix rule
  *   cache_reserve.c
  *   cache_l2.c     reading from the store
+ *   cache_ingest.c what is written to it, and when
  *   cache_write.c  writing to it
  *   cache_batch.c  transfers, and handing them to the store
  *   cache_poll.c   taking completions from it
@@ -63,8 +64,19 @@ struct slot {
 	uint32_t parent; /* slot that had the block before it; NONE */
 	uint32_t depth;  /* blocks from the first one known to this one */
 	uint8_t state;
-	uint8_t ordered; /* in the eviction order; only when READY */
-	uint8_t queued;  /* waits to be written to L2; only when READY */
+	/* All of these only when READY. */
+	uint8_t ordered : 1; /* in the eviction order */
+	uint8_t queued : 1;  /* waits to be written to L2 */
+	uint8_t probed : 1;  /* L2 said that it lacks it */
+	uint8_t leaving : 1; /* a victim that L2 is to have first */
+	uint8_t left : 1;    /* a victim: its memory is the next to be reused */
+	uint8_t l2;          /* hits, or L2_ASKED, L2_HAS */
+};
+
+enum {
+	HITS_MAX = 200,
+	L2_ASKED = 254, /* queued, asked about or sent */
+	L2_HAS = 255    /* it came from there, or was taken there */
 };
 
 /* What a frame says besides, for slots that may go to L2. */
@@ -112,6 +124,11 @@ struct lease {
 	uint8_t state;
 };
 
+enum {
+	GOAL_READ = 0, /* a lease, or did */
+	GOAL_WRITE = 1 /* nobody: a block goes to L2 */
+};
+
 /* One request to L2.  Its address is the tag: whoever polls the store finds
  * the cache that it belongs to. */
 struct transfer {
@@ -122,6 +139,7 @@ struct transfer {
 	uint32_t op;    /* AIBRIX_STORE_* */
 	uint32_t lease; /* index; NONE: given up, or none */
 	uint32_t slot;  /* pinned; NONE: none */
+	uint32_t goal;  /* GOAL_*: who waits for it */
 	uint8_t frame[FRAME_BYTES];
 };
 
@@ -164,10 +182,17 @@ struct aibrix_cache {
 	struct transfer *transfers;
 	struct link *transfer_links;
 	struct list transfers_free;
-	uint32_t putting; /* transfers that are PUTs */
+	uint32_t writing; /* transfers of GOAL_WRITE */
+	uint32_t max_writing;
+	uint32_t ingest; /* AIBRIX_CACHE_INGEST_* */
+	uint32_t hot_hits;
+	uint32_t ahead;   /* victims, leaving and left, to be had in advance */
+	uint32_t leaving; /* slots that are */
+	uint32_t lost;    /* writes that came to nothing since the last good */
 	uint32_t ended;   /* transfers that other caches' polls ended */
 	struct link *write_links;
 	struct list writes; /* slots that wait to be written to L2 */
+	struct list left;   /* slots that are, the first to go first */
 	uint64_t now_ns;    /* the latest that a caller said */
 
 	aibrix_cache_stat stat;
@@ -208,6 +233,13 @@ frame_bytes(const aibrix_cache *cache)
 {
 	return cache->flags & AIBRIX_CACHE_L2_RAW ? 0 : FRAME_BYTES;
 }
+
+static inline uint64_t
+value_bytes(const aibrix_cache *cache)
+{
+	return frame_bytes(cache) + cache->block_bytes;
+}
+
 void aibrix__l1_pin(aibrix_cache *cache, uint32_t slot);
 void aibrix__l1_unpin(aibrix_cache *cache, uint32_t slot);
 /* The payload is whole: others may find it.  Not yet in the order. */
@@ -267,10 +299,29 @@ void aibrix__l2_move(aibrix_cache *cache, uint64_t now_ns);
 
 /* READY and not in L2: to be written when a transfer is free. */
 void aibrix__l2_queue(aibrix_cache *cache, uint32_t slot);
-/* The same, before all others: it was taken out a moment ago. */
-void aibrix__l2_requeue(aibrix_cache *cache, uint32_t slot);
 void aibrix__l2_unqueue(aibrix_cache *cache, uint32_t slot);
 void aibrix__l2_write(aibrix_cache *cache, uint64_t now_ns);
+/* A transfer of GOAL_WRITE has ended, or did not begin; again: it will. */
+void aibrix__write_done(aibrix_cache *cache, struct transfer *t,
+			const aibrix_done *done);
+void aibrix__write_undo(aibrix_cache *cache, struct transfer *t, int again);
+
+/* cache_ingest.c */
+
+/* Slot was committed, is part of a chain that was, or was handed out. */
+void aibrix__ingest_commit(aibrix_cache *cache, uint32_t slot);
+void aibrix__ingest_again(aibrix_cache *cache, uint32_t slot);
+void aibrix__ingest_hit(aibrix_cache *cache, uint32_t slot);
+/* Choose victims ahead of need, and have them written. */
+void aibrix__ingest_ahead(aibrix_cache *cache);
+/* A victim's write is over, and nobody uses it. */
+void aibrix__ingest_left(aibrix_cache *cache, uint32_t slot);
+/* Somebody uses a victim: it is none any more. */
+void aibrix__ingest_stay(aibrix_cache *cache, uint32_t slot);
+/* The next slot to reuse, READY and in no order; NONE: none, evict one. */
+uint32_t aibrix__ingest_victim(aibrix_cache *cache);
+/* The slot will not be READY any more. */
+void aibrix__ingest_forget(aibrix_cache *cache, uint32_t slot);
 
 /* cache_batch.c, the rest in cache_batch.h */
 

@@ -129,10 +129,7 @@ slot_hide(aibrix_cache *cache, uint32_t slot)
 	int err = AIBRIX_OK;
 
 	aibrix__table_remove(&cache->table, s->at);
-	if (s->queued) {
-		aibrix__l2_unqueue(cache, slot);
-		cache->stat.l2_refused++;
-	}
+	aibrix__ingest_forget(cache, slot);
 	if (!s->ordered)
 		return;
 	if (s->pins)
@@ -146,11 +143,10 @@ slot_hide(aibrix_cache *cache, uint32_t slot)
 static int
 slot_evict(aibrix_cache *cache)
 {
-	uint32_t slot;
+	uint32_t slot = aibrix__ingest_victim(cache);
 
-	if (aibrix_evict_pop(cache->evict, &slot))
+	if (slot == NONE)
 		return 0;
-	cache->slots[slot].ordered = 0;
 	slot_hide(cache, slot);
 	slot_free(cache, slot);
 	cache->stat.evicted++;
@@ -206,6 +202,8 @@ aibrix__l1_pin(aibrix_cache *cache, uint32_t slot)
 	if (s->pins++)
 		return;
 	cache->pinned++;
+	if (s->leaving || s->left)
+		aibrix__ingest_stay(cache, slot);
 	if (s->ordered)
 		err = aibrix_evict_pin(cache->evict, slot);
 	assert(!err);
@@ -224,9 +222,11 @@ aibrix__l1_unpin(aibrix_cache *cache, uint32_t slot)
 	cache->pinned--;
 	if (s->state == SLOT_LOOSE)
 		slot_free(cache, slot);
+	else if (s->leaving && !s->queued)
+		aibrix__ingest_left(cache, slot);
 	else if (s->ordered)
 		err = aibrix_evict_unpin(cache->evict, slot);
-	else
+	else if (!s->leaving)
 		aibrix__l1_order(cache, slot);
 	assert(!err);
 	(void)err;

@@ -34,12 +34,6 @@ transfer_lease(aibrix_cache *cache, const struct transfer *t)
 	return t->lease == NONE ? NULL : &cache->leases[t->lease];
 }
 
-static uint64_t
-value_bytes(const aibrix_cache *cache)
-{
-	return frame_bytes(cache) + cache->block_bytes;
-}
-
 /* Hold a block that L1 has, verified.  A damaged one is dropped and the
  * answer is 0: then it is L2's turn. */
 static int
@@ -323,27 +317,11 @@ get_done(aibrix_cache *cache, struct transfer *t, const aibrix_done *done)
 	}
 	/* The transfer's pin is the lease's now. */
 	cache->slots[slot].checksum = sum;
+	cache->slots[slot].l2 = L2_HAS;
 	aibrix__l1_publish(cache, slot);
 	l->blocks[t->block].state = BLOCK_HELD;
 	l->blocks[t->block].ref = slot;
 	l->blocks[t->block].tier = AIBRIX_CACHE_L2;
-}
-
-static void
-put_done(aibrix_cache *cache, struct transfer *t, const aibrix_done *done)
-{
-	uint32_t slot = t->slot;
-
-	t->slot = NONE;
-	aibrix__l1_unpin(cache, slot);
-	switch (done->status) {
-	case AIBRIX_OK:
-		cache->stat.l2_written += !(done->flags & AIBRIX_DONE_EXISTED);
-		break;
-	case AIBRIX_E_FULL:
-	case AIBRIX_E_CANCELED: cache->stat.l2_refused++; break;
-	default: cache->stat.l2_errors++; break;
-	}
 }
 
 void
@@ -352,12 +330,13 @@ aibrix__l2_done(const aibrix_done *done)
 	struct transfer *t = (struct transfer *)(uintptr_t)done->tag;
 	aibrix_cache *cache = t->owner;
 
-	switch (t->op) {
-	case AIBRIX_STORE_PROBE: probe_done(cache, t, done); break;
-	case AIBRIX_STORE_GET: get_done(cache, t, done); break;
-	case AIBRIX_STORE_PUT: put_done(cache, t, done); break;
-	default: break; /* a delete that failed is tried at the next reading */
-	}
+	if (t->goal == GOAL_WRITE)
+		aibrix__write_done(cache, t, done);
+	else if (t->op == AIBRIX_STORE_PROBE)
+		probe_done(cache, t, done);
+	else if (t->op == AIBRIX_STORE_GET)
+		get_done(cache, t, done);
+	/* A delete that failed is tried at the next reading. */
 	aibrix__transfer_give(cache, t);
 	cache->ended++;
 }

@@ -193,6 +193,7 @@ aibrix__lease_settle(aibrix_cache *cache, struct lease *l)
 		b = &l->blocks[i];
 		if (b->tier == AIBRIX_CACHE_L1) {
 			aibrix__l1_touch(cache, b->ref);
+			aibrix__ingest_hit(cache, b->ref);
 			cache->stat.hits_l1++;
 		} else {
 			aibrix__l1_order(cache, b->ref);

@@ -129,17 +129,17 @@ aibrix_cache_reserve(aibrix_cache *cache, const aibrix_key *keys,
 static void
 commit_publish(aibrix_cache *cache, struct lease *l)
 {
-	int write = cache->l2 && !(cache->flags & AIBRIX_CACHE_NO_L2_WRITE);
 	const struct lease_block *b;
 
 	for (uint64_t i = 0; i < l->n; i++) {
 		b = &l->blocks[i];
+		if (b->state == BLOCK_HELD)
+			aibrix__ingest_again(cache, b->ref);
 		if (b->state != BLOCK_OWN)
 			continue;
 		aibrix__l1_publish(cache, b->ref);
 		cache->stat.stored++;
-		if (write)
-			aibrix__l2_queue(cache, b->ref);
+		aibrix__ingest_commit(cache, b->ref);
 	}
 	for (uint64_t i = l->n; i-- > 0;) {
 		b = &l->blocks[i];

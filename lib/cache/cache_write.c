@@ -24,13 +24,6 @@ aibrix__l2_queue(aibrix_cache *cache, uint32_t slot)
 }
 
 void
-aibrix__l2_requeue(aibrix_cache *cache, uint32_t slot)
-{
-	cache->slots[slot].queued = 1;
-	list_prepend(&cache->writes, cache->write_links, slot);
-}
-
-void
 aibrix__l2_unqueue(aibrix_cache *cache, uint32_t slot)
 {
 	cache->slots[slot].queued = 0;
@@ -57,27 +50,161 @@ frame_make(const aibrix_cache *cache, const aibrix_key *key, uint32_t slot,
 	aibrix__frame_encode(cache->cpu, &f, out);
 }
 
+/* It ended, whatever it came to: the slot is READY, or was dropped since. */
+static void
+slot_settle(aibrix_cache *cache, uint32_t slot, int taken)
+{
+	struct slot *s = &cache->slots[slot];
+
+	if (s->state != SLOT_READY)
+		return;
+	s->probed = 0;
+	s->l2 = taken ? L2_HAS : 0;
+	cache->lost = taken ? 0 : cache->lost + 1;
+}
+
+/* The slot that a question was about, if it still waits for the answer. */
+static uint32_t
+slot_asked(const aibrix_cache *cache, const struct transfer *t)
+{
+	uint32_t slot = aibrix__table_find(&cache->table, &t->key);
+	const struct slot *s;
+
+	if (slot == NONE)
+		return NONE;
+	s = &cache->slots[slot];
+	return s->state == SLOT_READY && s->l2 == L2_ASKED && !s->queued &&
+			       !s->probed
+		       ? slot
+		       : NONE;
+}
+
+/* Before all others: it was taken out a moment ago. */
+static void
+slot_requeue(aibrix_cache *cache, uint32_t slot)
+{
+	cache->slots[slot].queued = 1;
+	list_prepend(&cache->writes, cache->write_links, slot);
+}
+
+/* A fault of a question is no answer: the put will tell. */
+static void
+asked_done(aibrix_cache *cache, const struct transfer *t,
+	   const aibrix_done *done)
+{
+	uint32_t slot = slot_asked(cache, t);
+
+	if (slot == NONE)
+		return;
+	if (done->status || done->bytes != value_bytes(cache)) {
+		cache->slots[slot].probed = 1;
+		slot_requeue(cache, slot);
+		return;
+	}
+	cache->stat.l2_had++;
+	slot_settle(cache, slot, 1);
+	if (cache->slots[slot].leaving && !cache->slots[slot].pins)
+		aibrix__ingest_left(cache, slot);
+}
+
+static void
+put_done(aibrix_cache *cache, struct transfer *t, const aibrix_done *done)
+{
+	uint32_t slot = t->slot;
+
+	switch (done->status) {
+	case AIBRIX_OK:
+		if (done->flags & AIBRIX_DONE_EXISTED)
+			cache->stat.l2_had++;
+		else
+			cache->stat.l2_written++;
+		break;
+	case AIBRIX_E_FULL:
+	case AIBRIX_E_CANCELED: cache->stat.l2_refused++; break;
+	default: cache->stat.l2_errors++; break;
+	}
+	slot_settle(cache, slot, done->status == AIBRIX_OK);
+	t->slot = NONE;
+	aibrix__l1_unpin(cache, slot);
+}
+
+void
+aibrix__write_done(aibrix_cache *cache, struct transfer *t,
+		   const aibrix_done *done)
+{
+	if (t->op == AIBRIX_STORE_PUT)
+		put_done(cache, t, done);
+	else
+		asked_done(cache, t, done);
+}
+
+void
+aibrix__write_undo(aibrix_cache *cache, struct transfer *t, int again)
+{
+	uint32_t slot = t->slot == NONE ? slot_asked(cache, t) : t->slot;
+	int whole = slot != NONE && cache->slots[slot].state == SLOT_READY;
+
+	if (whole && again) {
+		slot_requeue(cache, slot);
+	} else if (whole) {
+		cache->stat.l2_refused++;
+		slot_settle(cache, slot, 0);
+	}
+	if (t->slot == NONE) {
+		if (whole && !again && cache->slots[slot].leaving)
+			aibrix__ingest_left(cache, slot);
+		return;
+	}
+	t->slot = NONE;
+	aibrix__l1_unpin(cache, slot);
+}
+
+/* A put, or the question that goes before it.  A question pins nothing:
+ * the block may be gone when the answer comes. */
+static void
+slot_send(aibrix_cache *cache, struct batch *batch, struct transfer *t,
+	  uint32_t slot)
+{
+	struct slot *s = &cache->slots[slot];
+	int leaving = s->leaving;
+
+	aibrix__l2_unqueue(cache, slot);
+	t->goal = GOAL_WRITE;
+	cache->writing++;
+	if (t->op == AIBRIX_STORE_PUT) {
+		aibrix__l1_pin(cache, slot);
+		/* This pin is no use of it. */
+		cache->leaving += (uint32_t)(leaving && !s->leaving);
+		s->leaving = leaving != 0;
+		t->slot = slot;
+		if (frame_bytes(cache))
+			frame_make(cache, &t->key, slot, t->frame);
+	}
+	aibrix__batch_add(batch, t, 0);
+}
+
 void
 aibrix__l2_write(aibrix_cache *cache, uint64_t now_ns)
 {
-	uint32_t max = cache->max_transfers - cache->max_transfers / 4;
 	struct batch batch = {.cache = cache, .now_ns = now_ns};
 	struct transfer *t;
 	aibrix_key key;
 	uint32_t slot;
+	int ask;
 
-	while (!batch.stalled && cache->writes.count && cache->putting < max) {
+	aibrix__ingest_ahead(cache);
+	while (!batch.stalled && cache->writes.count &&
+	       cache->writing < cache->max_writing) {
 		slot = cache->writes.head;
 		key = aibrix__l1_key(cache, slot);
-		t = aibrix__transfer_take(cache, AIBRIX_STORE_PUT, &key);
+		ask = cache->flags & AIBRIX_CACHE_PROBE_FIRST &&
+		      !cache->slots[slot].probed;
+		t = aibrix__transfer_take(
+			cache, ask ? AIBRIX_STORE_PROBE : AIBRIX_STORE_PUT,
+			&key);
 		if (!t)
 			break;
-		aibrix__l2_unqueue(cache, slot);
-		aibrix__l1_pin(cache, slot);
-		t->slot = slot;
-		if (frame_bytes(cache))
-			frame_make(cache, &key, slot, t->frame);
-		aibrix__batch_add(&batch, t, 0);
+		slot_send(cache, &batch, t, slot);
 	}
 	aibrix__batch_flush(&batch);
 }

@@ -5,8 +5,10 @@
  * and blocks go away only by eviction or damage that was counted.
  *
  *	byte 0: bit 0 there is an L2; 1 S3-FIFO; 2 the second cache has another
- *		layout; 3 the first does not write to L2
- *	byte 1: slots of L1, 1 to 12; byte 2: transfers, 1 to 8
+ *		layout; 3 the first does not write to L2; 4-5 what L2 is given;
+ *		6 only if it lacks it
+ *	byte 1: slots of L1, 1 to 12
+ *	byte 2: bits 0-2 transfers, 1 to 8; 3-4 blocks that wait for L2
  *	then three bytes a step: operation (low 4 bits), cache (bit 4);
  *	which lease, chain or fault; how many
  */
@@ -123,6 +125,14 @@ program_open(struct program *p, uint32_t i)
 	o.l2_inflight = p->head[2] % 8 + 1;
 	if (i == 0 && (p->head[0] & 8))
 		o.flags = AIBRIX_CACHE_NO_L2_WRITE;
+	o.ingest = p->head[0] >> 4 & 3;
+	if (o.ingest > AIBRIX_CACHE_INGEST_EVICTED)
+		o.ingest = AIBRIX_CACHE_INGEST_ALL;
+	if (p->head[0] & 0x40)
+		o.flags |= AIBRIX_CACHE_PROBE_FIRST;
+	o.write_bytes = p->head[2] >> 3 & 3;
+	o.write_bytes *= PROGRAM_BLOCK;
+	o.hot_hits = p->head[2] >> 5 & 1;
 	c->layout = i == 1 && (p->head[0] & 4);
 	o.layout = c->layout ? "other" : "one";
 	memset(c->present, 0, sizeof(c->present));
