@@ -8,6 +8,7 @@
 #include <aibrix/base.h>
 #include <aibrix/cache.h>
 #include <aibrix/compat.h>
+#include <aibrix/config.h>
 #include <aibrix/event.h>
 #include <aibrix/evict.h>
 #include <aibrix/fleet.h>

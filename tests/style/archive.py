@@ -90,6 +90,7 @@ MAY_CALL = {
         zmq_getsockopt zmq_msg_close zmq_msg_data zmq_msg_init zmq_msg_more
         zmq_msg_move zmq_msg_recv zmq_msg_size zmq_send zmq_setsockopt
         zmq_socket zmq_socket_monitor""".split(),
+    "config": ["explicit_bzero"],
     "store/store_shfs": ["mkdirat"],
     "store/store_shfs_dir": """getpid linkat mkdirat renameat
         renameat2""".split(),

@@ -24,6 +24,7 @@ ALLOW = {
     "route": "fleet",
     "store": "hash evict pool",
     "cache": "hash evict pool store",
+    "config": "hash evict layout store cache rocksdb",
     "tls": "store",
     "zmq": "event hash index",
     "rocksdb": "store",
