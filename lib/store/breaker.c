@@ -293,6 +293,14 @@ aibrix__breaker_give(struct breaker *b, uint64_t token, uint32_t outcome,
 		probe_give(b, failed);
 }
 
+void
+aibrix__breaker_trip(struct breaker *b, uint64_t now_ns)
+{
+	breaker_clock(b, now_ns);
+	if (b->state != BREAKER_OPEN)
+		breaker_open(b);
+}
+
 uint32_t
 aibrix__breaker_outcome(int status)
 {

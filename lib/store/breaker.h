@@ -94,6 +94,10 @@ int aibrix__breaker_take(struct breaker *b, uint64_t now_ns, uint64_t *token,
 void aibrix__breaker_give(struct breaker *b, uint64_t token, uint32_t outcome,
 			  uint64_t now_ns);
 
+/* The node is known to be gone: open, whatever was counted.  Calls under way
+ * count no more. */
+void aibrix__breaker_trip(struct breaker *b, uint64_t now_ns);
+
 /* The outcome that a request's status stands for. */
 uint32_t aibrix__breaker_outcome(int status);
 

@@ -3,8 +3,10 @@
  *
  * Nagle's algorithm is off, since whole requests are written at once.
  * Keepalive finds hosts that vanished while a connection rests; while
- * requests are under way their deadlines are faster.  Buffer sizes are left
- * to the kernel: it grows them with the bandwidth, and setting one ends that.
+ * requests are under way, whether they were acknowledged tells it sooner.
+ * TCP_USER_TIMEOUT would too, but it also ends connections to a host whose
+ * program does not read for a while.  Buffer sizes are left to the kernel: it
+ * grows them with the bandwidth, and setting one ends that.
  */
 #define _GNU_SOURCE
 
@@ -21,6 +23,10 @@
 #include <unistd.h>
 
 #include <aibrix/base.h>
+
+/* Times that a packet is sent again, the first time after 0.2 s and then
+ * after twice as long: one may be lost. */
+enum { RESENT = 2 };
 
 static int
 unix_addr(const char *path, struct net_addr *out)
@@ -152,6 +158,18 @@ aibrix__net_connected(int fd, int *os_error)
 	if (getpeername(fd, (struct sockaddr *)&peer, &peer_bytes) < 0)
 		return AIBRIX_E_AGAIN;
 	return AIBRIX_OK;
+}
+
+int
+aibrix__net_gone(int fd)
+{
+	struct tcp_info info = {.tcpi_unacked = 0};
+	socklen_t bytes = sizeof(info);
+
+	/* Not for a Unix socket. */
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes) < 0)
+		return 0;
+	return info.tcpi_unacked > 0 && info.tcpi_retransmits >= RESENT;
 }
 
 static int

@@ -31,6 +31,13 @@ int aibrix__net_connect(const struct net_addr *addr, int *fd, int *os_error);
 /* Has it come about?  Asked when the set says that it can be written. */
 int aibrix__net_connected(int fd, int *os_error);
 
+/*
+ * 1: what was sent is not acknowledged although the kernel has sent it again
+ * and again.  A host that is there acknowledges, be its program as busy or as
+ * stuck as it may.
+ */
+int aibrix__net_gone(int fd);
+
 int aibrix__net_read(int fd, const struct iovec *iov, uint32_t n, size_t *got,
 		     int *os_error);
 int aibrix__net_write(int fd, const struct iovec *iov, uint32_t n, size_t *sent,

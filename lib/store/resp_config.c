@@ -13,6 +13,7 @@ enum { CONNECTIONS_MAX = 64, PIPELINE_MAX = 16 };
 #define SECOND_NS UINT64_C(1000000000)
 #define MS_NS UINT64_C(1000000)
 #define META_DEFAULT_NS (30 * SECOND_NS)
+#define TIMEOUT_MAX_NS (3600 * SECOND_NS)
 #define CONN_BYTES_DEFAULT (UINT64_C(32) << 20)
 
 /* NULL leaves out as it is. */
@@ -68,6 +69,9 @@ numbers_copy(struct resp_config *c, const aibrix_resp_opts *o)
 	c->conn_bytes = o->conn_bytes ? o->conn_bytes : CONN_BYTES_DEFAULT;
 	c->connect_timeout_ns =
 		o->connect_timeout_ns ? o->connect_timeout_ns : SECOND_NS;
+	/* FOREVER, too: instants are sums with it. */
+	if (c->connect_timeout_ns > TIMEOUT_MAX_NS)
+		c->connect_timeout_ns = TIMEOUT_MAX_NS;
 	c->ttl_ms = o->ttl_ns / MS_NS;
 	if (o->flags & AIBRIX_RESP_EPOCHS)
 		c->epoch_ns = o->epoch_ns ? o->epoch_ns : SECOND_NS;

@@ -14,6 +14,7 @@
  */
 #include "store/store_resp.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -106,6 +107,7 @@ line_close(struct resp_store *store, struct resp_line *line)
 	line->leaving = 0;
 	line->greeting = 0;
 	line->doomed = 0;
+	line->suspect = 0;
 }
 
 void
@@ -132,6 +134,14 @@ aibrix__resp_line_fail(struct resp_store *store, struct resp_line *line,
 		aibrix__resp_node_unreachable(store, node, status, os_error);
 	else
 		aibrix__resp_cluster_node(store, node, 0);
+}
+
+void
+aibrix__resp_line_gone(struct resp_store *store, struct resp_line *line)
+{
+	/* Before its requests fail, which are then not sent again. */
+	aibrix__breaker_trip(&line_node(store, line)->breaker, store->now);
+	aibrix__resp_line_fail(store, line, AIBRIX_E_CLOSED, ETIMEDOUT);
 }
 
 void
@@ -456,4 +466,6 @@ aibrix__resp_line_call(struct resp_store *store, struct resp_line *line,
 	r->state = REQUEST_CALLED;
 	r->line = line->number;
 	r->at_ns = 0;
+	/* Somebody must look whether its host is there. */
+	resp_wake_by(store, store->now + store->config.connect_timeout_ns);
 }

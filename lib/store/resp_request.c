@@ -294,6 +294,7 @@ aibrix__resp_request_stop(struct resp_store *store, uint32_t id, int status)
 	if (r->state == REQUEST_CALLED) {
 		struct resp_line *line = resp_line_of(store, r);
 
+		line->suspect |= status == AIBRIX_E_TIMEOUT;
 		aibrix__resp_line_forget(store, line, r->number);
 		/* Someone must look whether it still speaks. */
 		resp_wake_by(store,
@@ -342,6 +343,30 @@ silence_end(const struct resp_store *store, struct resp_line *line)
 	return since < AIBRIX_FOREVER - limit ? since + limit : AIBRIX_FOREVER;
 }
 
+/*
+ * A host that has gone without a word.  Looked for when a request was late,
+ * and whenever the oldest one has waited for as long as a connection may take:
+ * its deadline may be far away.
+ */
+static int
+line_gone(struct resp_store *store, struct resp_line *line)
+{
+	const uint64_t limit = store->config.connect_timeout_ns;
+	struct resp_conn *c = &line->conn;
+	uint64_t passed, since;
+	int suspect = (int)line->suspect;
+
+	line->suspect = 0;
+	if (c->first == c->end || !(line->usable || line->leaving))
+		return 0;
+	since = aibrix__resp_conn_call(c, c->first)->sent_ns;
+	if (since < c->heard_ns)
+		since = c->heard_ns;
+	passed = store->now > since ? store->now - since : 0;
+	resp_wake_by(store, store->now + limit - passed % limit);
+	return (suspect || passed >= limit) && aibrix__net_gone(c->fd);
+}
+
 static void
 line_tick(struct resp_store *store, struct resp_line *line)
 {
@@ -351,6 +376,10 @@ line_tick(struct resp_store *store, struct resp_line *line)
 		return;
 	if (line->doomed) {
 		aibrix__resp_line_leave(store, line);
+		return;
+	}
+	if (line_gone(store, line)) {
+		aibrix__resp_line_gone(store, line);
 		return;
 	}
 	until = line->usable || line->leaving ? silence_end(store, line)

@@ -90,6 +90,7 @@ struct resp_line {
 	uint32_t usable;      /* takes requests */
 	uint32_t leaving;     /* closed when all is answered */
 	uint32_t doomed;      /* to be closed at the end of the round */
+	uint32_t suspect;     /* a request on it was late */
 	uint64_t deadline_ns; /* to become usable */
 	struct resp_conn conn;
 };
@@ -296,6 +297,9 @@ void aibrix__resp_line_send(struct resp_store *store, struct resp_line *line);
 /* Close it for a fault of the node. */
 void aibrix__resp_line_fail(struct resp_store *store, struct resp_line *line,
 			    int status, int os_error);
+
+/* Close it because its host is gone, and leave the node alone at once. */
+void aibrix__resp_line_gone(struct resp_store *store, struct resp_line *line);
 
 /* Close it because the rest of it is not wanted. */
 void aibrix__resp_line_leave(struct resp_store *store, struct resp_line *line);

@@ -119,6 +119,86 @@ flapping(void)
 	wire_close(w);
 }
 
+/* One request without a deadline. */
+static void
+patient_begin(struct wire *w)
+{
+	static uint8_t memory[64];
+	static const aibrix_iov iov = {memory, sizeof(memory)};
+	const aibrix_io io = {.key = "nobody has this",
+			      .key_bytes = 15,
+			      .iov = &iov,
+			      .n_iov = 1,
+			      .op = AIBRIX_STORE_GET,
+			      .priority = AIBRIX_PRIORITY_GET,
+			      .deadline_ns = AIBRIX_FOREVER};
+	uint32_t n = 0;
+
+	load_drain(&w->load);
+	if (aibrix_store_submit(w->store, &io, 1, load_now_ns(), &n) || n != 1)
+		case_abort("not taken");
+}
+
+/* How it ended, within ms; E_AGAIN: not yet. */
+static int
+patient_end(struct wire *w, uint64_t ms)
+{
+	const uint64_t start = load_now_ns();
+	aibrix_done done = {.status = AIBRIX_E_AGAIN};
+	uint32_t n = 0;
+
+	while (n == 0 && load_now_ns() - start < ms * 1000000u)
+		if (aibrix_store_poll(w->store, &done, 1, load_now_ns(),
+				      10000000u, &n))
+			case_abort("not polled");
+	return done.status;
+}
+
+/* Nobody says that it has gone, neither network nor host. */
+static void
+vanished(void)
+{
+	struct wire *w = wire_far();
+
+	for (uint32_t i = 0; i < rounds; i++) {
+		uint64_t start, refusals;
+
+		patient_begin(w);
+		expect(patient_end(w, 20000) == AIBRIX_E_NOT_FOUND, "there");
+		expect(net_ns_link(&w->net, NET_THEIRS, 0) == 0, "pulled");
+		refusals = wire_refused(w);
+		start = load_now_ns();
+		patient_begin(w);
+		expect(patient_end(w, 20000) == AIBRIX_E_UNAVAILABLE,
+		       "found out without a deadline");
+		printf("# after %llu ms\n",
+		       (unsigned long long)(load_now_ns() - start) / 1000000u);
+		expect(wire_refused(w) > refusals, "one request is enough");
+		w->load.allowed |= LOAD_FAULTS;
+		expect(net_ns_link(&w->net, NET_THEIRS, 1) == 0, "plugged in");
+		wire_recovers(w);
+	}
+	wire_close(w);
+}
+
+/* It answers nothing for six times as long as a connection may take, but its
+ * host acknowledges. */
+static void
+busy(void)
+{
+	struct wire *w = wire_far();
+
+	for (uint32_t i = 0; i < rounds; i++) {
+		redis_stall(&w->server);
+		patient_begin(w);
+		expect(patient_end(w, 1200) == AIBRIX_E_AGAIN, "it waits");
+		expect(wire_refused(w) == 0, "nobody is left alone");
+		redis_resume(&w->server);
+		expect(patient_end(w, 20000) == AIBRIX_E_NOT_FOUND, "late");
+	}
+	wire_close(w);
+}
+
 /* Pulled, and freed with everything under way. */
 static void
 freed_in_a_partition(void)
@@ -386,6 +466,8 @@ no_clients(void)
 static const struct fault_case cases[] = {
 	{"a cable pulled at the far end costs deadlines", their_end_down},
 	{"a cable pulled at this end costs misses", our_end_down},
+	{"a host that vanished is found out without a deadline", vanished},
+	{"a host whose server is stuck is not taken for gone", busy},
 	{"answers that are lost on the way are late", answers_lost},
 	{"requests that are lost on the way are late", requests_lost},
 	{"bursts that are cut short arrive in the end", bursts_lost},

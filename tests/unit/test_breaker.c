@@ -334,6 +334,27 @@ Test(breaker, the_same_entropy_gives_the_same_waits)
 	cr_expect_eq(refused(&a, T0), refused(&b, T0));
 }
 
+Test(breaker, a_node_known_to_be_gone_needs_no_counting)
+{
+	struct breaker b = new_breaker();
+	uint64_t early = take(&b, T0), probe;
+
+	aibrix__breaker_trip(&b, T0);
+	cr_expect_eq(b.state, BREAKER_OPEN);
+	cr_expect_eq(refused(&b, T0), T0 + 100 * MS);
+	/* Once more says nothing new, and neither do those under way. */
+	aibrix__breaker_trip(&b, T0 + 50 * MS);
+	aibrix__breaker_give(&b, early, BREAKER_SUCCESS, T0 + 60 * MS);
+	cr_expect_eq(refused(&b, T0 + 60 * MS), T0 + 100 * MS);
+	cr_expect_eq(b.stat.opened, 1u);
+	/* A probe that finds it gone waits twice as long. */
+	probe = take(&b, T0 + 100 * MS);
+	aibrix__breaker_trip(&b, T0 + 101 * MS);
+	aibrix__breaker_give(&b, probe, BREAKER_ERROR, T0 + 101 * MS);
+	cr_expect_eq(refused(&b, T0 + 101 * MS), T0 + 301 * MS);
+	cr_expect_eq(b.stat.opened, 2u);
+}
+
 Test(breaker, options_out_of_range_leave_it_untouched)
 {
 	static const struct breaker_opts bad[] = {
