@@ -258,6 +258,7 @@ aibrix__sink_double(struct sink *s, double value)
 {
 	char text[TEXT_MAX], digits[DIGITS];
 	struct fraction f;
+	uint64_t whole;
 	uint32_t n, len;
 	int point;
 
@@ -274,8 +275,11 @@ aibrix__sink_double(struct sink *s, double value)
 		aibrix__sink_text(s, "Inf");
 		return;
 	}
-	if (!(value > 0)) {
-		aibrix__sink_text(s, "0.0");
+	/* Bounds and zero: whole numbers that are plain. */
+	whole = value < 1e6 ? (uint64_t)value : 0;
+	if (!(value > (double)whole)) {
+		aibrix__sink_count(s, whole);
+		aibrix__sink_text(s, ".0");
 		return;
 	}
 	fraction_split(&f, value);

@@ -1252,6 +1252,48 @@ AT(aibrix_metric_text, type, 44);
 AT(aibrix_metric_text, name, 48);
 AT(aibrix_metric_text, n, 56);
 
+/* meter, 0.1 */
+VALUE(AIBRIX_METER_MANAGER, 0);
+VALUE(AIBRIX_METER_L1, 1);
+VALUE(AIBRIX_METER_L2, 2);
+VALUE(AIBRIX_METER_CONNECTOR, 3);
+VALUE(AIBRIX_METER_PUT, 0);
+VALUE(AIBRIX_METER_GET, 1);
+VALUE(AIBRIX_METER_ACQUIRE, 2);
+VALUE(AIBRIX_METER_ALLOCATE, 3);
+VALUE(AIBRIX_METER_EXISTS, 4);
+VALUE(AIBRIX_METER_SEND, 5);
+VALUE(AIBRIX_METER_RECV, 6);
+VALUE(AIBRIX_METER_HIT_TOKENS, 0);
+VALUE(AIBRIX_METER_MISS_TOKENS, 1);
+VALUE(AIBRIX_METER_READ_BYTES, 2);
+VALUE(AIBRIX_METER_WRITTEN_BYTES, 3);
+VALUE(AIBRIX_METER_EVICTED_BLOCKS, 4);
+VALUE(AIBRIX_METER_REFUSED_BLOCKS, 5);
+VALUE(AIBRIX_METER_CORRUPT_BLOCKS, 6);
+VALUE(AIBRIX_METER_FAULTS, 7);
+VALUE(AIBRIX_METER_LEAKED_LEASES, 8);
+VALUE(AIBRIX_METER_SAVED_NS, 9);
+VALUE(AIBRIX_METER_SPENT_NS, 10);
+VALUE(AIBRIX_METER_LEASES, 11);
+VALUE(AIBRIX_METER_QUEUED_BLOCKS, 12);
+VALUE(AIBRIX_METER_USED_BYTES, 13);
+VALUE(AIBRIX_METER_TAKEN_BYTES, 14);
+VALUE(AIBRIX_METER_CAPACITY_BYTES, 15);
+AT(aibrix_meter_opts, size, 0);
+AT(aibrix_meter_opts, flags, 4);
+AT(aibrix_meter_opts, token_ns, 8);
+AT(aibrix_meter_opts, position_ns, 16);
+AT(aibrix_meter_opts, alloc, 24);
+AT(aibrix_meter_op, size, 0);
+AT(aibrix_meter_op, where, 4);
+AT(aibrix_meter_op, op, 8);
+AT(aibrix_meter_op, status, 12);
+AT(aibrix_meter_op, prefix_tokens, 16);
+AT(aibrix_meter_op, tokens, 24);
+AT(aibrix_meter_op, done_tokens, 32);
+AT(aibrix_meter_op, spent_ns, 40);
+
 int
 main(void)
 {

@@ -1,7 +1,8 @@
 /*
  * Threads record into one histogram, and into one each, while a reader takes
  * copies: each copy has no less than the one before, in each bucket, and in
- * the end nothing was lost and nothing counted twice.
+ * the end nothing was lost and nothing counted twice.  Operations go into one
+ * meter beside.
  */
 
 #include <inttypes.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <aibrix/meter.h>
 #include <aibrix/metric.h>
 
 #include "base/rand.h"
@@ -19,6 +21,7 @@ static const uint64_t edges[EDGES] = {100, 3000, 70000};
 
 struct worker {
 	aibrix_histogram *shared, *own;
+	aibrix_meter *meter;
 	uint64_t rand, sum;
 };
 
@@ -44,6 +47,41 @@ new_histogram(void)
 	return h;
 }
 
+static void
+operate(aibrix_meter *meter, uint32_t i)
+{
+	aibrix_meter_op op = {.size = sizeof(op),
+			      .op = AIBRIX_METER_GET,
+			      .status = i % 32 ? AIBRIX_E_IO : AIBRIX_OK,
+			      .tokens = 16,
+			      .done_tokens = 5,
+			      .spent_ns = 3};
+
+	require(aibrix_meter_record(meter, &op) == AIBRIX_OK, "operation");
+}
+
+/* Half of them hit 5 tokens of 16. */
+static void
+meter_check(const aibrix_meter *meter)
+{
+	const uint64_t ops = (uint64_t)THREADS * RECORDS / 16;
+	uint64_t hits, misses, spent, n, ns;
+
+	require(!aibrix_meter_get(meter, AIBRIX_METER_HIT_TOKENS, 0, &hits) &&
+			!aibrix_meter_get(meter, AIBRIX_METER_MISS_TOKENS, 0,
+					  &misses) &&
+			!aibrix_meter_get(meter, AIBRIX_METER_SPENT_NS, 0,
+					  &spent) &&
+			!aibrix_histogram_total(
+				aibrix_meter_latency(meter, 0,
+						     AIBRIX_METER_GET),
+				&n, &ns),
+		"get");
+	require(hits == ops / 2 * 5 && misses == ops * 16 - hits &&
+			spent == 3 * ops && n == ops && ns == 3 * ops,
+		"the totals of operations are not exact");
+}
+
 static void *
 record(void *arg)
 {
@@ -55,6 +93,8 @@ record(void *arg)
 		aibrix_histogram_record(w->shared, v);
 		aibrix_histogram_record(w->own, v);
 		w->sum += v;
+		if (i % 16 == 0)
+			operate(w->meter, i);
 	}
 	return NULL;
 }
@@ -98,10 +138,12 @@ main(void)
 	struct worker w[THREADS];
 	pthread_t threads[THREADS];
 	aibrix_histogram *shared = new_histogram(), *all = new_histogram();
+	aibrix_meter *meter = NULL;
 	uint64_t count, sum, want = 0, a, b;
 
+	require(aibrix_meter_new(NULL, &meter) == AIBRIX_OK, "meter");
 	for (uint32_t i = 0; i < THREADS; i++) {
-		w[i] = (struct worker){shared, new_histogram(), i, 0};
+		w[i] = (struct worker){shared, new_histogram(), meter, i, 0};
 		require(pthread_create(&threads[i], NULL, record, &w[i]) == 0,
 			"thread");
 	}
@@ -127,6 +169,8 @@ main(void)
 	require(aibrix_histogram_subtract(shared, all) == AIBRIX_OK &&
 			count_of(shared) == 0,
 		"buckets differ");
+	meter_check(meter);
+	aibrix_meter_free(meter);
 	aibrix_histogram_free(shared);
 	aibrix_histogram_free(all);
 	printf("%" PRIu64 " values, none lost\n", count);
