@@ -53,6 +53,9 @@ typedef struct aibrix_cache_opts {
 	                         0: 1; at most 200 */
 	uint64_t write_bytes; /* memory that waits for L2 to take it; 0: three
 	                         quarters of l2_inflight blocks */
+	/* how time passes in a call that waits; NULL: CLOCK_MONOTONIC */
+	uint64_t (*clock)(void *clock_ctx);
+	void *clock_ctx;
 } aibrix_cache_opts;
 
 enum {
@@ -105,7 +108,7 @@ AIBRIX_API AIBRIX_CHECK int aibrix_cache_new(const aibrix_cache_opts *opts,
 /*
  * Release; NULL is allowed.  What is in flight to or from L2 is waited for
  * (writes) or cancelled (reads); the store itself stays open.  Leases end.
- * Writes that have not begun are dropped: poll until *busy is 0 to keep them.
+ * Writes that have not begun are dropped: aibrix_cache_flush keeps them.
  * Since: 0.1.
  */
 AIBRIX_API void aibrix_cache_free(aibrix_cache *cache);
@@ -226,6 +229,23 @@ AIBRIX_API AIBRIX_CHECK int aibrix_cache_poll(aibrix_cache *cache,
 					      uint64_t now_ns,
 					      uint64_t timeout_ns,
 					      uint64_t *busy);
+
+/*
+ * Write to L2 all blocks that are in L1 now and not known to be in L2, also
+ * those that opts.ingest would keep from it, and wait until it is done or
+ * deadline_ns on now_ns's clock has come; at or before now_ns: do not wait.
+ * *left becomes the number of these blocks that are not in L2, whatever is
+ * returned of OK, E_TIMEOUT and E_UNAVAILABLE.  Blocks that were evicted
+ * before are not in L1: l2_refused and l2_dropped tell of them.
+ *
+ * Fails: E_TIMEOUT (*left blocks still wait, and go on), E_UNAVAILABLE (L2
+ * did not take *left blocks: flush again), E_UNSUPPORTED (no L2, or one that
+ * is read only), E_INVAL.
+ * Cost: O(blocks of L1) and the writes.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_cache_flush(aibrix_cache *cache,
+					       uint64_t deadline_ns,
+					       uint64_t now_ns, uint64_t *left);
 
 /* Counters only grow; gauges say so.  Blocks unless stated. */
 typedef struct aibrix_cache_stat {

@@ -15,6 +15,7 @@
 #include <aibrix/cache.h>
 
 #include <string.h>
+#include <time.h>
 
 #include "base/bytes.h"
 #include "base/cpu.h"
@@ -106,6 +107,16 @@ opts_check(const aibrix_cache_opts *o)
 	return AIBRIX_OK;
 }
 
+static uint64_t
+monotonic_ns(void *ctx)
+{
+	struct timespec t;
+
+	(void)ctx;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 static void
 ingest_set(aibrix_cache *cache, const aibrix_cache_opts *o)
 {
@@ -139,6 +150,8 @@ cache_open(aibrix_cache *cache, const aibrix_cache_opts *o)
 	cache->block_tokens = o->block_tokens ? o->block_tokens : TOKENS;
 	cache->flags = o->flags;
 	cache->policy = o->evict;
+	cache->clock = o->clock ? o->clock : monotonic_ns;
+	cache->clock_ctx = o->clock_ctx;
 	cache->cpu = aibrix__cpu();
 	cache->hash = aibrix__xxh3_64_select(cache->cpu);
 	cache->layout = layout_id(layout, strlen(layout), o->block_bytes);

@@ -26,7 +26,7 @@ static const char *
 check_slots(const aibrix_cache *cache)
 {
 	uint64_t count[SLOT_STATES] = {0}, pinned = 0, ordered = 0, queued = 0;
-	uint64_t ordered_pinned = 0, leaving = 0, left = 0;
+	uint64_t ordered_pinned = 0, leaving = 0, left = 0, flushing = 0;
 	aibrix_evict_stat order = {.size = sizeof(order)};
 	aibrix_pool_stat pool = {.size = sizeof(pool)};
 	const struct slot *s;
@@ -40,6 +40,7 @@ check_slots(const aibrix_cache *cache)
 		queued += s->queued;
 		leaving += s->leaving;
 		left += s->left;
+		flushing += s->flush;
 		if ((s->ordered || s->queued || s->leaving || s->left ||
 		     s->l2) &&
 		    s->state != SLOT_READY)
@@ -61,8 +62,9 @@ check_slots(const aibrix_cache *cache)
 			return "counts of states are exact";
 	if (pinned != cache->pinned || queued != cache->writes.count)
 		return "counts of pins and of the queue are exact";
-	if (leaving != cache->leaving || left != cache->left.count)
-		return "counts of victims are exact";
+	if (leaving != cache->leaving || left != cache->left.count ||
+	    flushing != cache->flushing)
+		return "counts of victims and of a flush are exact";
 	if (aibrix_evict_stats(cache->evict, &order) ||
 	    order.count != ordered || order.pinned != ordered_pinned)
 		return "the eviction order holds what slots say";

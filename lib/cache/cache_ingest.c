@@ -27,8 +27,8 @@
 
 #include "cache/cache_internal.h"
 
-static int
-writes_wanted(const aibrix_cache *cache)
+int
+aibrix__writes_wanted(const aibrix_cache *cache)
 {
 	return cache->l2 && !(cache->flags & AIBRIX_CACHE_NO_L2_WRITE);
 }
@@ -51,8 +51,8 @@ parent_of(const aibrix_cache *cache, uint32_t slot)
 
 /* When L2 takes nothing, no chain is offered again with each of its
  * blocks. */
-static void
-chain_queue(aibrix_cache *cache, uint32_t slot)
+void
+aibrix__ingest_chain(aibrix_cache *cache, uint32_t slot)
 {
 	struct list chain = {0};
 	uint32_t at = slot;
@@ -76,8 +76,9 @@ chain_queue(aibrix_cache *cache, uint32_t slot)
 void
 aibrix__ingest_commit(aibrix_cache *cache, uint32_t slot)
 {
-	if (writes_wanted(cache) && cache->ingest == AIBRIX_CACHE_INGEST_ALL)
-		chain_queue(cache, slot);
+	if (aibrix__writes_wanted(cache) &&
+	    cache->ingest == AIBRIX_CACHE_INGEST_ALL)
+		aibrix__ingest_chain(cache, slot);
 }
 
 /* Its chain grows.  While L2 takes nothing, it is not asked each time; and
@@ -95,12 +96,12 @@ aibrix__ingest_hit(aibrix_cache *cache, uint32_t slot)
 	struct slot *s = &cache->slots[slot];
 
 	/* Another reader may have found it damaged. */
-	if (!writes_wanted(cache) || s->state != SLOT_READY ||
+	if (!aibrix__writes_wanted(cache) || s->state != SLOT_READY ||
 	    cache->ingest != AIBRIX_CACHE_INGEST_HOT || s->l2 >= L2_ASKED)
 		return;
 	s->l2++;
 	if (s->l2 >= cache->hot_hits)
-		chain_queue(cache, slot);
+		aibrix__ingest_chain(cache, slot);
 }
 
 void
@@ -114,7 +115,7 @@ aibrix__ingest_ahead(aibrix_cache *cache)
 		cache->slots[slot].ordered = 0;
 		cache->slots[slot].leaving = 1;
 		cache->leaving++;
-		chain_queue(cache, slot);
+		aibrix__ingest_chain(cache, slot);
 		if (cache->slots[slot].l2 == L2_HAS)
 			aibrix__ingest_left(cache, slot);
 	}
@@ -180,6 +181,7 @@ aibrix__ingest_forget(aibrix_cache *cache, uint32_t slot)
 	if (s->queued)
 		aibrix__l2_unqueue(cache, slot);
 	aibrix__ingest_stay(cache, slot);
+	aibrix__flush_settle(cache, slot, 0);
 	s->probed = 0;
 	s->l2 = 0;
 }

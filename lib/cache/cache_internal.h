@@ -8,6 +8,7 @@
  *   cache_reserve.c
  *   cache_l2.c     reading from the store
  *   cache_ingest.c what is written to it, and when
+ *   cache_flush.c  all of it
  *   cache_write.c  writing to it
  *   cache_batch.c  transfers, and handing them to the store
  *   cache_poll.c   taking completions from it
@@ -70,6 +71,7 @@ struct slot {
 	uint8_t probed : 1;  /* L2 said that it lacks it */
 	uint8_t leaving : 1; /* a victim that L2 is to have first */
 	uint8_t left : 1;    /* a victim: its memory is the next to be reused */
+	uint8_t flush : 1;   /* somebody waits for its write */
 	uint8_t l2;          /* hits, or L2_ASKED, L2_HAS */
 };
 
@@ -186,14 +188,18 @@ struct aibrix_cache {
 	uint32_t max_writing;
 	uint32_t ingest; /* AIBRIX_CACHE_INGEST_* */
 	uint32_t hot_hits;
-	uint32_t ahead;   /* victims, leaving and left, to be had in advance */
-	uint32_t leaving; /* slots that are */
-	uint32_t lost;    /* writes that came to nothing since the last good */
-	uint32_t ended;   /* transfers that other caches' polls ended */
+	uint32_t ahead;    /* victims, leaving and left, to be had in advance */
+	uint32_t leaving;  /* slots that are */
+	uint32_t lost;     /* writes that came to nothing since the last good */
+	uint32_t flushing; /* slots whose writes somebody waits for */
+	uint64_t unflushed; /* of them, so far: came to nothing */
+	uint32_t ended;     /* transfers that other caches' polls ended */
 	struct link *write_links;
 	struct list writes; /* slots that wait to be written to L2 */
 	struct list left;   /* slots that are, the first to go first */
 	uint64_t now_ns;    /* the latest that a caller said */
+	uint64_t (*clock)(void *clock_ctx);
+	void *clock_ctx;
 
 	aibrix_cache_stat stat;
 	aibrix_cache_stat said; /* what the log has been told */
@@ -308,6 +314,9 @@ void aibrix__write_undo(aibrix_cache *cache, struct transfer *t, int again);
 
 /* cache_ingest.c */
 
+int aibrix__writes_wanted(const aibrix_cache *cache);
+/* Queue a READY slot, and those before it, that L2 was not given. */
+void aibrix__ingest_chain(aibrix_cache *cache, uint32_t slot);
 /* Slot was committed, is part of a chain that was, or was handed out. */
 void aibrix__ingest_commit(aibrix_cache *cache, uint32_t slot);
 void aibrix__ingest_again(aibrix_cache *cache, uint32_t slot);
@@ -333,6 +342,11 @@ void aibrix__transfers_close(aibrix_cache *cache);
 /* Wait for what is in flight.  0: the store cannot be polled any more, its
  * buffers must stay. */
 int aibrix__l2_drain(aibrix_cache *cache);
+
+/* cache_flush.c */
+
+/* A slot's write has ended, or never will. */
+void aibrix__flush_settle(aibrix_cache *cache, uint32_t slot, int taken);
 
 /* cache_check.c */
 

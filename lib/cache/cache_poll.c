@@ -19,19 +19,26 @@ inflight(const aibrix_cache *cache)
 }
 
 /* Take what has ended, waiting for the first; *n becomes how many.  An error
- * is one of the call, not of a transfer. */
+ * is one of the call, not of a transfer.  What was waited for has passed of
+ * the caller's time, too. */
 static int
 take_dones(aibrix_cache *cache, uint64_t timeout_ns, uint32_t *n)
 {
 	aibrix_done dones[DONES];
+	uint64_t before = 0;
 	uint32_t some;
 	int err;
 
 	*n = 0;
 	do {
 		some = 0;
+		if (timeout_ns)
+			before = cache->clock(cache->clock_ctx);
 		err = aibrix_store_poll(cache->l2, dones, DONES, cache->now_ns,
 					timeout_ns, &some);
+		if (timeout_ns)
+			cache->now_ns +=
+				cache->clock(cache->clock_ctx) - before;
 		if (err)
 			return err;
 		for (uint32_t i = 0; i < some; i++)
@@ -85,7 +92,7 @@ aibrix_cache_poll(aibrix_cache *cache, uint64_t now_ns, uint64_t timeout_ns,
 		timeout_ns = timeout_bound(cache, timeout_ns);
 		if (take_dones(cache, timeout_ns, &n))
 			cache->stat.l2_errors++;
-		aibrix__l2_move(cache, now_ns);
+		aibrix__l2_move(cache, cache->now_ns);
 		cache->ended = 0;
 	}
 	*busy = work_left(cache);
@@ -114,6 +121,7 @@ int
 aibrix__l2_drain(aibrix_cache *cache)
 {
 	enum { SECOND_NS = 1000000000 };
+	uint64_t now;
 	uint32_t n;
 
 	for (uint32_t i = 0; i < cache->max_leases; i++)
@@ -121,10 +129,11 @@ aibrix__l2_drain(aibrix_cache *cache)
 			aibrix__lease_cut(cache, &cache->leases[i], 0);
 	probes_cancel(cache);
 	while (inflight(cache)) {
+		now = cache->now_ns;
 		if (take_dones(cache, SECOND_NS, &n))
 			return 0;
-		if (n == 0 && cache->now_ns < AIBRIX_FOREVER - SECOND_NS)
-			cache->now_ns += SECOND_NS;
+		if (n == 0 && now < AIBRIX_FOREVER - SECOND_NS)
+			cache->now_ns = now + SECOND_NS;
 	}
 	return 1;
 }

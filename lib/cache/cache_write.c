@@ -58,6 +58,7 @@ slot_settle(aibrix_cache *cache, uint32_t slot, int taken)
 
 	if (s->state != SLOT_READY)
 		return;
+	aibrix__flush_settle(cache, slot, taken);
 	s->probed = 0;
 	s->l2 = taken ? L2_HAS : 0;
 	cache->lost = taken ? 0 : cache->lost + 1;

@@ -76,6 +76,8 @@ AT(aibrix_cache_opts, alloc, 64);
 AT(aibrix_cache_opts, ingest, 72);
 AT(aibrix_cache_opts, hot_hits, 76);
 AT(aibrix_cache_opts, write_bytes, 80);
+AT(aibrix_cache_opts, clock, 88);
+AT(aibrix_cache_opts, clock_ctx, 96);
 AT(aibrix_cache_view, size, 0);
 AT(aibrix_cache_view, tier, 4);
 AT(aibrix_cache_view, data, 8);

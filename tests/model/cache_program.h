@@ -44,7 +44,8 @@ enum {
 	STEP_FAULT = 8, /* one of the next requests of the store */
 	STEP_TIME = 9,
 	STEP_RENEW = 10, /* free the cache and make it again */
-	STEP_KINDS = 11,
+	STEP_FLUSH = 11,
+	STEP_KINDS = 12,
 	STEP_DAMAGE = 15 /* spoil the model; a poll where that is not allowed */
 };
 
@@ -133,6 +134,8 @@ program_open(struct program *p, uint32_t i)
 	o.write_bytes = p->head[2] >> 3 & 3;
 	o.write_bytes *= PROGRAM_BLOCK;
 	o.hot_hits = p->head[2] >> 5 & 1;
+	o.clock = program_clock;
+	o.clock_ctx = p;
 	c->layout = i == 1 && (p->head[0] & 4);
 	o.layout = c->layout ? "other" : "one";
 	memset(c->present, 0, sizeof(c->present));
@@ -360,6 +363,28 @@ step_renew(struct program *p, uint32_t i)
 	return program_open(p, i);
 }
 
+/* With nothing left, L2 was asked about every block of L1 and has them, unless
+ * it has evicted them since. */
+static int
+step_flush(struct program *p, uint32_t i, uint32_t wait)
+{
+	struct naive_cache *c = &p->caches[i];
+	uint64_t left = 99;
+	int err = aibrix_cache_flush(c->cache, p->now + wait * 100, p->now,
+				     &left);
+
+	if (!p->store || (i == 0 && (p->head[0] & 8)))
+		return err == AIBRIX_E_UNSUPPORTED && left == 99;
+	if (err)
+		return left > 0 &&
+		       (err == AIBRIX_E_TIMEOUT || err == AIBRIX_E_UNAVAILABLE);
+	for (uint32_t s = 0; s < c->cache->capacity; s++)
+		if (c->cache->slots[s].state == SLOT_READY &&
+		    c->cache->slots[s].l2 != L2_HAS)
+			return 0;
+	return left == 0;
+}
+
 /* A version that the model believes in and nobody wrote. */
 static void
 model_damage(struct program *p)
@@ -409,6 +434,7 @@ program_step(struct program *p, const uint8_t *step, int damage)
 	case STEP_FAULT: step_fault(p, step[1], step[2]); return 1;
 	case STEP_TIME: p->now += step[1] * (uint64_t)step[2]; return 1;
 	case STEP_RENEW: return step_renew(p, cache);
+	case STEP_FLUSH: return step_flush(p, cache, step[1]);
 	case STEP_DAMAGE:
 		if (damage)
 			model_damage(p);

@@ -29,7 +29,7 @@ MAY_CALL = {
     "base/log": ["vsnprintf"],
     "index": LOCKS,
     "route": LOCKS,
-    "cache": LOCKS,
+    "cache": ["clock_gettime"] + LOCKS,
     "pool": """clock_gettime close errno_location ftruncate madvise mbind memfd_create
         mmap mprotect munmap open read strstr sysconf""".split() + LOCKS,
     "rocksdb": """errno_location getpid mkdir rocksdb_block_based_options_create
