@@ -40,6 +40,8 @@ enum redis_tls {
 	REDIS_TLS_EXPIRED = 3  /* the server's certificate ended yesterday */
 };
 
+struct redis_server;
+
 /* All zero or NULL: a server for everybody on this machine. */
 struct redis_opts {
 	const char *password; /* requirepass */
@@ -50,6 +52,8 @@ struct redis_opts {
 	const char *const *lines;
 	enum redis_tls tls;
 	const char *tls_names; /* NULL: IP:127.0.0.1,IP:::1,DNS:localhost */
+	/* With the certificates of this one, which runs longer; NULL: own. */
+	const struct redis_server *tls_like;
 	/*
 	 * Descriptor of a network namespace to run in, open as long as the
 	 * server may be restarted; 0: ours.  The Unix socket, and with it
@@ -117,7 +121,9 @@ int redis_run(const char *const *argv, char *out, size_t cap);
 /*
  * Three masters, nodes 0 to 2 with a third of the slots each in this order, and
  * three replicas: node i + 3 follows node i.  A dead master is noticed after
- * 1.5 s.  The options are those of each server, without TLS.
+ * 1.5 s.  The options are those of each server.  With TLS all of them have the
+ * certificates of node 0, speak TLS to each other, too, and are asked at their
+ * tls_port.
  */
 struct redis_cluster {
 	struct redis_server node[REDIS_NODES];

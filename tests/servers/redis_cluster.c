@@ -237,7 +237,7 @@ meet(struct redis_cluster *cluster, int node)
 
 	for (int i = 0; i < node; i++) {
 		snprintf(line, sizeof(line), "CLUSTER MEET 127.0.0.1 %d",
-			 cluster->node[i].port);
+			 redis__peer_port(&cluster->node[i]));
 		if (!redis_says(&cluster->node[node], line, "+OK\r\n"))
 			return failed(cluster, "a node meets nobody");
 	}
@@ -284,9 +284,13 @@ lines_join(const struct redis_opts *opts, char *auth,
 		"repl-diskless-sync-delay 0",
 		"repl-ping-replica-period 1",
 	};
+	static const char *const secure[] = {"tls-cluster yes",
+					     "tls-replication yes"};
 	size_t n = sizeof(ours) / sizeof(ours[0]);
 
 	memcpy(lines, ours, sizeof(ours));
+	for (size_t i = 0; opts->tls && i < 2; i++)
+		lines[n++] = secure[i];
 	if (opts->password) {
 		snprintf(auth, LINE_BYTES, "masterauth \"%s\"", opts->password);
 		lines[n++] = auth;
@@ -306,10 +310,14 @@ redis_cluster_start(struct redis_cluster *cluster,
 	int status = 0;
 
 	memset(cluster, 0, sizeof(*cluster));
-	if (opts)
+	if (opts) {
 		each.password = opts->password;
+		each.tls = opts->tls;
+		each.tls_names = opts->tls_names;
+	}
 	lines_join(opts ? opts : &each, auth, lines);
 	for (int i = 0; !status && i < REDIS_NODES; i++) {
+		each.tls_like = each.tls && i ? &cluster->node[0] : NULL;
 		status = redis_start(&cluster->node[i], &each);
 		if (status)
 			memcpy(cluster->reason, cluster->node[i].reason,

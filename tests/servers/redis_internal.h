@@ -14,6 +14,13 @@ int redis__program(const char *name, char *path, size_t cap);
  */
 int redis__port(int *holder);
 
+/* Where other servers of its cluster reach it. */
+static inline int
+redis__peer_port(const struct redis_server *server)
+{
+	return server->tls_port ? server->tls_port : server->port;
+}
+
 /* 1: sockets can be bound to ::1. */
 int redis__has_ipv6(void);
 

@@ -59,7 +59,8 @@ key_move(struct redis_cluster *cluster, int fd, int to, char *key, size_t bytes)
 	const struct iovec args[] = {
 		{name, strlen(name)},
 		{host, strlen(host)},
-		{port, (size_t)snprintf(port, sizeof(port), "%d", node->port)},
+		{port, (size_t)snprintf(port, sizeof(port), "%d",
+					redis__peer_port(node))},
 		{key, bytes},
 		{db, strlen(db)},
 		{timeout, strlen(timeout)},

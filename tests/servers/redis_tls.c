@@ -86,6 +86,15 @@ signed_by_authority(struct redis_server *server, const char *name,
 	return 0;
 }
 
+static void
+paths_copy(struct redis_server *to, const struct redis_server *from)
+{
+	memcpy(to->ca, from->ca, sizeof(to->ca));
+	memcpy(to->client_cert, from->client_cert, sizeof(to->client_cert));
+	memcpy(to->client_key, from->client_key, sizeof(to->client_key));
+	memcpy(to->stranger_ca, from->stranger_ca, sizeof(to->stranger_ca));
+}
+
 int
 redis__certificates(struct redis_server *server, const struct redis_opts *opts)
 {
@@ -105,6 +114,10 @@ redis__certificates(struct redis_server *server, const struct redis_opts *opts)
 		 "%s/client.key", server->folder);
 	snprintf(server->stranger_ca, sizeof(server->stranger_ca),
 		 "%s/stranger.crt", server->folder);
+	if (opts->tls_like) {
+		paths_copy(server, opts->tls_like);
+		return 0;
+	}
 	status = authority(server, "ca");
 	if (!status)
 		status = authority(server, "stranger");

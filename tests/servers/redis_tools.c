@@ -167,9 +167,12 @@ static void
 config_tls(const struct redis_server *server, const struct redis_opts *opts,
 	   FILE *file)
 {
+	const char *folder =
+		opts->tls_like ? opts->tls_like->folder : server->folder;
+
 	fprintf(file, "tls-port %d\n", server->tls_port);
-	fprintf(file, "tls-cert-file \"%s/server.crt\"\n", server->folder);
-	fprintf(file, "tls-key-file \"%s/server.key\"\n", server->folder);
+	fprintf(file, "tls-cert-file \"%s/server.crt\"\n", folder);
+	fprintf(file, "tls-key-file \"%s/server.key\"\n", folder);
 	fprintf(file, "tls-ca-cert-file \"%s\"\n", server->ca);
 	fprintf(file, "tls-auth-clients %s\n",
 		opts->tls == REDIS_TLS_CLIENTS ? "yes" : "no");
