@@ -3,11 +3,16 @@
 
 #include <aibrix/tls.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 static aibrix_tls *
-tls_make(const char *ca, const struct redis_server *client)
+tls_make_with(const char *ca, const struct redis_server *client, uint32_t flags)
 {
 	const aibrix_tls_opts opts = {
 		.size = sizeof(opts),
+		.flags = flags,
 		.ca_file = ca,
 		.cert_file = client ? client->client_cert : NULL,
 		.key_file = client ? client->client_key : NULL};
@@ -15,6 +20,12 @@ tls_make(const char *ca, const struct redis_server *client)
 
 	cr_assert_eq(aibrix_tls_new(&opts, &tls), AIBRIX_OK);
 	return tls;
+}
+
+static aibrix_tls *
+tls_make(const char *ca, const struct redis_server *client)
+{
+	return tls_make_with(ca, client, 0);
 }
 
 static aibrix_store *
@@ -70,14 +81,16 @@ values_do(aibrix_store *store, uint32_t op, uint8_t *memory)
 	}
 }
 
-Test(tls_redis, large_values_come_back_as_they_were_put)
+static aibrix_tls_stat
+large_values(uint32_t flags)
 {
 	const struct redis_opts server_opts = {.tls = REDIS_TLS};
 	struct redis_server server = resp_server(&server_opts);
-	aibrix_tls *tls = tls_make(server.ca, NULL);
+	aibrix_tls *tls = tls_make_with(server.ca, NULL, flags);
 	aibrix_store *store = store_make(&server, "127.0.0.1", tls);
 	uint8_t *from = malloc((size_t)VALUES * VALUE);
 	uint8_t *to = malloc((size_t)VALUES * VALUE);
+	aibrix_tls_stat stat;
 
 	cr_assert(from && to);
 	for (size_t i = 0; i < (size_t)VALUES * VALUE; i++)
@@ -90,11 +103,45 @@ Test(tls_redis, large_values_come_back_as_they_were_put)
 			memcmp(from + i * VALUE, to + i * VALUE, VALUE - i), 0,
 			"value %zu", i);
 	cr_expect_eq(tls_stat(tls).handshakes, store_stat(store).connects);
-	cr_expect_eq(tls_stat(tls).denied + tls_stat(tls).failed, 0u);
+	stat = tls_stat(tls);
+	cr_expect_eq(stat.denied + stat.failed, 0u);
 	aibrix_store_free(store);
 	aibrix_tls_free(tls);
 	free(from);
 	free(to);
+	redis_stop(&server);
+	return stat;
+}
+
+Test(tls_redis, large_values_come_back_as_they_were_put)
+{
+	cr_expect_eq(large_values(0).kernel, 0u);
+}
+
+/* A connection of the kernel's own can be told to speak TLS. */
+static int
+kernel_can(const struct redis_server *server)
+{
+	int fd = talk_tcp("127.0.0.1", server->port), good;
+
+	good = fd >= 0 &&
+	       setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) == 0;
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+/* Where it cannot, OpenSSL does, and the statistics say so. */
+Test(tls_redis, so_they_do_when_the_kernel_is_asked_to_encrypt)
+{
+	struct redis_server server = resp_server(NULL);
+	const int can = kernel_can(&server);
+	const aibrix_tls_stat stat = large_values(AIBRIX_TLS_KERNEL);
+
+	cr_log_info("kernel with TLS: %d; it encrypts %d of %d connections",
+		    can, (int)stat.kernel, (int)stat.handshakes);
+	if (!can)
+		cr_expect_eq(stat.kernel, 0u);
 	redis_stop(&server);
 }
 
