@@ -64,6 +64,15 @@ int aibrix__zmq_endpoint(const aibrix_allocator *a, const char *endpoint,
 
 enum { PARTS_MAX = 4 };
 
+/* What libzmq's last failure is among ours. */
+int aibrix__zmq_error(void);
+int aibrix__zmq_option(void *socket, int option, int value);
+
+/* Part of a message, ZMQ_SNDMORE: not the last; the last one, which is
+ * closed in any case.  Never wait; 0, or -1. */
+int aibrix__zmq_part_send(void *socket, const void *bytes, size_t n, int flags);
+int aibrix__zmq_last_send(void *socket, zmq_msg_t *part);
+
 struct message {
 	zmq_msg_t parts[PARTS_MAX];
 	uint32_t n; /* received; above PARTS_MAX: the rest is gone */

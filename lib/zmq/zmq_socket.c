@@ -28,8 +28,8 @@ enum { HEARTBEAT_MS = 5000, HEARTBEAT_TIMEOUT_MS = 15000 };
 
 enum { MONITOR_NAME = 64 };
 
-static int
-error_of_zmq(void)
+int
+aibrix__zmq_error(void)
 {
 	switch (zmq_errno()) {
 	case EINVAL:
@@ -50,10 +50,36 @@ milliseconds(uint64_t ns)
 	return ms > INT32_MAX ? INT32_MAX : (int)ms;
 }
 
-static int
-option_set(void *socket, int option, int value)
+int
+aibrix__zmq_option(void *socket, int option, int value)
 {
 	return zmq_setsockopt(socket, option, &value, sizeof(value));
+}
+
+/* A signal that came in between must not leave half a message. */
+int
+aibrix__zmq_part_send(void *socket, const void *bytes, size_t n, int flags)
+{
+	int sent;
+
+	do
+		sent = zmq_send(socket, bytes, n, flags | ZMQ_DONTWAIT);
+	while (sent < 0 && zmq_errno() == EINTR);
+	return sent < 0 ? -1 : 0;
+}
+
+int
+aibrix__zmq_last_send(void *socket, zmq_msg_t *part)
+{
+	int sent;
+
+	do
+		sent = zmq_msg_send(part, socket, ZMQ_DONTWAIT);
+	while (sent < 0 && zmq_errno() == EINTR);
+	if (sent >= 0)
+		return 0;
+	zmq_msg_close(part);
+	return -1;
 }
 
 /* -1: none. */
@@ -100,15 +126,16 @@ socket_new(struct stream *stream, int type)
 
 	if (!socket)
 		return NULL;
-	if (option_set(socket, ZMQ_LINGER, 0) ||
-	    option_set(socket, ZMQ_IPV6, 1) ||
-	    option_set(socket, ZMQ_RCVHWM, zmq->hwm) ||
-	    option_set(socket, ZMQ_RECONNECT_IVL,
-		       milliseconds(zmq->reconnect_ns)) ||
-	    option_set(socket, ZMQ_RECONNECT_IVL_MAX,
-		       milliseconds(zmq->reconnect_max_ns)) ||
-	    option_set(socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS) ||
-	    option_set(socket, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS) ||
+	if (aibrix__zmq_option(socket, ZMQ_LINGER, 0) ||
+	    aibrix__zmq_option(socket, ZMQ_IPV6, 1) ||
+	    aibrix__zmq_option(socket, ZMQ_RCVHWM, zmq->hwm) ||
+	    aibrix__zmq_option(socket, ZMQ_RECONNECT_IVL,
+			       milliseconds(zmq->reconnect_ns)) ||
+	    aibrix__zmq_option(socket, ZMQ_RECONNECT_IVL_MAX,
+			       milliseconds(zmq->reconnect_max_ns)) ||
+	    aibrix__zmq_option(socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS) ||
+	    aibrix__zmq_option(socket, ZMQ_HEARTBEAT_TIMEOUT,
+			       HEARTBEAT_TIMEOUT_MS) ||
 	    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof(largest))) {
 		zmq_close(socket);
 		return NULL;
@@ -146,12 +173,13 @@ monitor_open(struct stream *stream)
 	if (zmq_socket_monitor(stream->sub, name,
 			       ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
 				       ZMQ_EVENT_DISCONNECTED))
-		return error_of_zmq();
+		return aibrix__zmq_error();
 	stream->monitor = zmq_socket(stream->zmq->context, ZMQ_PAIR);
-	if (!stream->monitor || option_set(stream->monitor, ZMQ_LINGER, 0) ||
-	    option_set(stream->monitor, ZMQ_RCVHWM, 0) ||
+	if (!stream->monitor ||
+	    aibrix__zmq_option(stream->monitor, ZMQ_LINGER, 0) ||
+	    aibrix__zmq_option(stream->monitor, ZMQ_RCVHWM, 0) ||
 	    zmq_connect(stream->monitor, name))
-		return error_of_zmq();
+		return aibrix__zmq_error();
 	return socket_watch(stream, stream->monitor);
 }
 
@@ -162,14 +190,14 @@ sub_connect(struct stream *stream)
 
 	stream->sub = socket_new(stream, ZMQ_SUB);
 	if (!stream->sub)
-		return error_of_zmq();
+		return aibrix__zmq_error();
 	err = monitor_open(stream);
 	if (err)
 		return err;
 	if (zmq_setsockopt(stream->sub, ZMQ_SUBSCRIBE, stream->topic,
 			   strlen(stream->topic)) ||
 	    zmq_connect(stream->sub, stream->endpoint))
-		return error_of_zmq();
+		return aibrix__zmq_error();
 	return socket_watch(stream, stream->sub);
 }
 
@@ -205,7 +233,7 @@ dealer_connect(struct stream *stream, uint64_t seq)
 	    zmq_send(stream->dealer, "", 0, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
 	    zmq_send(stream->dealer, request, sizeof(request), ZMQ_DONTWAIT) <
 		    0)
-		return error_of_zmq();
+		return aibrix__zmq_error();
 	return socket_watch(stream, stream->dealer);
 }
 
@@ -216,7 +244,7 @@ aibrix__zmq_replay_check(struct stream *stream)
 
 	stream->dealer = socket_new(stream, ZMQ_DEALER);
 	if (!stream->dealer || zmq_connect(stream->dealer, stream->replay))
-		err = error_of_zmq();
+		err = aibrix__zmq_error();
 	aibrix__zmq_dealer_close(stream);
 	return err;
 }

@@ -11,6 +11,7 @@
 #include <aibrix/rocksdb.h>
 #include <aibrix/tls.h>
 #include <aibrix/zmq.h>
+#include <aibrix/zmq_pub.h>
 
 /* Offsets are those of 64-bit targets. */
 #if UINTPTR_MAX == UINT64_MAX
@@ -1090,6 +1091,35 @@ AT(aibrix_zmq_stat, bad_messages, 128);
 AT(aibrix_zmq_stat, connects, 136);
 AT(aibrix_zmq_stat, disconnects, 144);
 VALUE(AIBRIX_ZMQ_ALL_CLEARED, 1);
+
+/* zmq_pub, 0.1 */
+AT(aibrix_zmq_pub_opts, size, 0);
+AT(aibrix_zmq_pub_opts, flags, 4);
+AT(aibrix_zmq_pub_opts, endpoint, 8);
+AT(aibrix_zmq_pub_opts, replay, 16);
+AT(aibrix_zmq_pub_opts, topic, 24);
+AT(aibrix_zmq_pub_opts, rank, 32);
+AT(aibrix_zmq_pub_opts, hwm, 36);
+AT(aibrix_zmq_pub_opts, keep, 40);
+AT(aibrix_zmq_pub_opts, peers, 44);
+AT(aibrix_zmq_pub_opts, keep_bytes, 48);
+AT(aibrix_zmq_pub_opts, context, 56);
+AT(aibrix_zmq_pub_opts, alloc, 64);
+AT(aibrix_zmq_pub_stat, size, 0);
+AT(aibrix_zmq_pub_stat, replaying, 4);
+AT(aibrix_zmq_pub_stat, next, 8);
+AT(aibrix_zmq_pub_stat, kept, 16);
+AT(aibrix_zmq_pub_stat, kept_bytes, 24);
+AT(aibrix_zmq_pub_stat, bytes, 32);
+AT(aibrix_zmq_pub_stat, unsent, 40);
+AT(aibrix_zmq_pub_stat, replays, 48);
+AT(aibrix_zmq_pub_stat, replies, 56);
+AT(aibrix_zmq_pub_stat, gone, 64);
+AT(aibrix_zmq_pub_stat, crowded, 72);
+AT(aibrix_zmq_pub_stat, too_old, 80);
+AT(aibrix_zmq_pub_stat, bad_requests, 88);
+VALUE(AIBRIX_ZMQ_PUB_BIND, 1);
+VALUE(AIBRIX_ZMQ_PUB_NO_TOPIC, 2);
 
 /* resp, 0.1 */
 AT(aibrix_resp_opts, size, 0);

@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 
 #include <aibrix/zmq.h>
+#include <aibrix/zmq_pub.h>
 
 #include "failing.h"
 
@@ -60,6 +61,59 @@ Test(zmq, new_and_add_survive_each_failed_allocation)
 		struct failing f = {.fail_at = i};
 		aibrix_allocator a = failing_allocator(&f);
 		int err = zmq_use(&a);
+
+		cr_assert_eq(f.live, 0, "call %d", (int)i);
+		cr_assert_eq(f.live_bytes, 0);
+		if (!err)
+			break;
+		cr_assert_eq(err, AIBRIX_E_NOMEM);
+		cr_assert_lt(i, 100);
+	}
+}
+
+/* One publisher with two batches, the second one larger. */
+static int
+pub_use(const aibrix_allocator *a)
+{
+	static const uint32_t tokens[64];
+	static const uint64_t name = 1;
+	const aibrix_event event = {.type = AIBRIX_EVENT_STORED,
+				    .n = 1,
+				    .names = &name,
+				    .tokens = tokens,
+				    .n_tokens = 64,
+				    .block_tokens = 64};
+	aibrix_zmq_pub_opts opts = {.size = sizeof(opts),
+				    .endpoint = "inproc://events",
+				    .replay = "inproc://replays",
+				    .topic = "kv",
+				    .rank = 7,
+				    .alloc = a};
+	aibrix_zmq_pub_stat stat = {.size = sizeof(stat)};
+	aibrix_zmq_pub *pub = NULL;
+	uint64_t seq = 77;
+	int err = aibrix_zmq_pub_new(&opts, &pub);
+
+	if (err) {
+		cr_assert_null(pub, "output untouched on failure");
+		return err;
+	}
+	cr_assert_eq(aibrix_zmq_pub_send(pub, "x", 1, &seq), AIBRIX_OK);
+	cr_assert_eq(seq, 0);
+	err = aibrix_zmq_pub_events(pub, NULL, &event, 1, &seq);
+	cr_assert_eq(seq, err ? 0 : 1);
+	cr_assert_eq(aibrix_zmq_pub_stats(pub, &stat), AIBRIX_OK);
+	cr_assert_eq(stat.next, err ? 1 : 2, "no number is taken by a failure");
+	aibrix_zmq_pub_free(pub);
+	return err;
+}
+
+Test(zmq, new_and_publish_survive_each_failed_allocation)
+{
+	for (uint64_t i = 0;; i++) {
+		struct failing f = {.fail_at = i};
+		aibrix_allocator a = failing_allocator(&f);
+		int err = pub_use(&a);
 
 		cr_assert_eq(f.live, 0, "call %d", (int)i);
 		cr_assert_eq(f.live_bytes, 0);

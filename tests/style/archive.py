@@ -86,11 +86,13 @@ MAY_CALL = {
         pthread_sigmask recv send sigaddset sigemptyset sigismember sigpending
         sigtimedwait""".split() + LOCKS,
     "zmq": """close epoll_create1 epoll_ctl epoll_wait errno_location
-        zmq_close zmq_connect zmq_ctx_new zmq_ctx_term zmq_errno
-        zmq_getsockopt zmq_msg_close zmq_msg_data zmq_msg_init zmq_msg_more
-        zmq_msg_move zmq_msg_recv zmq_msg_size zmq_send zmq_setsockopt
+        zmq_bind zmq_close zmq_connect zmq_ctx_new zmq_ctx_term zmq_errno
+        zmq_getsockopt zmq_msg_close zmq_msg_copy zmq_msg_data zmq_msg_init
+        zmq_msg_init_size zmq_msg_more zmq_msg_move zmq_msg_recv zmq_msg_send
+        zmq_msg_size zmq_send zmq_setsockopt
         zmq_socket zmq_socket_monitor""".split(),
     "config": ["explicit_bzero"],
+    "zmq/zmq_pub": ["strstr"],
     "store/store_shfs": ["mkdirat"],
     "store/store_shfs_dir": """getpid linkat mkdirat renameat
         renameat2""".split(),

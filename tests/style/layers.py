@@ -33,7 +33,7 @@ ALLOW = {
 HEADER_OF = {"backend": "store", "compat": "hash", "version": "base",
              "prefix": "index", "predict": "index", "admit": "event",
              "stream": "store", "key_text": "store", "shfs": "store",
-             "resp": "store", "meter": "metric"}
+             "resp": "store", "meter": "metric", "zmq_pub": "zmq"}
 INCLUDE = re.compile(r'#include\s+(?:"(\w+)/(\w+)\.h"|<aibrix/(\w+)\.h>)')
 
 
