@@ -216,6 +216,7 @@ aibrix_cache_free(aibrix_cache *cache)
 	a = cache->alloc; /* cache itself came from it */
 	aibrix__transfers_close(cache);
 	aibrix__lease_close(cache);
+	aibrix__events_close(cache);
 	aibrix__l1_close(cache);
 	if (cache->locked_once)
 		pthread_mutex_destroy(&cache->mutex);

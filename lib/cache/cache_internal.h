@@ -12,6 +12,7 @@
  *   cache_write.c  writing to it
  *   cache_batch.c  transfers, and handing them to the store
  *   cache_poll.c   taking completions from it
+ *   cache_event.c  telling others
  *   cache_check.c  the invariants, for tests
  *
  * Two things refer to a slot: the block of a lease and a transfer.  Each
@@ -201,6 +202,8 @@ struct aibrix_cache {
 	uint64_t (*clock)(void *clock_ctx);
 	void *clock_ctx;
 
+	struct events *events; /* NULL: nobody wants to be told */
+
 	aibrix_cache_stat stat;
 	aibrix_cache_stat said; /* what the log has been told */
 };
@@ -347,6 +350,18 @@ int aibrix__l2_drain(aibrix_cache *cache);
 
 /* A slot's write has ended, or never will. */
 void aibrix__flush_settle(aibrix_cache *cache, uint32_t slot, int taken);
+
+/* cache_event.c; without effect where nobody wants to be told */
+
+void aibrix__events_close(aibrix_cache *cache);
+/* A slot was taken for a block behind parent; its content hash, when that is
+ * known. */
+void aibrix__events_taken(aibrix_cache *cache, uint32_t slot,
+			  const aibrix_key *parent);
+void aibrix__events_content(aibrix_cache *cache, uint32_t slot, uint64_t hash);
+/* It can be found; it can no longer be, and still has its key. */
+void aibrix__events_shown(aibrix_cache *cache, uint32_t slot);
+void aibrix__events_hidden(aibrix_cache *cache, uint32_t slot);
 
 /* cache_check.c */
 

@@ -128,6 +128,7 @@ slot_hide(aibrix_cache *cache, uint32_t slot)
 	struct slot *s = &cache->slots[slot];
 	int err = AIBRIX_OK;
 
+	aibrix__events_hidden(cache, slot);
 	aibrix__table_remove(&cache->table, s->at);
 	aibrix__ingest_forget(cache, slot);
 	if (!s->ordered)
@@ -175,6 +176,7 @@ aibrix__l1_take(aibrix_cache *cache, const aibrix_key *key,
 	s->generation = hold.generation;
 	aibrix__l1_pin(cache, hold.slot);
 	s->at = aibrix__table_add(&cache->table, key, hold.slot);
+	aibrix__events_taken(cache, hold.slot, parent);
 	return hold.slot;
 }
 
@@ -237,6 +239,7 @@ aibrix__l1_publish(aibrix_cache *cache, uint32_t slot)
 {
 	slot_set(cache, slot, SLOT_READY);
 	aibrix__table_show(&cache->table, cache->slots[slot].at);
+	aibrix__events_shown(cache, slot);
 }
 
 void

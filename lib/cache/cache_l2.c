@@ -259,6 +259,24 @@ value_check(const aibrix_cache *cache, const struct transfer *t,
 	return *sum == got.checksum ? AIBRIX_OK : AIBRIX_E_CORRUPT;
 }
 
+/* What a frame that was verified says besides of its block. */
+static void
+origin_tell(aibrix_cache *cache, const struct transfer *t, uint32_t slot)
+{
+	aibrix_key parent;
+	uint64_t hash = 0;
+	struct frame f;
+
+	if (!cache->events || cache->flags & AIBRIX_CACHE_L2_RAW ||
+	    aibrix__frame_decode(cache->cpu, t->frame, &f))
+		return;
+	memcpy(parent.bytes, f.parent, sizeof(parent.bytes));
+	for (uint32_t i = 0; i < sizeof(hash); i++)
+		hash |= (uint64_t)f.digest[i] << (8 * i);
+	aibrix__events_taken(cache, slot, &parent);
+	aibrix__events_content(cache, slot, hash);
+}
+
 /* A miss is no fault, and neither is a value of somebody else's layout. */
 static void
 fault_count(aibrix_cache *cache, int err)
@@ -318,6 +336,7 @@ get_done(aibrix_cache *cache, struct transfer *t, const aibrix_done *done)
 	/* The transfer's pin is the lease's now. */
 	cache->slots[slot].checksum = sum;
 	cache->slots[slot].l2 = L2_HAS;
+	origin_tell(cache, t, slot);
 	aibrix__l1_publish(cache, slot);
 	l->blocks[t->block].state = BLOCK_HELD;
 	l->blocks[t->block].ref = slot;

@@ -76,6 +76,7 @@ reserve_room(aibrix_cache *cache, struct lease *l, const uint64_t *hashes)
 		b->ref = slot;
 		if (cache->origins)
 			cache->origins[slot].digest = hashes ? hashes[i] : 0;
+		aibrix__events_content(cache, slot, hashes ? hashes[i] : 0);
 	}
 	aibrix__lease_cut(cache, l, aibrix__lease_good(l));
 }

@@ -62,6 +62,17 @@ VALUE(AIBRIX_FEATURE_WIDE_VECTORS, 4);
 VALUE(AIBRIX_FEATURE_NUMA, 5);
 
 /* cache, 0.1 */
+SIZE(aibrix_cache_event, 64);
+AT(aibrix_cache_event, seq, 0);
+AT(aibrix_cache_event, type, 8);
+AT(aibrix_cache_event, tier, 12);
+AT(aibrix_cache_event, key, 16);
+AT(aibrix_cache_event, parent, 32);
+AT(aibrix_cache_event, hash, 48);
+AT(aibrix_cache_event, spare, 56);
+VALUE(AIBRIX_CACHE_STORED, 1);
+VALUE(AIBRIX_CACHE_REMOVED, 2);
+VALUE(AIBRIX_CACHE_CLEARED, 3);
 AT(aibrix_cache_opts, size, 0);
 AT(aibrix_cache_opts, evict, 4);
 AT(aibrix_cache_opts, block_bytes, 8);

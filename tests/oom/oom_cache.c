@@ -54,6 +54,12 @@ cache_use(const aibrix_allocator *a, aibrix_store *store)
 		cr_assert_null(cache, "output untouched on failure");
 		return err;
 	}
+	err = aibrix_cache_events_begin(cache);
+	if (err) {
+		cr_assert_eq(aibrix_cache_events_begin(cache), AIBRIX_OK);
+		aibrix_cache_free(cache);
+		return err;
+	}
 	err = cache_write(cache);
 	if (err)
 		cr_assert_eq(cache_write(cache), AIBRIX_OK);
