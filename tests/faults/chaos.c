@@ -27,22 +27,15 @@
 #include "net_ns.h"
 #include "redis_tools.h"
 
-enum {
-	KILL,
-	STALL,
-	DISCONNECT,
-	PULL_CABLE,
-	LOSE_PACKETS,
-	NO_MEMORY,
-	READ_ONLY,
-	LOCK
-};
-
 const char *const chaos_names[CHAOS_KINDS] = {
-	[KILL] = "killed and restarted", [STALL] = "stalled",
-	[DISCONNECT] = "disconnected",   [PULL_CABLE] = "cable pulled",
-	[LOSE_PACKETS] = "packets lost", [NO_MEMORY] = "out of memory",
-	[READ_ONLY] = "read only",       [LOCK] = "password changed"};
+	[CHAOS_KILL] = "killed and restarted",
+	[CHAOS_STALL] = "stalled",
+	[CHAOS_DISCONNECT] = "disconnected",
+	[CHAOS_PULL_CABLE] = "cable pulled",
+	[CHAOS_LOSE_PACKETS] = "packets lost",
+	[CHAOS_NO_MEMORY] = "out of memory",
+	[CHAOS_READ_ONLY] = "read only",
+	[CHAOS_LOCK] = "password changed"};
 
 struct victim {
 	struct net_ns net;
@@ -50,6 +43,7 @@ struct victim {
 	struct redis_server server;
 	struct chaos_shared *shared;
 	uint64_t seed;
+	uint32_t kinds;
 };
 
 static void
@@ -113,26 +107,30 @@ lock(struct victim *v)
 static void
 misfortune(struct victim *v)
 {
-	uint32_t kind = rand_below(&v->seed, CHAOS_KINDS);
+	uint32_t kind;
 
-	if (!v->has_net && (kind == PULL_CABLE || kind == LOSE_PACKETS))
-		kind = STALL;
+	do {
+		kind = rand_below(&v->seed, CHAOS_KINDS);
+	} while (!(v->kinds >> kind & 1));
+	if (!v->has_net &&
+	    (kind == CHAOS_PULL_CABLE || kind == CHAOS_LOSE_PACKETS))
+		kind = CHAOS_STALL;
 	switch (kind) {
-	case KILL: server_kill(v); break;
-	case STALL:
+	case CHAOS_KILL: server_kill(v); break;
+	case CHAOS_STALL:
 		redis_stall(&v->server);
 		rest(v, 700);
 		redis_resume(&v->server);
 		break;
-	case DISCONNECT: tell(v, "CLIENT KILL TYPE normal"); break;
-	case PULL_CABLE: cable_pull(v); break;
-	case LOSE_PACKETS: packets_lose(v); break;
-	case NO_MEMORY:
+	case CHAOS_DISCONNECT: tell(v, "CLIENT KILL TYPE normal"); break;
+	case CHAOS_PULL_CABLE: cable_pull(v); break;
+	case CHAOS_LOSE_PACKETS: packets_lose(v); break;
+	case CHAOS_NO_MEMORY:
 		tell(v, "CONFIG SET maxmemory 1");
 		rest(v, 300);
 		tell(v, "CONFIG SET maxmemory 0");
 		break;
-	case READ_ONLY:
+	case CHAOS_READ_ONLY:
 		tell(v, "REPLICAOF 127.0.0.1 1");
 		rest(v, 300);
 		tell(v, "REPLICAOF NO ONE");
@@ -191,9 +189,9 @@ victim_start(struct victim *v, int answer)
 }
 
 int
-chaos_start(struct chaos *chaos, uint64_t seed)
+chaos_start(struct chaos *chaos, uint64_t seed, uint32_t kinds)
 {
-	struct victim v = {.seed = seed};
+	struct victim v = {.seed = seed, .kinds = kinds};
 	int ask[2], answer[2];
 	pid_t parent = getpid();
 	char c = 'f';

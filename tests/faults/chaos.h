@@ -9,7 +9,18 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { CHAOS_KINDS = 8 };
+enum {
+	CHAOS_KILL = 0,
+	CHAOS_STALL = 1,
+	CHAOS_DISCONNECT = 2,
+	CHAOS_PULL_CABLE = 3,
+	CHAOS_LOSE_PACKETS = 4,
+	CHAOS_NO_MEMORY = 5,
+	CHAOS_READ_ONLY = 6,
+	CHAOS_LOCK = 7,
+	CHAOS_KINDS = 8
+};
+enum { CHAOS_ALL = (1 << CHAOS_KINDS) - 1 };
 
 extern const char *const chaos_names[CHAOS_KINDS];
 
@@ -26,8 +37,9 @@ struct chaos {
 	struct chaos_shared *shared;
 };
 
-/* 0; or a status of redis_start with shared->reason.  Calm at first. */
-int chaos_start(struct chaos *chaos, uint64_t seed);
+/* kinds: bits 1 << CHAOS_*.  0; or a status of redis_start with
+ * shared->reason.  Calm at first. */
+int chaos_start(struct chaos *chaos, uint64_t seed, uint32_t kinds);
 
 /* Go on, from now. */
 void chaos_go(struct chaos *chaos);

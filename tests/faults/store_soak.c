@@ -14,12 +14,10 @@
 
 #include "base/rand.h"
 #include "cases.h"
-#include "chaos.h"
 #include "net_load.h"
-#include "redis_tools.h"
+#include "soak.h"
 
 enum {
-	CONNECTIONS = 4,
 	RECOVERY_MS = 8000, /* 20 times what a node may be left alone */
 	STORM_MS = 6000,
 	CHAINS = 64,
@@ -32,158 +30,6 @@ enum {
 static uint32_t seconds = 120;
 static uint64_t first_seed = 20261121;
 
-/* ---- memory, counted */
-
-struct counted {
-	uint64_t live, peak, calls;
-};
-
-static void *
-counted_alloc(void *ctx, size_t bytes, size_t align)
-{
-	struct counted *c = ctx;
-	void *p = NULL;
-
-	if (posix_memalign(&p, align < sizeof(p) ? sizeof(p) : align, bytes))
-		return NULL;
-	c->calls++;
-	c->live += bytes;
-	c->peak = c->live > c->peak ? c->live : c->peak;
-	return p;
-}
-
-static void
-counted_free(void *ctx, void *p, size_t bytes)
-{
-	struct counted *c = ctx;
-
-	if (p)
-		c->live -= bytes;
-	free(p);
-}
-
-static aibrix_allocator
-counting(struct counted *c)
-{
-	return (aibrix_allocator){.size = sizeof(aibrix_allocator),
-				  .ctx = c,
-				  .alloc = counted_alloc,
-				  .free = counted_free};
-}
-
-/* ---- what both have in common */
-
-struct soak {
-	struct chaos chaos;
-	struct counted memory;
-	aibrix_allocator alloc;
-	aibrix_store *store;
-	uint64_t end_ns;
-	uint64_t live; /* memory at the first rest */
-	uint64_t seed;
-	int descriptors_before, descriptors; /* the second at the first rest */
-	uint32_t rests;
-};
-
-static void
-soak_open(struct soak *s, uint64_t seed)
-{
-	const aibrix_resp_opts resp = {.size = sizeof(resp),
-				       .connections = CONNECTIONS,
-				       .connect_timeout_ns = 200000000,
-				       .backoff_min_ns = 10000000,
-				       .backoff_max_ns = 200000000};
-	char url[64];
-	const aibrix_store_opts opts = {.size = sizeof(opts),
-					.backend = AIBRIX_BACKEND_RESP,
-					.path = url,
-					.value_bytes = LOAD_VALUE_MAX,
-					.timeout_ns = LOAD_DEADLINE_NS,
-					.alloc = &s->alloc,
-					.seed = seed,
-					.absent_ns = 50000000,
-					.backend_opts = &resp};
-	int status;
-
-	memset(s, 0, sizeof(*s));
-	s->seed = seed;
-	s->alloc = counting(&s->memory);
-	status = chaos_start(&s->chaos, seed);
-	if (status == REDIS_ABSENT)
-		case_skip("%s", s->chaos.shared->reason);
-	if (status)
-		case_abort("%s", s->chaos.shared->reason);
-	snprintf(url, sizeof(url), "redis://%s:%d", s->chaos.host,
-		 s->chaos.shared->port);
-	s->descriptors_before = load_descriptors();
-	status = aibrix_store_open(&opts, &s->store);
-	if (status)
-		case_abort("open: %s", aibrix_error_name(status));
-	s->end_ns = load_now_ns() + seconds * UINT64_C(1000000000);
-	printf("# seed %llu, server at %s\n", (unsigned long long)seed,
-	       s->chaos.host);
-}
-
-/* Nothing is in flight.  Connections may be fewer than there were, and the
- * memory of all of them is kept. */
-static void
-soak_rest(struct soak *s)
-{
-	uint64_t lines = CONNECTIONS * UINT64_C(65536);
-
-	if (s->rests++ == 0) {
-		s->live = s->memory.live;
-		s->descriptors = load_descriptors();
-	}
-	expect(s->memory.live <= s->live + lines,
-	       "%llu bytes of memory, %llu at the first rest",
-	       (unsigned long long)s->memory.live, (unsigned long long)s->live);
-	expect(load_descriptors() <= s->descriptors + CONNECTIONS,
-	       "%d descriptors, %d at the first rest", load_descriptors(),
-	       s->descriptors);
-}
-
-static void
-soak_close(struct soak *s)
-{
-	aibrix_store_stat stat = {.size = sizeof(stat)};
-
-	if (aibrix_store_stats(s->store, &stat))
-		case_abort("statistics");
-	printf("# %u rests, %llu hits, %llu errors, %llu timeouts, %llu "
-	       "refused, %llu retries, %llu connects\n",
-	       s->rests, (unsigned long long)stat.hits,
-	       (unsigned long long)stat.errors,
-	       (unsigned long long)stat.timeouts,
-	       (unsigned long long)stat.refused,
-	       (unsigned long long)stat.retries,
-	       (unsigned long long)stat.connects);
-	printf("# memory: %llu bytes at the first rest, %llu at most\n",
-	       (unsigned long long)s->live, (unsigned long long)s->memory.peak);
-	for (uint32_t i = 0; i < CHAOS_KINDS; i++)
-		printf("# %llu times %s\n",
-		       (unsigned long long)s->chaos.shared->done[i],
-		       chaos_names[i]);
-	aibrix_store_free(s->store);
-	expect(s->memory.live == 0, "%llu bytes are not given back",
-	       (unsigned long long)s->memory.live);
-	expect(load_descriptors() == s->descriptors_before,
-	       "%d descriptors, %d before", load_descriptors(),
-	       s->descriptors_before);
-	chaos_stop(&s->chaos);
-}
-
-/* 1 when the server has its rest. */
-static int
-calm(struct soak *s)
-{
-	int is = chaos_is_calm(&s->chaos);
-
-	if (is < 0)
-		case_abort("the server: %s", s->chaos.shared->reason);
-	return is;
-}
-
 /* ---- a store */
 
 static void
@@ -192,7 +38,7 @@ store_soak(void)
 	static struct soak s;
 	static struct load load;
 
-	soak_open(&s, first_seed);
+	soak_open(&s, seconds, first_seed, CHAOS_ALL);
 	load_open(&load, s.store, s.seed);
 	load_fill(&load);
 	load.allowed = LOAD_FAULTS | LOAD_BIT(AIBRIX_E_FULL) |
@@ -203,7 +49,7 @@ store_soak(void)
 		chaos_go(&s.chaos);
 		load_run(&load, STORM_MS);
 		chaos_calm(&s.chaos);
-		while (!calm(&s))
+		while (!soak_calm(&s))
 			load_run(&load, 5);
 		ms = load_until_hit(&load, RECOVERY_MS);
 		expect(ms <= RECOVERY_MS, "no hit for %d ms", RECOVERY_MS);
@@ -438,13 +284,13 @@ cache_soak(void)
 	static struct reader r;
 	aibrix_cache_stat stat;
 
-	soak_open(&s, first_seed + 1);
+	soak_open(&s, seconds, first_seed + 1, CHAOS_ALL);
 	cache_open(&r, &s);
 	while (load_now_ns() < s.end_ns) {
 		chaos_go(&s.chaos);
 		cache_run(&r, STORM_MS);
 		chaos_calm(&s.chaos);
-		while (!calm(&s))
+		while (!soak_calm(&s))
 			cache_run(&r, 5);
 		cache_recovers(&s, &r);
 		cache_drain(&r);
