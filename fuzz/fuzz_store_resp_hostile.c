@@ -17,7 +17,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-enum { REQUESTS = 6, PLACE = 64, ROUNDS = 24, GUARD = 0xee };
+enum { REQUESTS = 6, PLACE = 64, ROUNDS = 12, GUARD = 0xee };
 
 static void
 require(int ok, const char *what)
@@ -194,6 +194,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 				      .backend = AIBRIX_BACKEND_RESP,
 				      .path = url,
 				      .seed = 1,
+				      .max_inflight = REQUESTS,
+				      .value_bytes = PLACE,
 				      .clock = client_clock,
 				      .clock_ctx = &client,
 				      .backend_opts = &ro};

@@ -51,6 +51,8 @@ struct play {
 	uint32_t up[NODES + 1]; /* NOBODY is not */
 	uint32_t loading[NODES];
 	int rests; /* no bit is turned over any more */
+	/* Of the map, every so manieth slot is looked at; 0: each. */
+	uint32_t stride;
 	/* the client */
 	struct request requests[FLIGHT];
 	struct topology_ask ask; /* id RING_NONE: none is under way */
@@ -435,11 +437,12 @@ slot_right(struct play *p, uint32_t slot)
 static uint32_t
 group_wrong(struct play *p, uint32_t group)
 {
+	const uint32_t end = (group + 1) * GROUP;
 	uint32_t s = group * GROUP;
 
-	while (s < (group + 1) * GROUP && slot_right(p, s))
-		s++;
-	return s;
+	while (s < end && slot_right(p, s))
+		s += p->stride ? p->stride : 1;
+	return s < end ? s : end;
 }
 
 static int
