@@ -68,7 +68,7 @@ is_whole(const uint8_t *value, uint32_t number)
 Test(store_full, a_slot_file_that_does_not_fit_is_not_made)
 {
 	struct temp_path disk = disk_new();
-	char path[128];
+	char path[300];
 	aibrix_store_opts opts = {.size = sizeof(opts),
 				  .backend = AIBRIX_BACKEND_FILE,
 				  .path = path,
