@@ -14,7 +14,7 @@
 #include <aibrix/evict.h>
 #include <aibrix/hash.h>
 
-#include "base/rand.h"
+#include "golden_prompt.h"
 
 enum { TOKENS = 16, BLOCKS = 128, BYTES = 128, LONGEST = 2048 };
 enum { POLICIES = AIBRIX_EVICT_DENSITY + 1 };
@@ -49,14 +49,7 @@ static uint64_t
 keys_of(const struct l1 *l1, const uint32_t *tokens, uint64_t n,
 	aibrix_key *keys)
 {
-	aibrix_prompt prompt = {
-		.size = sizeof(prompt), .tokens = tokens, .n_tokens = n};
-	uint64_t blocks;
-
-	cr_assert_eq(aibrix_hash_blocks(l1->hash, &prompt, 0, NULL, keys,
-					LONGEST / TOKENS, &blocks),
-		     AIBRIX_OK);
-	return blocks;
+	return prompt_keys(l1->hash, tokens, n, keys, LONGEST / TOKENS);
 }
 
 /* Filled with bytes that follow from key and version; blocks written. */
@@ -111,13 +104,6 @@ stat_of(const struct l1 *l1)
 
 	cr_assert_eq(aibrix_cache_stats(l1->cache, &s), AIBRIX_OK);
 	return s;
-}
-
-static void
-tokens_make(uint32_t *tokens, uint64_t n, uint64_t *state)
-{
-	for (uint64_t i = 0; i < n; i++)
-		tokens[i] = rand_below(state, 50000);
 }
 
 Test(cache_golden, what_was_put_is_there)

@@ -16,7 +16,7 @@
 #include <aibrix/cache.h>
 #include <aibrix/hash.h>
 
-#include "base/rand.h"
+#include "golden_prompt.h"
 #include "store/store_faults.h"
 
 enum { TOKENS = 16, BYTES = 128, LONGEST = 2048, VALUES = 20000 };
@@ -52,14 +52,7 @@ static uint64_t
 keys_of(const struct l2 *l2, const uint32_t *tokens, uint64_t n,
 	aibrix_key *keys)
 {
-	aibrix_prompt prompt = {
-		.size = sizeof(prompt), .tokens = tokens, .n_tokens = n};
-	uint64_t blocks;
-
-	cr_assert_eq(aibrix_hash_blocks(l2->hash, &prompt, 0, NULL, keys,
-					MAX_BLOCKS, &blocks),
-		     AIBRIX_OK);
-	return blocks;
+	return prompt_keys(l2->hash, tokens, n, keys, MAX_BLOCKS);
 }
 
 static aibrix_cache *
@@ -167,13 +160,6 @@ exist(const struct l2 *l2, const aibrix_key *keys, uint64_t n)
 	while (i < n && ask(l2, AIBRIX_STORE_PROBE, &keys[i]).status == 0)
 		i++;
 	return i;
-}
-
-static void
-tokens_make(uint32_t *tokens, uint64_t n, uint64_t *state)
-{
-	for (uint64_t i = 0; i < n; i++)
-		tokens[i] = rand_below(state, 50000);
 }
 
 Test(cache_l2_golden, what_was_put_is_there)

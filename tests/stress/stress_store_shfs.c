@@ -14,6 +14,7 @@
 #include <aibrix/shfs.h>
 
 #include "base/rand.h"
+#include "run_thread.h"
 #include "store_tools.h"
 
 enum { STORES = 2, KEYS = 48, VALUE = 3000, BATCH = 16, ROUNDS = 1500 };
@@ -25,38 +26,6 @@ enum { STORES = 2, KEYS = 48, VALUE = 3000, BATCH = 16, ROUNDS = 1500 };
 			abort();                                               \
 		}                                                              \
 	} while (0)
-
-struct job {
-	void (*fn)(void *arg);
-	void *arg;
-};
-
-static void *
-job_work(void *arg)
-{
-	struct job job = *(struct job *)arg;
-
-	free(arg);
-	job.fn(job.arg);
-	return NULL;
-}
-
-static int
-host_run(void *ctx, void (*fn)(void *arg), void *arg)
-{
-	struct job *job = malloc(sizeof(*job));
-	pthread_t thread;
-
-	(void)ctx;
-	REQUIRE(job);
-	*job = (struct job){fn, arg};
-	if (pthread_create(&thread, NULL, job_work, job)) {
-		free(job);
-		return 1;
-	}
-	pthread_detach(thread);
-	return 0;
-}
 
 struct request {
 	char key[8], value[VALUE];
@@ -134,7 +103,7 @@ user_work(void *arg)
 				  .capacity_bytes = KEYS * 1000,
 				  .timeout_ns = AIBRIX_FOREVER,
 				  .backend_opts = &shfs,
-				  .run = host_run};
+				  .run = run_thread};
 	aibrix_store_stat stat = {.size = sizeof(stat)};
 	aibrix_store *store;
 

@@ -16,6 +16,7 @@
 #include <rocksdb/c.h>
 
 #include "failing.h"
+#include "run_thread.h"
 #include "store_tools.h"
 
 enum { VALUE = 128 << 10 };
@@ -344,39 +345,6 @@ Test(rocksdb, a_forked_child_may_free_and_takes_nothing_away)
 	temp_path_remove(b.path.text);
 }
 
-struct job {
-	void (*fn)(void *arg);
-	void *arg;
-};
-
-static void *
-job_work(void *arg)
-{
-	struct job job = *(struct job *)arg;
-
-	free(arg);
-	job.fn(job.arg);
-	return NULL;
-}
-
-static int
-host_run(void *ctx, void (*fn)(void *arg), void *arg)
-{
-	struct job *job = malloc(sizeof(*job));
-	pthread_t thread;
-
-	(void)ctx;
-	if (!job)
-		return 1;
-	*job = (struct job){fn, arg};
-	if (pthread_create(&thread, NULL, job_work, job)) {
-		free(job);
-		return 1;
-	}
-	pthread_detach(thread);
-	return 0;
-}
-
 Test(rocksdb, of_puts_of_one_key_on_many_threads_one_is_first)
 {
 	enum { PUTS = 64, ROUNDS = 20 };
@@ -387,7 +355,7 @@ Test(rocksdb, of_puts_of_one_key_on_many_threads_one_is_first)
 	aibrix_io ios[PUTS];
 	aibrix_done dones[PUTS];
 
-	b.opts.run = host_run;
+	b.opts.run = run_thread;
 	store = base_open(&b);
 	for (int round = 0; round < ROUNDS; round++) {
 		uint32_t n, got = 0, first = 0;
