@@ -137,6 +137,19 @@ try_entry(const struct sha256_impl *sha, const struct dirs *d, const char *name)
 		try_back(sha, name);
 }
 
+static void
+try_temp(const uint8_t *data)
+{
+	uint64_t random[2];
+	char name[40];
+
+	memcpy(random, data, sizeof(random));
+	aibrix__shfs_temp_name(random, name);
+	require(strlen(name) == 37 && is_temp(name));
+	require(aibrix__shfs_is_temp(name));
+	require(!aibrix__shfs_is_value(name, NULL, NULL));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -149,6 +162,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	if (data[0] % 4 == 0) {
 		try_key(sha, data + 1, (uint32_t)len - 1);
+		if (len > sizeof(uint64_t[2]))
+			try_temp(data + 1);
 		return 0;
 	}
 	n = len - 1 < ENTRY_MAX ? len - 1 : ENTRY_MAX;
