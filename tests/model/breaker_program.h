@@ -155,6 +155,14 @@ naive_give(struct naive *m, uint64_t token, uint32_t outcome, uint64_t now_ns)
 	}
 }
 
+static void
+naive_trip(struct naive *m, uint64_t now_ns)
+{
+	naive_clock(m, now_ns);
+	if (m->state != BREAKER_OPEN)
+		naive_open(m, m->t_ns);
+}
+
 struct pair {
 	struct breaker b;
 	struct naive m;
@@ -217,13 +225,22 @@ pair_give(struct pair *p)
 }
 
 static void
+pair_trip(struct pair *p)
+{
+	naive_trip(&p->m, p->now_ns);
+	aibrix__breaker_trip(&p->b, p->now_ns);
+}
+
+static void
 pair_move(struct pair *p)
 {
 	static const uint64_t unit_ns[] = {1000, 1000000, 100000000};
 	uint32_t how = draw(&p->choices, 8);
 	uint64_t by = unit_ns[how % 3] * draw(&p->choices, 256);
 
-	if (how == 7)
+	if (how == 7 && draw(&p->choices, 4) == 0)
+		pair_trip(p);
+	else if (how == 7)
 		p->ill = !p->ill;
 	else if (how == 6 && by < p->now_ns)
 		p->now_ns -= by;
