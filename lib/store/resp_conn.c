@@ -24,6 +24,8 @@
  * it: the second call that would only say EAGAIN is saved (epoll(7)).  A
  * stream keeps bytes of its own and is asked until it says so.
  */
+#define _DEFAULT_SOURCE
+
 #include "store/resp_conn.h"
 
 #include <assert.h>
@@ -448,10 +450,17 @@ aibrix__resp_conn_cut(struct resp_conn *c)
 }
 
 void
+aibrix__resp_conn_wipe(struct resp_conn *c)
+{
+	explicit_bzero(c->calls[0].text, sizeof(c->calls[0].text));
+}
+
+void
 aibrix__resp_conn_close(struct resp_conn *c, int epoll)
 {
 	if (c->state == CONN_FREE)
 		return;
+	aibrix__resp_conn_wipe(c);
 	/* A child of fork shares the connection: its stream must not be told
 	 * goodbye, so it finds no socket any more. */
 	if (epoll < 0)

@@ -126,6 +126,10 @@ void aibrix__resp_conn_cut(struct resp_conn *c);
 /* Calls that wait for a reply or to be sent. */
 uint32_t aibrix__resp_conn_calls(const struct resp_conn *c);
 
+/* The text of the first command, which may have had a password, is not kept:
+ * those after it are shorter.  Done by close, too. */
+void aibrix__resp_conn_wipe(struct resp_conn *c);
+
 /* epoll -1: in a child after fork, which says no goodbye. */
 void aibrix__resp_conn_close(struct resp_conn *c, int epoll);
 

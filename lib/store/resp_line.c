@@ -323,6 +323,7 @@ line_ready(struct resp_store *store, struct resp_line *line)
 	struct resp_node *node = line_node(store, line);
 
 	line->usable = 1;
+	aibrix__resp_conn_wipe(&line->conn);
 	node->connect_level = 0;
 	node->connect_after_ns = 0;
 	store->conf->stat->connects++;

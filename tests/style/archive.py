@@ -110,6 +110,7 @@ MAY_CALL = {
     "store/net": """connect epoll_ctl freeaddrinfo getaddrinfo getpeername
         getsockopt readv sendmsg setsockopt socket""".split(),
     "store/resp_config": ["explicit_bzero"],
+    "store/resp_conn": ["explicit_bzero"],
     "store/resp_lookup": """epoll_ctl pthread_cond_destroy pthread_cond_init
         pthread_cond_signal pthread_cond_wait""".split(),
     "store/store_resp": "epoll_create1 epoll_ctl epoll_wait getpid".split(),

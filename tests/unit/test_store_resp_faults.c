@@ -2,6 +2,8 @@
  * The Redis and Valkey backend on a server that does wrong, on a clock of the
  * test: server and client take turns, so nothing depends on the machine.
  */
+#define _GNU_SOURCE
+
 #include <sys/socket.h>
 
 #include "resp_tools.h"
@@ -754,6 +756,89 @@ Test(store_resp_faults, what_a_user_may_not_do_is_told_once_for_all_lines)
 	cr_expect_eq(told.denied, 1);
 	place_free(&m);
 	pair_close(&p);
+}
+
+/* ---- secrets */
+
+enum { BLOCKS = 64 };
+
+/* Memory of a store, all of it. */
+struct memory {
+	struct {
+		void *base;
+		size_t bytes;
+	} blocks[BLOCKS];
+	uint32_t leaked; /* blocks given back with the secret in them */
+};
+
+static const char secret[] = "correct horse battery staple";
+
+static int
+has_secret(const void *base, size_t bytes)
+{
+	return memmem(base, bytes, secret, sizeof(secret) - 1) != NULL;
+}
+
+static void *
+memory_alloc(void *ctx, size_t bytes, size_t align)
+{
+	struct memory *m = ctx;
+	void *base = aligned_alloc(align, (bytes + align - 1) / align * align);
+	uint32_t i = 0;
+
+	while (i < BLOCKS && m->blocks[i].base)
+		i++;
+	cr_assert(base && i < BLOCKS);
+	m->blocks[i].base = base;
+	m->blocks[i].bytes = bytes;
+	memset(base, 0, bytes);
+	return base;
+}
+
+static void
+memory_free(void *ctx, void *base, size_t bytes)
+{
+	struct memory *m = ctx;
+
+	if (!base)
+		return;
+	for (uint32_t i = 0; i < BLOCKS; i++)
+		if (m->blocks[i].base == base)
+			m->blocks[i].base = NULL;
+	m->leaked += (uint32_t)has_secret(base, bytes);
+	free(base);
+}
+
+/* The store keeps it in one place, to greet again, and leaves it nowhere. */
+Test(store_resp_faults, a_password_is_not_left_in_memory)
+{
+	struct memory m = {0};
+	const aibrix_allocator alloc = {.size = sizeof(alloc),
+					.ctx = &m,
+					.alloc = memory_alloc,
+					.free = memory_free};
+	const aibrix_resp_opts opts = {.size = sizeof(opts),
+				       .password = secret};
+	struct fake *fake = fake_start(&(struct fake_opts){.password = secret});
+	const struct resp_url_text url = resp_tcp(fake_port(fake));
+	const aibrix_store_opts o = {.size = sizeof(o),
+				     .backend = AIBRIX_BACKEND_RESP,
+				     .path = url.text,
+				     .timeout_ns = RESP_HANG_NS,
+				     .alloc = &alloc,
+				     .backend_opts = &opts};
+	aibrix_store *store = NULL;
+	uint32_t places = 0;
+
+	cr_assert_eq(aibrix_store_open(&o, &store), AIBRIX_OK);
+	resp_works(store);
+	for (uint32_t i = 0; i < BLOCKS; i++)
+		places += m.blocks[i].base &&
+			  has_secret(m.blocks[i].base, m.blocks[i].bytes);
+	cr_expect_eq(places, 1u);
+	aibrix_store_free(store);
+	cr_expect_eq(m.leaked, 0u);
+	fake_stop(fake);
 }
 
 /* ---- epochs */
