@@ -21,6 +21,7 @@
 
 #include <aibrix/base.h>
 #include <aibrix/hash.h>
+#include <aibrix/meter.h>
 #include <aibrix/store.h>
 
 #ifdef __cplusplus
@@ -56,6 +57,9 @@ typedef struct aibrix_cache_opts {
 	/* how time passes in a call that waits; NULL: CLOCK_MONOTONIC */
 	uint64_t (*clock)(void *clock_ctx);
 	void *clock_ctx;
+	/* told of all operations and sums; borrowed until the cache is freed,
+	   may be shared with other caches; NULL: none */
+	aibrix_meter *meter;
 } aibrix_cache_opts;
 
 enum {

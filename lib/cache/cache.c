@@ -47,6 +47,7 @@ aibrix__cache_leave(aibrix_cache *cache)
 	const aibrix_cache_stat now = cache->stat, was = cache->said;
 
 	cache->said = now;
+	aibrix__meter_tell(cache);
 	if (!cache->l2)
 		pthread_mutex_unlock(&cache->mutex);
 	if (now.corrupt_l1 != was.corrupt_l1 ||
@@ -166,6 +167,8 @@ cache_open(aibrix_cache *cache, const aibrix_cache_opts *o)
 			cache, o->l2_inflight ? o->l2_inflight : INFLIGHT);
 	if (!err)
 		ingest_set(cache, o);
+	if (!err)
+		cache->meter = o->meter;
 	return err;
 }
 
@@ -214,6 +217,7 @@ aibrix_cache_free(aibrix_cache *cache)
 	if (cache->l2 && !aibrix__l2_drain(cache))
 		return;
 	a = cache->alloc; /* cache itself came from it */
+	aibrix__meter_close(cache);
 	aibrix__transfers_close(cache);
 	aibrix__lease_close(cache);
 	aibrix__events_close(cache);

@@ -2,6 +2,7 @@
  * What the files of the cache share.
  *
  *   cache.c        the object itself, statistics
+ *   cache_meter.c  what the host's meter is told
  *   cache_table.c  from keys to slots
  *   cache_l1.c     slots, pins, eviction
  *   cache_lease.c  leases: what a caller holds, and the prefix rule
@@ -27,6 +28,7 @@
 #include <aibrix/cache.h>
 #include <aibrix/evict.h>
 #include <aibrix/hash.h>
+#include <aibrix/meter.h>
 #include <aibrix/pool.h>
 #include <aibrix/store.h>
 
@@ -123,6 +125,8 @@ struct lease {
 	uint64_t probe_at;    /* first block that L2 was not asked about */
 	uint64_t get_at;      /* first block not held and not fetched */
 	uint64_t deadline_ns; /* 0: none */
+	uint64_t asked;       /* blocks, of acquire */
+	uint64_t begun_ns;    /* acquire */
 	struct lease_block *blocks;
 	uint8_t state;
 };
@@ -144,6 +148,14 @@ struct transfer {
 	uint32_t slot;  /* pinned; NONE: none */
 	uint32_t goal;  /* GOAL_*: who waits for it */
 	uint8_t frame[FRAME_BYTES];
+};
+
+enum { METER_GAUGES = 5 };
+
+/* What the meter has been told. */
+struct metered {
+	aibrix_cache_stat stat;
+	uint64_t gauges[METER_GAUGES];
 };
 
 struct aibrix_cache {
@@ -174,6 +186,9 @@ struct aibrix_cache {
 	uint32_t capacity;
 	uint64_t count[SLOT_STATES];
 	uint64_t pinned; /* slots with pins */
+
+	aibrix_meter *meter; /* NULL: none */
+	struct metered metered;
 
 	struct lease *leases;
 	struct link *lease_links;
@@ -213,6 +228,24 @@ struct aibrix_cache {
 void aibrix__cache_enter(aibrix_cache *cache);
 /* Also tells the log what went wrong since. */
 void aibrix__cache_leave(aibrix_cache *cache);
+
+/* cache_meter.c */
+
+/* What has changed since; before the lock is left. */
+void aibrix__meter_tell(aibrix_cache *cache);
+/* The cache ends: its gauges are 0, its leases were leaked. */
+void aibrix__meter_close(aibrix_cache *cache);
+/* A lease is settled, with its first l1 hits from L1; it was given up. */
+void aibrix__meter_acquired(const aibrix_cache *cache,
+			    const struct lease *lease, uint64_t l1);
+void aibrix__meter_given_up(const aibrix_cache *cache,
+			    const struct lease *lease);
+/* A call that is an operation by itself, in blocks. */
+void aibrix__meter_call(const aibrix_cache *cache, uint32_t op, int status,
+			uint64_t blocks, uint64_t done);
+/* A block was sent to L2; a request of a reading has failed there. */
+void aibrix__meter_put(const aibrix_cache *cache, int status);
+void aibrix__meter_fault(const aibrix_cache *cache, int status);
 
 /* cache_l1.c */
 

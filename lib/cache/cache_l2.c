@@ -197,6 +197,7 @@ probe_done(aibrix_cache *cache, struct transfer *t, const aibrix_done *done)
 	if (done->status && done->status != AIBRIX_E_NOT_FOUND &&
 	    done->status != AIBRIX_E_CANCELED)
 		cache->stat.l2_errors++;
+	aibrix__meter_fault(cache, done->status);
 	if (!l)
 		return;
 	/* A value of another length was stored under another layout. */
@@ -324,6 +325,7 @@ get_done(aibrix_cache *cache, struct transfer *t, const aibrix_done *done)
 		return;
 	}
 	fault_count(cache, err);
+	aibrix__meter_fault(cache, err);
 	if (err) {
 		aibrix__l1_drop(cache, slot);
 		aibrix__l1_unpin(cache, slot);

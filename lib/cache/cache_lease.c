@@ -171,8 +171,10 @@ aibrix__lease_end(aibrix_cache *cache, struct lease *l, uint64_t *cap)
 	struct lease_block *blocks = l->blocks;
 
 	aibrix__lease_cut(cache, l, 0);
-	if (l->state == LEASE_WAITING)
+	if (l->state == LEASE_WAITING) {
+		aibrix__meter_given_up(cache, l);
 		list_remove(&cache->leases_waiting, cache->lease_links, i);
+	}
 	*cap = l->cap;
 	l->blocks = NULL;
 	l->cap = 0;
@@ -186,6 +188,7 @@ aibrix__lease_end(aibrix_cache *cache, struct lease *l, uint64_t *cap)
 void
 aibrix__lease_settle(aibrix_cache *cache, struct lease *l)
 {
+	const uint64_t before = cache->stat.hits_l1;
 	struct lease_block *b;
 
 	aibrix__lease_cut(cache, l, aibrix__lease_good(l));
@@ -200,6 +203,7 @@ aibrix__lease_settle(aibrix_cache *cache, struct lease *l)
 			cache->stat.hits_l2++;
 		}
 	}
+	aibrix__meter_acquired(cache, l, cache->stat.hits_l1 - before);
 	if (l->state == LEASE_WAITING)
 		list_remove(&cache->leases_waiting, cache->lease_links,
 			    (uint32_t)(l - cache->leases));
@@ -209,9 +213,13 @@ aibrix__lease_settle(aibrix_cache *cache, struct lease *l)
 uint64_t
 aibrix_cache_lookup(aibrix_cache *cache, const aibrix_key *keys, uint64_t n)
 {
+	uint64_t found;
+
 	if (!cache || !keys)
 		return 0;
-	return aibrix__table_run(&cache->table, keys, sizeof(*keys), n, NULL);
+	found = aibrix__table_run(&cache->table, keys, sizeof(*keys), n, NULL);
+	aibrix__meter_call(cache, AIBRIX_METER_EXISTS, AIBRIX_OK, n, found);
+	return found;
 }
 
 /* The slots of a window of blocks are asked for together, then pinned. */
@@ -314,7 +322,8 @@ aibrix_cache_acquire(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
 		return AIBRIX_E_INVAL;
 	/* Without L2 only L1's run can come: no use to copy more. */
 	if (!cache->l2 && keys)
-		want = aibrix_cache_lookup(cache, keys, n);
+		want = aibrix__table_run(&cache->table, keys, sizeof(*keys), n,
+					 NULL);
 	err = aibrix__blocks_new(cache, keys, &want, &blocks);
 	if (err)
 		return err;
@@ -322,10 +331,14 @@ aibrix_cache_acquire(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
 	aibrix__cache_enter(cache);
 	l = aibrix__lease_take(cache, blocks, want);
 	if (!l) {
+		aibrix__meter_call(cache, AIBRIX_METER_ACQUIRE, AIBRIX_E_FULL,
+				   n, 0);
 		aibrix__cache_leave(cache);
 		aibrix__blocks_free(cache, blocks, want);
 		return AIBRIX_E_FULL;
 	}
+	l->asked = n;
+	l->begun_ns = now_ns;
 	cache->stat.asked += n;
 	err = acquire_locked(cache, l, deadline_ns, now_ns);
 	*lease = l->id;

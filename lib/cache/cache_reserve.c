@@ -119,6 +119,8 @@ aibrix_cache_reserve(aibrix_cache *cache, const aibrix_key *keys,
 			*n_out = l->n;
 		}
 	}
+	aibrix__meter_call(cache, AIBRIX_METER_ALLOCATE, err, named,
+			   err ? 0 : *n_out);
 	aibrix__cache_leave(cache);
 	if (err)
 		aibrix__blocks_free(cache, blocks, cap);
@@ -195,6 +197,7 @@ aibrix_cache_commit(aibrix_cache *cache, uint64_t lease, uint64_t now_ns)
 				aibrix__l1_sum(cache, l->blocks[i].ref);
 
 	aibrix__cache_enter(cache);
+	aibrix__meter_call(cache, AIBRIX_METER_PUT, AIBRIX_OK, l->n, l->n);
 	commit_publish(cache, l);
 	blocks = aibrix__lease_end(cache, l, &cap);
 	aibrix__l2_write(cache, now_ns);

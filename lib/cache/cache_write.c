@@ -113,6 +113,7 @@ put_done(aibrix_cache *cache, struct transfer *t, const aibrix_done *done)
 {
 	uint32_t slot = t->slot;
 
+	aibrix__meter_put(cache, done->status);
 	switch (done->status) {
 	case AIBRIX_OK:
 		if (done->flags & AIBRIX_DONE_EXISTED)

@@ -90,6 +90,7 @@ AT(aibrix_cache_opts, hot_hits, 76);
 AT(aibrix_cache_opts, write_bytes, 80);
 AT(aibrix_cache_opts, clock, 88);
 AT(aibrix_cache_opts, clock_ctx, 96);
+AT(aibrix_cache_opts, meter, 104);
 AT(aibrix_cache_view, size, 0);
 AT(aibrix_cache_view, tier, 4);
 AT(aibrix_cache_view, data, 8);

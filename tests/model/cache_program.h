@@ -20,6 +20,7 @@
 #include <aibrix/cache.h>
 
 #include "cache/cache_internal.h"
+#include "cache_meter.h"
 #include "store/store_faults.h"
 
 enum {
@@ -59,6 +60,7 @@ struct naive_lease {
 
 struct naive_cache {
 	aibrix_cache *cache;
+	aibrix_meter *meter;
 	uint32_t layout;
 	uint8_t present[PROGRAM_KEYS]; /* as lookup says */
 	aibrix_cache_stat stat;
@@ -140,7 +142,24 @@ program_open(struct program *p, uint32_t i)
 	o.layout = c->layout ? "other" : "one";
 	memset(c->present, 0, sizeof(c->present));
 	memset(&c->stat, 0, sizeof(c->stat));
+	if (aibrix_meter_new(NULL, &c->meter))
+		return 0;
+	o.meter = c->meter;
 	return aibrix_cache_new(&o, &c->cache) == AIBRIX_OK;
+}
+
+static int
+program_close(struct naive_cache *c)
+{
+	aibrix_cache_stat s = {.size = sizeof(s)};
+	int ok = !c->cache || aibrix_cache_stats(c->cache, &s) == AIBRIX_OK;
+
+	aibrix_cache_free(c->cache);
+	ok = ok && (!c->cache || meter_ended(c->meter, s.leases));
+	aibrix_meter_free(c->meter);
+	c->cache = NULL;
+	c->meter = NULL;
+	return ok;
 }
 
 /* Every byte of an acquired block is of one committed version, and stays. */
@@ -196,7 +215,8 @@ present_check(struct naive_cache *c)
 	aibrix_key key = {{0}};
 	uint8_t now;
 
-	if (aibrix_cache_stats(c->cache, &s))
+	if (aibrix_cache_stats(c->cache, &s) ||
+	    !meter_agrees(c->meter, &s, PROGRAM_BLOCK, 16))
 		return 0;
 	for (uint32_t i = 0; i < PROGRAM_KEYS; i++) {
 		key.bytes[5] = (uint8_t)(i + 1);
@@ -358,9 +378,7 @@ step_renew(struct program *p, uint32_t i)
 	for (uint32_t j = 0; j < PROGRAM_LEASES; j++)
 		if (p->leases[j].cache == i)
 			p->leases[j].id = 0;
-	aibrix_cache_free(p->caches[i].cache);
-	p->caches[i].cache = NULL;
-	return program_open(p, i);
+	return program_close(&p->caches[i]) && program_open(p, i);
 }
 
 /* With nothing left, L2 was asked about every block of L1 and has them, unless
@@ -510,8 +528,9 @@ program_run(const uint8_t *data, size_t len, int damage)
 		return 0;
 	if (program_open(&p, 0) && program_open(&p, 1))
 		at = program_steps(&p, data, len, damage);
-	aibrix_cache_free(p.caches[0].cache);
-	aibrix_cache_free(p.caches[1].cache);
+	if (!program_close(&p.caches[0]) + !program_close(&p.caches[1]) &&
+	    at == PROGRAM_EQUAL)
+		at = (int)len;
 	aibrix_store_free(p.store);
 	return at;
 }

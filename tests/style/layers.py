@@ -23,7 +23,7 @@ ALLOW = {
     "event": "hash index",
     "route": "fleet",
     "store": "hash evict pool",
-    "cache": "hash evict pool store",
+    "cache": "hash evict metric pool store",
     "config": "hash evict layout store cache rocksdb",
     "tls": "store",
     "zmq": "event hash index",
