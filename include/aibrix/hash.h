@@ -2,7 +2,8 @@
  * Names of KV blocks.
  *
  * A prompt is cut into blocks of block_tokens tokens; a last, shorter piece
- * has no name.  A block has two names (doc/modules/hash.md):
+ * has no name but the key that aibrix_hash_partial makes.  A block has two
+ * names (doc/modules/hash.md):
  *
  *   content hash  uint64_t, of the block's own tokens.  What the index,
  *                 KV events and routing speak.
@@ -137,6 +138,27 @@ AIBRIX_API AIBRIX_CHECK int
 aibrix_hash_blocks(const aibrix_hash *hash, const aibrix_prompt *prompt,
 		   uint64_t known, uint64_t *hashes, aibrix_key *keys,
 		   uint64_t cap, uint64_t *n);
+
+/*
+ * The key of a prompt's last, shorter piece, for who stores it as a block
+ * with fewer valid tokens: a prefiller that hands a whole prompt to a
+ * decoder.  before: the key of the last whole block; not looked at if the
+ * prompt has none.
+ *
+ * The number of tokens enters the key.  So a piece never shares a key with
+ * another number of tokens, with a whole block, or with what it would be
+ * when padded.  It is the parent of no block.
+ *
+ * Fails: E_NOT_FOUND (the prompt ends with a whole block), E_INVAL (as
+ * aibrix_hash_blocks; before is missing), E_UNSUPPORTED (CITY128: no place for
+ * the number), E_ABI.
+ * Cost: one pass over the piece, and one compression.  Thread: any.
+ * Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_hash_partial(const aibrix_hash *hash,
+						const aibrix_prompt *prompt,
+						const aibrix_key *before,
+						aibrix_key *key);
 
 /* Frozen: 24 bytes.  An item as one block sees it. */
 typedef struct aibrix_block_item {

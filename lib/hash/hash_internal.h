@@ -32,7 +32,8 @@ enum {
 	TAG_SHARD = 8,
 	TAG_LORA = 9,
 	TAG_ITEM = 10,
-	TAG_SALT = 11
+	TAG_SALT = 11,
+	TAG_PARTIAL = 12
 };
 
 /* tag, length (4 bytes, little-endian), value; nothing for an empty text. */

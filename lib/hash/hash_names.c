@@ -204,33 +204,52 @@ seed_of(const struct naming *x, uint32_t item, uint64_t start, uint64_t end)
 	return aibrix__xxh3_end_64(&stream);
 }
 
-/* A key by the slow way: any block length, with the items of the block. */
+/* A key whose message comes in pieces. */
+struct key_message {
+	struct sha256 sha;
+	struct xxh3_stream xxh;
+	struct sink to;
+};
+
+static void
+message_begin(struct key_message *m, const aibrix_hash *hash,
+	      const aibrix_key *parent)
+{
+	m->to = (struct sink){NULL, NULL};
+	if (hash->algorithm == AIBRIX_KEY_SHA256) {
+		aibrix__sha256_init(&m->sha, hash->sha);
+		m->to.sha = &m->sha;
+	} else {
+		aibrix__xxh3_start(&m->xxh, 0);
+		m->to.xxh = &m->xxh;
+	}
+	sink_add(m->to, parent->bytes, sizeof(parent->bytes));
+}
+
+static void
+message_end(struct key_message *m, aibrix_key *key)
+{
+	uint8_t digest[SHA256_BYTES];
+
+	if (m->to.sha)
+		aibrix__sha256_final(&m->sha, digest);
+	else
+		aibrix__xxh3_end_128(&m->xxh, digest);
+	memcpy(key->bytes, digest, sizeof(key->bytes));
+}
+
+/* A key by the slow way: any number of tokens, with the items of them. */
 static void
 key_in_pieces(const struct naming *x, const aibrix_key *parent,
-	      const uint8_t *tokens, uint32_t item, uint64_t start,
+	      const uint8_t *tokens, uint64_t n, uint32_t item, uint64_t start,
 	      aibrix_key *key)
 {
-	uint64_t n = x->hash->block_tokens;
-	uint8_t digest[SHA256_BYTES];
-	struct xxh3_stream stream;
-	struct sha256 sha;
-	struct sink to = {NULL, NULL};
+	struct key_message m;
 
-	if (x->hash->algorithm == AIBRIX_KEY_SHA256) {
-		aibrix__sha256_init(&sha, x->hash->sha);
-		to.sha = &sha;
-	} else {
-		aibrix__xxh3_start(&stream, 0);
-		to.xxh = &stream;
-	}
-	sink_add(to, parent->bytes, sizeof(parent->bytes));
-	sink_add(to, tokens, n * sizeof(uint32_t));
-	sink_items(to, x, item, start, start + n);
-	if (to.sha)
-		aibrix__sha256_final(&sha, digest);
-	else
-		aibrix__xxh3_end_128(&stream, digest);
-	memcpy(key->bytes, digest, sizeof(key->bytes));
+	message_begin(&m, x->hash, parent);
+	sink_add(m.to, tokens, n * sizeof(uint32_t));
+	sink_items(m.to, x, item, start, start + n);
+	message_end(&m, key);
 }
 
 static void
@@ -269,7 +288,8 @@ keys_run(const struct naming *x, const aibrix_key *parent, uint64_t block,
 	} else {
 		for (uint64_t i = 0; i < n; i++) {
 			key_in_pieces(x, parent, bytes + i * size,
-				      x->prompt.n_items, 0, &keys[i]);
+				      h->block_tokens, x->prompt.n_items, 0,
+				      &keys[i]);
 			parent = &keys[i];
 		}
 	}
@@ -331,11 +351,64 @@ aibrix__naming_run(const struct naming *x, uint64_t known, uint64_t *hashes,
 		if (keys && plain)
 			keys_run(x, &parent, b, n, bytes, keys + b);
 		else if (keys)
-			key_in_pieces(x, &parent, bytes, item, start, keys + b);
+			key_in_pieces(x, &parent, bytes, size, item, start,
+				      keys + b);
 		b += n;
 		if (keys)
 			parent = keys[b - 1];
 	}
+}
+
+/*
+ * The count enters by a parent of its own, of a message that no whole block
+ * has: its 25 bytes are shorter than a key, a token and an item, and are no
+ * key and whole tokens.
+ */
+static aibrix_key
+partial_parent(const aibrix_hash *hash, const aibrix_key *before, uint64_t n)
+{
+	uint8_t entry[9] = {TAG_PARTIAL};
+	struct key_message m;
+	aibrix_key parent;
+
+	le_store(entry + 1, 4, 4);
+	le_store(entry + 5, n, 4);
+	message_begin(&m, hash, before);
+	sink_add(m.to, entry, sizeof(entry));
+	message_end(&m, &parent);
+	return parent;
+}
+
+int
+aibrix_hash_partial(const aibrix_hash *hash, const aibrix_prompt *prompt,
+		    const aibrix_key *before, aibrix_key *key)
+{
+	uint32_t room[SWAP_ROOM];
+	struct naming x;
+	aibrix_key parent;
+	uint64_t start, n;
+	int err;
+
+	if (!hash || !prompt || !key)
+		return AIBRIX_E_INVAL;
+	err = aibrix__naming_load(&x, hash, prompt);
+	if (err)
+		return err;
+	if (algorithm_is_city(hash->algorithm))
+		return AIBRIX_E_UNSUPPORTED;
+	start = x.blocks * hash->block_tokens;
+	n = x.prompt.n_tokens - start;
+	if (n == 0)
+		return AIBRIX_E_NOT_FOUND;
+	if (x.blocks && !before)
+		return AIBRIX_E_INVAL;
+
+	parent = x.blocks ? *before : root_of(&x);
+	parent = partial_parent(hash, &parent, n);
+	key_in_pieces(&x, &parent,
+		      tokens_as_bytes(x.prompt.tokens + start, n, room), n, 0,
+		      start, key);
+	return AIBRIX_OK;
 }
 
 static int
