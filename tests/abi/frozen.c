@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <aibrix/aibrix.h>
+#include <aibrix/crypt.h>
 #include <aibrix/rocksdb.h>
 #include <aibrix/tls.h>
 #include <aibrix/zmq.h>
@@ -300,6 +301,23 @@ VALUE(AIBRIX_CONFIG_CUDA, 1);
 VALUE(AIBRIX_CONFIG_SYNC_PER_OP, 0);
 VALUE(AIBRIX_CONFIG_SYNC_PER_BATCH, 1);
 VALUE(AIBRIX_CONFIG_SYNC_NONE, 2);
+
+/* crypt, 0.1 */
+SIZE(aibrix_crypt_key, 40);
+AT(aibrix_crypt_key, id, 0);
+AT(aibrix_crypt_key, spare, 4);
+AT(aibrix_crypt_key, bytes, 8);
+AT(aibrix_crypt_opts, size, 0);
+AT(aibrix_crypt_opts, n_keys, 4);
+AT(aibrix_crypt_opts, keys, 8);
+AT(aibrix_crypt_opts, inner, 16);
+AT(aibrix_crypt_opts, context, 24);
+AT(aibrix_crypt_opts, context_bytes, 32);
+AT(aibrix_crypt_opts, spare, 36);
+AT(aibrix_crypt_opts, buffer_bytes, 40);
+VALUE(AIBRIX_CRYPT_BYTES, 64);
+VALUE(AIBRIX_CRYPT_KEYS_MAX, 16);
+VALUE(AIBRIX_CRYPT_CONTEXT_MAX, 256);
 
 /* event, 0.1 */
 AT(aibrix_event_opts, size, 0);

@@ -9,8 +9,9 @@ import subprocess
 import sys
 
 # Headers of libraries of their own; all others are the core's.
-LIBRARY_OF = {"rocksdb.h": "libaibrix-rocksdb", "tls.h": "libaibrix-tls",
-              "zmq.h": "libaibrix-zmq", "zmq_pub.h": "libaibrix-zmq"}
+LIBRARY_OF = {"crypt.h": "libaibrix-crypt", "rocksdb.h": "libaibrix-rocksdb",
+              "tls.h": "libaibrix-tls", "zmq.h": "libaibrix-zmq",
+              "zmq_pub.h": "libaibrix-zmq"}
 
 
 def declared(include, library):

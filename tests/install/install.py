@@ -64,7 +64,7 @@ def main():
                 cases.append((f"{file} {how}", consumer(
                     dest, compiler.split(), pathlib.Path(source) / file,
                     static)))
-        for more in ("tls", "zmq", "rocksdb"):
+        for more in ("tls", "crypt", "zmq", "rocksdb"):
             if list(dest.rglob(f"aibrix-{more}.pc")):
                 cases.append((f"consumer_{more}.c shared", consumer(
                     dest, compilers[0].split(),

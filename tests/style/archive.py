@@ -65,6 +65,11 @@ MAY_CALL = {
         rocksdb_writeoptions_destroy rocksdb_writeoptions_disable_WAL
         rocksdb_writeoptions_set_sync strstr""".split() +
         LOCKS,
+    "crypt": """ERR_clear_error EVP_CIPHER_CTX_ctrl EVP_CIPHER_CTX_free
+        EVP_CIPHER_CTX_new EVP_CIPHER_CTX_set_padding EVP_CIPHER_fetch
+        EVP_CIPHER_free EVP_CipherFinal_ex EVP_CipherInit_ex2 EVP_CipherUpdate
+        EVP_EncryptInit_ex2 EVP_EncryptUpdate OPENSSL_cleanse
+        RAND_bytes""".split(),
     "tls": """BIO_clear_flags BIO_ctrl BIO_free BIO_get_data BIO_meth_free
         BIO_meth_new BIO_meth_set_ctrl BIO_meth_set_read BIO_meth_set_write
         BIO_new BIO_new_file BIO_new_mem_buf BIO_new_socket BIO_set_data

@@ -25,6 +25,7 @@ ALLOW = {
     "store": "hash evict pool",
     "cache": "hash evict metric pool store",
     "config": "hash evict layout store cache rocksdb",
+    "crypt": "store",
     "tls": "store",
     "zmq": "event hash index",
     "rocksdb": "store",
