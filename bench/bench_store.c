@@ -2,7 +2,8 @@
  * Stores against the tools that move the same bytes to and from the same
  * disk or server.
  *
- *   bench_store [--dir DIR] [--rows file|resp|checksum] [--json] [--quick]
+ *   bench_store [--dir DIR] [--rows file|resp|checksum|crypt] [--json]
+ * [--quick]
  *
  * file_read_*, file_write_*      the file store against fio
  * resp_get_*, resp_set_*         a client of a real redis-server against
@@ -10,6 +11,7 @@
  * hiredis_*, null_*              those two by themselves
  * resp_cpu_*                     processor time of the client
  * checksum_on, checksum_on_file  gets with and without verification
+ * crypt_on_*                     sealed and plain, in memory
  *
  * A pass moves --mib of values (256) once each; ours and the peers take
  * turns.
@@ -18,7 +20,7 @@
 
 static const char usage[] =
 	"  --dir DIR        on the disk to be measured; /var/tmp\n"
-	"  --rows PART      of them: file, resp or checksum\n"
+	"  --rows PART      of them: file, resp, checksum or crypt\n"
 	"  --mib N          values of a pass; 256\n"
 	"  --connections N  to the server; 8\n"
 	"  --depth N        requests to it in flight, over all of them; 16\n";
@@ -61,7 +63,10 @@ options_take(struct options *o, int argc, char **argv)
 static const struct {
 	const char *name;
 	void (*run)(const struct options *o);
-} parts[] = {{"file", file_rows}, {"checksum", sum_rows}, {"resp", resp_rows}};
+} parts[] = {{"file", file_rows},
+	     {"checksum", sum_rows},
+	     {"crypt", crypt_rows},
+	     {"resp", resp_rows}};
 
 int
 main(int argc, char **argv)

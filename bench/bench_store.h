@@ -16,8 +16,8 @@ enum { BLOCK_1M = 1 << 20, BLOCK_256K = 256 << 10 };
 
 struct options {
 	struct bench b;
-	const char *dir;      /* of the files */
-	const char *rows;     /* "file", "resp" or "checksum"; NULL: all */
+	const char *dir;  /* of the files */
+	const char *rows; /* "file", "resp", "checksum", "crypt"; NULL: all */
 	uint64_t total_bytes; /* of a pass */
 	uint32_t depth;       /* of requests to a server, in all */
 	uint32_t connections; /* to it */
@@ -131,10 +131,11 @@ int fio_open(struct fio *fio, const char *dir, const struct work *w);
 /* Seconds per GB, by its own account; NAN: it failed. */
 double fio_time(const struct fio *fio, uint32_t op, const struct work *w);
 
-/* The rows: bench_store_file.c, _resp.c, _sum.c. */
+/* The rows: bench_store_file.c, _resp.c, _sum.c, _crypt.c. */
 void file_rows(const struct options *o);
 void resp_rows(const struct options *o);
 void sum_rows(const struct options *o);
+void crypt_rows(const struct options *o);
 
 /* bench_store_file.c: a slot file in o->dir, and the store in it. */
 struct slot_store {
