@@ -25,6 +25,10 @@
 /* RocksDB as AIBrix sets it up: what ours cannot change. */
 enum { TARGET_FILE = 64 << 20, WRITE_BUFFERS = 3, WAL = 128 << 20 };
 
+/* What ours takes. */
+enum { JOBS_MAX = 64, BUFFER_MIN = 64 << 10 };
+#define BUFFER_MAX (INT64_C(8) << 30)
+
 enum { TTL_DEFAULT_S = 600, CONNECTIONS_MAX = 64 };
 
 static int
@@ -184,9 +188,10 @@ rocksdb_check(const struct config *c, aibrix_config_fault *fault)
 		    ? p->rocksdb_ttl_s <= 0 || p->rocksdb_ttl_s > UINT32_MAX
 		    : p->rocksdb_ttl_s != TTL_DEFAULT_S)
 		return FAULT(fault, AIBRIX_CONFIG_NO_OPTION, rocksdb_ttl_s);
-	if (p->rocksdb_jobs <= 0 || p->rocksdb_jobs > INT32_MAX)
+	if (p->rocksdb_jobs <= 0 || p->rocksdb_jobs > JOBS_MAX)
 		return FAULT(fault, AIBRIX_CONFIG_RANGE, rocksdb_jobs);
-	if (p->rocksdb_write_buffer_bytes <= 0)
+	if (p->rocksdb_write_buffer_bytes < BUFFER_MIN ||
+	    p->rocksdb_write_buffer_bytes > BUFFER_MAX)
 		return FAULT(fault, AIBRIX_CONFIG_RANGE,
 			     rocksdb_write_buffer_bytes);
 	return AIBRIX_OK;
@@ -364,6 +369,25 @@ aibrix_config_store(aibrix_config *config, const aibrix_config_host *host,
 			    STRUCT_UPTO(aibrix_store_opts, alloc));
 }
 
+/* What gets into L2, and how much may wait for it. */
+static void
+ingest_fill(const struct config *c, const aibrix_config_plan *plan,
+	    aibrix_cache_opts *opts)
+{
+	static const uint32_t ingest[] = {
+		[AIBRIX_CONFIG_HOT] = AIBRIX_CACHE_INGEST_HOT,
+		[AIBRIX_CONFIG_ALL] = AIBRIX_CACHE_INGEST_ALL,
+		[AIBRIX_CONFIG_EVICTED] = AIBRIX_CACHE_INGEST_EVICTED,
+	};
+	const uint32_t kind = c->pub.l2_ingestion;
+
+	/* Without L1 AIBrix writes all there is. */
+	opts->ingest = c->pub.l1_enabled && kind <= AIBRIX_CONFIG_EVICTED
+			       ? ingest[kind]
+			       : AIBRIX_CACHE_INGEST_ALL;
+	opts->write_bytes = plan->inflight_blocks * plan->block_bytes;
+}
+
 /* What the cache cannot do. */
 static int
 cache_check(const struct config *c, aibrix_config_fault *fault)
@@ -418,6 +442,8 @@ aibrix_config_cache(aibrix_config *config, const aibrix_config_host *host,
 		opts.flags = AIBRIX_CACHE_L2_RAW;
 	else
 		opts.layout = c->layout;
+	if (config->l2_backend != AIBRIX_CONFIG_L2_NONE)
+		ingest_fill(c, &plan, &opts);
 	if (compat_is(c) || given(c, offsetof(aibrix_config, l2_op_batch)))
 		opts.l2_inflight = (uint32_t)config->l2_op_batch;
 	return options_give(out, &opts, sizeof(opts),

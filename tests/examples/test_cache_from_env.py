@@ -24,7 +24,8 @@ def run(*words, **variables):
 
 def cases(folder):
     small = {"L1_CACHE_CAPACITY_GB": "0.01"}
-    shared = {"L2_CACHE_BACKEND": "SHFS", "SHFS_ROOT": folder, **small}
+    shared = {"L2_CACHE_BACKEND": "SHFS", "SHFS_ROOT": folder,
+              "L2_CACHE_INGESTION_TYPE": "ALL", **small}
     yield "L1 alone", run(**small), (0, PLAN.format(512, 10, "off",
                                                     "not there"), "")
     yield "a directory", run(**shared), (

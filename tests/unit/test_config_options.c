@@ -297,6 +297,18 @@ Test(config_options, what_cannot_be_had_is_said_where_it_is_used)
 		 -9,
 		 AIBRIX_CONFIG_NO_OPTION,
 		 OL "ROCKSDB_TTL_S"},
+		{{{OL "L2_CACHE_BACKEND", "ROCKSDB"},
+		  {OL "ROCKSDB_MAX_BACKGROUND_JOBS", "65"}},
+		 STRICT,
+		 -1,
+		 AIBRIX_CONFIG_RANGE,
+		 OL "ROCKSDB_MAX_BACKGROUND_JOBS"},
+		{{{OL "L2_CACHE_BACKEND", "ROCKSDB"},
+		  {OL "ROCKSDB_WRITE_BUFFER_SIZE", "1"}},
+		 STRICT,
+		 -1,
+		 AIBRIX_CONFIG_RANGE,
+		 OL "ROCKSDB_WRITE_BUFFER_SIZE"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -487,4 +499,36 @@ Test(config_options, from_names_and_values_to_a_cache_that_works)
 	aibrix_store_free(store);
 	snprintf(command, sizeof(command), "rm -r %s", dir);
 	cr_expect_eq(system(command), 0);
+}
+
+Test(config_options, l2_is_given_what_was_asked_for)
+{
+	static const struct {
+		const char *kind, *l1, *tokens;
+		uint32_t ingest;
+		uint64_t write_bytes;
+	} cases[] = {
+		{"HOT", "1", "0", AIBRIX_CACHE_INGEST_HOT, 0},
+		{"ALL", "1", "0", AIBRIX_CACHE_INGEST_ALL, 0},
+		{"EVICTED", "1", "2048", AIBRIX_CACHE_INGEST_EVICTED,
+		 128 * 4096},
+		{"HOT", "0", "16", AIBRIX_CACHE_INGEST_ALL, 64 * 4096},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct use u =
+			USE(STRICT, {OL "L2_CACHE_BACKEND", "MOCK"},
+			    {OL "L2_CACHE_INGESTION_TYPE", cases[i].kind},
+			    {OL "L1_CACHE_ENABLED", cases[i].l1},
+			    {OL "L2_CACHE_INGESTION_MAX_INFLIGHT_TOKENS",
+			     cases[i].tokens});
+
+		cr_assert_eq(
+			aibrix_config_cache(u.config, &rank0, &u.cache, NULL),
+			AIBRIX_OK);
+		cr_expect_eq(u.cache.ingest, cases[i].ingest, "%zu", i);
+		cr_expect_eq(u.cache.write_bytes, cases[i].write_bytes, "%zu",
+			     i);
+		aibrix_config_free(u.config);
+	}
 }
