@@ -1,10 +1,12 @@
 /*
  * One cache without L2, many threads: readers and writers of chains that
  * overlap, in an L1 that holds half of them.  Every byte that is read must
- * be the one that every writer writes under that key.
+ * be the one that every writer writes under that key.  One more thread follows
+ * what the cache tells, and ends with what lookup says.
  */
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,9 +113,65 @@ work(void *arg)
 	return NULL;
 }
 
+struct follower {
+	pthread_t thread;
+	aibrix_cache *cache;
+	_Atomic int end;
+	uint64_t next;
+	uint8_t held[256][LENGTH]; /* by the bytes of the key */
+};
+
+static void
+event_follow(struct follower *f, const aibrix_cache_event *e)
+{
+	uint8_t *held = &f->held[e->key.bytes[0]][e->key.bytes[1]];
+
+	REQUIRE(e->seq == f->next++);
+	REQUIRE(e->type == AIBRIX_CACHE_STORED ||
+		e->type == AIBRIX_CACHE_REMOVED);
+	REQUIRE(*held == (e->type == AIBRIX_CACHE_REMOVED));
+	*held = e->type == AIBRIX_CACHE_STORED;
+	if (*held && e->key.bytes[1])
+		REQUIRE(f->held[e->parent.bytes[0]][e->parent.bytes[1]]);
+}
+
+static void *
+follow(void *arg)
+{
+	aibrix_cache_event events[32];
+	struct follower *f = arg;
+	uint32_t n = 1;
+	int last = 0;
+
+	while (n || !last) {
+		last = f->end;
+		REQUIRE(!aibrix_cache_events(f->cache, events, 32, &n));
+		for (uint32_t i = 0; i < n; i++)
+			event_follow(f, &events[i]);
+	}
+	return NULL;
+}
+
+static void
+follower_check(struct follower *f)
+{
+	aibrix_key keys[LENGTH];
+	uint64_t n;
+
+	for (uint32_t c = 0; c < CHAINS; c++) {
+		keys_make(c, keys);
+		n = 0;
+		while (n < LENGTH &&
+		       f->held[keys[n].bytes[0]][keys[n].bytes[1]])
+			n++;
+		REQUIRE(n == aibrix_cache_lookup(f->cache, keys, LENGTH));
+	}
+}
+
 int
 main(void)
 {
+	static struct follower follower;
 	aibrix_cache_opts o = {.size = sizeof(o),
 			       .block_bytes = BLOCK,
 			       .l1_bytes = CHAINS * LENGTH / 2 * BLOCK};
@@ -123,6 +181,9 @@ main(void)
 	uint64_t hits = 0;
 
 	REQUIRE(!aibrix_cache_new(&o, &cache));
+	REQUIRE(!aibrix_cache_events_begin(cache));
+	follower.cache = cache;
+	REQUIRE(!pthread_create(&follower.thread, NULL, follow, &follower));
 	for (uint32_t i = 0; i < THREADS; i++) {
 		workers[i] = (struct worker){.cache = cache, .seed = i};
 		REQUIRE(!pthread_create(&workers[i].thread, NULL, work,
@@ -132,6 +193,9 @@ main(void)
 		REQUIRE(!pthread_join(workers[i].thread, NULL));
 		hits += workers[i].hits;
 	}
+	follower.end = 1;
+	REQUIRE(!pthread_join(follower.thread, NULL));
+	follower_check(&follower);
 	REQUIRE(!aibrix__cache_check(cache));
 	REQUIRE(!aibrix_cache_stats(cache, &s));
 	REQUIRE(s.l1_pinned == 0 && s.leases == 0 && s.corrupt_l1 == 0);
