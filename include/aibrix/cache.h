@@ -60,6 +60,21 @@ typedef struct aibrix_cache_opts {
 	/* told of all operations and sums; borrowed until the cache is freed,
 	   may be shared with other caches; NULL: none */
 	aibrix_meter *meter;
+	/* What computing costs, as in aibrix_cache_costs.  With either of
+	   them above 0, L2 is asked where that pays: "When L2 is asked". */
+	double token_ns;
+	double position_ns;
+	/* how long readers may have waited in vain, all together, besides a
+	   fiftieth of what they would have computed; 0: 1 s */
+	uint64_t l2_risk_ns;
+	/* longest wait for L2, for each token that L1 lacks; 0: no limit.
+	   AIBrix: 20 ms. */
+	uint64_t token_wait_ns;
+	/* L2 is asked when L1 lacks as many blocks at least, and this share
+	   of those asked for.  0: always.  AIBrix: 4 and 0.1. */
+	double min_lack_ratio;
+	uint32_t min_lack_blocks;
+	uint32_t spare; /* 0 */
 } aibrix_cache_opts;
 
 enum {
@@ -323,6 +338,10 @@ typedef struct aibrix_cache_stat {
 	uint64_t l2_waiting;     /* gauge: to be written, or being written */
 	uint64_t l2_had;         /* writes that found L2 with the block */
 	uint64_t l2_dropped;     /* victims that were never given to L2 */
+	uint64_t l2_skipped;     /* L2 was not asked: it would not have paid */
+	uint64_t l2_late;        /* leases that ended before L2 had answered */
+	uint64_t l2_wait_ns;     /* leases have waited for L2 */
+	uint64_t l2_saved_ns;    /* computing that this has saved */
 } aibrix_cache_stat;
 
 /* Fails: E_INVAL (stat->size).  Since: 0.1. */
@@ -351,6 +370,25 @@ enum {
 	AIBRIX_CACHE_OVERLAP = 1 /* the rest is computed while blocks arrive,
 				    layer by layer */
 };
+
+/*
+ * When L2 is asked, given token_ns or position_ns:
+ *
+ *   - The cache measures how long L2 takes until its first block and for
+ *     each byte, and acquire asks aibrix_cache_worth with these.  Positions
+ *     count from keys[0].  Nothing measured yet counts as no time at all.
+ *   - A lease waits as long as what has arrived outweighs the wait: until
+ *     wait - cost of computing what it has got > risk, where risk is a tenth
+ *     of the cost of what it lacks at most.  Then it is what has arrived.
+ *   - Risks are taken from a credit of l2_risk_ns and given back with the
+ *     gain.  A fiftieth of what each prompt's missing blocks cost is added,
+ *     and it never exceeds l2_risk_ns.  Without credit L2 is not asked.
+ *   - After a failure L2 is tried again 100 ms later, then 200 ms, up to 30 s.
+ *
+ * So whatever L2 does, all waits together exceed what was saved by them by no
+ * more than l2_risk_ns and a fiftieth of the computing, and each prompt is
+ * late by a tenth at most; besides how late poll is called.
+ */
 
 /*
  * How many leading blocks are worth loading.  The engine has the first start

@@ -153,6 +153,9 @@ cache_open(aibrix_cache *cache, const aibrix_cache_opts *o)
 	cache->policy = o->evict;
 	cache->clock = o->clock ? o->clock : monotonic_ns;
 	cache->clock_ctx = o->clock_ctx;
+	err = aibrix__budget_set(&cache->budget, o);
+	if (err)
+		return err;
 	cache->cpu = aibrix__cpu();
 	cache->hash = aibrix__xxh3_64_select(cache->cpu);
 	cache->layout = layout_id(layout, strlen(layout), o->block_bytes);

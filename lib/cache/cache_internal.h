@@ -11,6 +11,7 @@
  *   cache_ingest.c what is written to it, and when
  *   cache_flush.c  all of it
  *   cache_write.c  writing to it
+ *   cache_budget.c when it is asked, and for how long
  *   cache_batch.c  transfers, and handing them to the store
  *   cache_poll.c   taking completions from it
  *   cache_event.c  telling others
@@ -128,7 +129,14 @@ struct lease {
 	uint64_t asked;       /* blocks, of acquire */
 	uint64_t begun_ns;    /* acquire */
 	struct lease_block *blocks;
+	uint64_t asked_ns; /* when L2 was asked */
+	uint64_t asked_at; /* blocks that L1 had */
+	uint64_t first_ns; /* when the first block came from L2; 0: none */
+	uint64_t last_ns;
+	uint64_t arrived;
+	double risk_ns; /* 0: no budget */
 	uint8_t state;
+	uint8_t late; /* settled before L2 had said all */
 };
 
 enum {
@@ -156,6 +164,20 @@ enum { METER_GAUGES = 5 };
 struct metered {
 	aibrix_cache_stat stat;
 	uint64_t gauges[METER_GAUGES];
+};
+
+/* What L2 takes, as measured, and what may be lost on it; cache_budget.c. */
+struct budget {
+	double token_ns, position_ns; /* both 0: L2 is asked always */
+	double lack_ratio;
+	uint64_t lack_blocks;
+	uint64_t token_wait_ns;
+	double latency_ns, deviation_ns; /* until the first block */
+	double byte_ns;
+	double best_ns; /* the least latency seen */
+	double credit_ns, credit_max_ns;
+	uint64_t tried_ns; /* L2 was last measured */
+	uint64_t retry_ns; /* 0: it was in time */
 };
 
 struct aibrix_cache {
@@ -195,6 +217,7 @@ struct aibrix_cache {
 	struct list leases_free; /* first in, first out: ids last longest */
 	struct list leases_waiting;
 	uint32_t max_leases;
+	struct budget budget;
 
 	uint32_t max_transfers; /* 0 without L2 */
 	struct transfer *transfers;
@@ -395,6 +418,20 @@ void aibrix__events_content(aibrix_cache *cache, uint32_t slot, uint64_t hash);
 /* It can be found; it can no longer be, and still has its key. */
 void aibrix__events_shown(aibrix_cache *cache, uint32_t slot);
 void aibrix__events_hidden(aibrix_cache *cache, uint32_t slot);
+
+/* cache_budget.c */
+
+int aibrix__budget_set(struct budget *b, const aibrix_cache_opts *o);
+/* May this lease ask L2 for what L1 lacks behind its first good blocks?  Cuts
+ * the lease to what is worth it. */
+int aibrix__budget_open(aibrix_cache *cache, struct lease *l, uint64_t good,
+			uint64_t now_ns);
+/* A block has come from L2. */
+void aibrix__budget_arrival(const aibrix_cache *cache, struct lease *l);
+/* Until when a waiting lease waits; 0: for ever. */
+uint64_t aibrix__budget_limit(const aibrix_cache *cache, struct lease *l);
+/* It waits no longer, with the blocks that it has; given up: by its owner. */
+void aibrix__budget_close(aibrix_cache *cache, struct lease *l, int given_up);
 
 /* cache_check.c */
 

@@ -205,6 +205,7 @@ probe_done(aibrix_cache *cache, struct transfer *t, const aibrix_done *done)
 		l->blocks[t->block].state = BLOCK_FOUND;
 		return;
 	}
+	l->late |= done->status == AIBRIX_E_TIMEOUT;
 	l->blocks[t->block].state = BLOCK_WANTED;
 	aibrix__lease_cut(cache, l, t->block);
 }
@@ -329,6 +330,7 @@ get_done(aibrix_cache *cache, struct transfer *t, const aibrix_done *done)
 	if (err) {
 		aibrix__l1_drop(cache, slot);
 		aibrix__l1_unpin(cache, slot);
+		l->late |= err == AIBRIX_E_TIMEOUT;
 		l->blocks[t->block].state = BLOCK_WANTED;
 		aibrix__lease_cut(cache, l, t->block);
 		if (err == AIBRIX_E_CORRUPT)
@@ -343,6 +345,7 @@ get_done(aibrix_cache *cache, struct transfer *t, const aibrix_done *done)
 	l->blocks[t->block].state = BLOCK_HELD;
 	l->blocks[t->block].ref = slot;
 	l->blocks[t->block].tier = AIBRIX_CACHE_L2;
+	aibrix__budget_arrival(cache, l);
 }
 
 void
@@ -369,6 +372,7 @@ aibrix__l2_move(aibrix_cache *cache, uint64_t now_ns)
 	struct batch batch = {.cache = cache, .now_ns = now_ns};
 	uint32_t i, next;
 	struct lease *l;
+	uint64_t limit;
 
 	cache->now_ns = now_ns;
 	next = cache->leases_waiting.count ? cache->leases_waiting.head : NONE;
@@ -376,10 +380,13 @@ aibrix__l2_move(aibrix_cache *cache, uint64_t now_ns)
 		i = next;
 		next = cache->lease_links[i].next; /* i may leave the list */
 		l = &cache->leases[i];
-		if (l->deadline_ns && now_ns >= l->deadline_ns)
+		limit = aibrix__budget_limit(cache, l);
+		if (limit && now_ns >= limit) {
+			l->late |= aibrix__lease_good(l) < l->n;
 			aibrix__lease_settle(cache, l);
-		else
+		} else {
 			lease_advance(cache, l, &batch);
+		}
 	}
 	aibrix__l2_write(cache, now_ns);
 }

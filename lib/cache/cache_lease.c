@@ -173,6 +173,7 @@ aibrix__lease_end(aibrix_cache *cache, struct lease *l, uint64_t *cap)
 	aibrix__lease_cut(cache, l, 0);
 	if (l->state == LEASE_WAITING) {
 		aibrix__meter_given_up(cache, l);
+		aibrix__budget_close(cache, l, 1);
 		list_remove(&cache->leases_waiting, cache->lease_links, i);
 	}
 	*cap = l->cap;
@@ -204,9 +205,11 @@ aibrix__lease_settle(aibrix_cache *cache, struct lease *l)
 		}
 	}
 	aibrix__meter_acquired(cache, l, cache->stat.hits_l1 - before);
-	if (l->state == LEASE_WAITING)
+	if (l->state == LEASE_WAITING) {
+		aibrix__budget_close(cache, l, 0);
 		list_remove(&cache->leases_waiting, cache->lease_links,
 			    (uint32_t)(l - cache->leases));
+	}
 	l->state = LEASE_ACQUIRED;
 }
 
@@ -294,13 +297,14 @@ acquire_locked(aibrix_cache *cache, struct lease *l, uint64_t deadline_ns,
 	aibrix__cache_enter(cache);
 	run_keep(cache, l, good);
 
+	l->deadline_ns = deadline_ns;
 	if (!cache->l2 || good == l->n ||
-	    (deadline_ns && now_ns >= deadline_ns)) {
+	    (deadline_ns && now_ns >= deadline_ns) ||
+	    !aibrix__budget_open(cache, l, good, now_ns)) {
 		aibrix__lease_settle(cache, l);
 		return AIBRIX_OK;
 	}
 	l->state = LEASE_WAITING;
-	l->deadline_ns = deadline_ns;
 	l->probe_at = l->get_at = good;
 	list_append(&cache->leases_waiting, cache->lease_links,
 		    (uint32_t)(l - cache->leases));

@@ -54,13 +54,14 @@ static uint64_t
 timeout_bound(const aibrix_cache *cache, uint64_t timeout_ns)
 {
 	uint32_t i;
-	uint64_t left;
+	uint64_t limit, left;
 
 	i = cache->leases_waiting.count ? cache->leases_waiting.head : NONE;
 	for (; i != NONE; i = cache->lease_links[i].next) {
-		if (!cache->leases[i].deadline_ns)
+		limit = aibrix__budget_limit(cache, &cache->leases[i]);
+		if (!limit)
 			continue;
-		left = cache->leases[i].deadline_ns - cache->now_ns;
+		left = limit > cache->now_ns ? limit - cache->now_ns : 0;
 		timeout_ns = left < timeout_ns ? left : timeout_ns;
 	}
 	return timeout_ns;
@@ -82,6 +83,10 @@ aibrix_cache_poll(aibrix_cache *cache, uint64_t now_ns, uint64_t timeout_ns,
 		return AIBRIX_E_INVAL;
 	aibrix__cache_enter(cache);
 	if (cache->l2) {
+		cache->now_ns = now_ns;
+		/* What has arrived counts, however late it is looked at. */
+		if (timeout_bound(cache, 1) == 0 && take_dones(cache, 0, &n))
+			cache->stat.l2_errors++;
 		aibrix__l2_move(cache, now_ns);
 		/* Another cache's poll may have ended what this one would
 		 * wait for. */

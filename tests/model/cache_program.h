@@ -6,7 +6,7 @@
  *
  *	byte 0: bit 0 there is an L2; 1 S3-FIFO; 2 the second cache has another
  *		layout; 3 the first does not write to L2; 4-5 what L2 is given;
- *		6 only if it lacks it
+ *		6 only if it lacks it; 7 only where that pays
  *	byte 1: slots of L1, 1 to 12
  *	byte 2: bits 0-2 transfers, 1 to 8; 3-4 blocks that wait for L2
  *	then three bytes a step: operation (low 4 bits), cache (bit 4);
@@ -136,6 +136,13 @@ program_open(struct program *p, uint32_t i)
 	o.write_bytes = p->head[2] >> 3 & 3;
 	o.write_bytes *= PROGRAM_BLOCK;
 	o.hot_hits = p->head[2] >> 5 & 1;
+	if (p->head[0] & 0x80) {
+		o.token_ns = 100;
+		o.position_ns = 0.5;
+		o.l2_risk_ns = 20000;
+	}
+	o.min_lack_blocks = p->head[2] >> 6 & 1;
+	o.token_wait_ns = (p->head[2] >> 7) * 200;
 	o.clock = program_clock;
 	o.clock_ctx = p;
 	c->layout = i == 1 && (p->head[0] & 4);
