@@ -74,7 +74,10 @@ typedef struct aibrix_cache_opts {
 	   of those asked for.  0: always.  AIBrix: 4 and 0.1. */
 	double min_lack_ratio;
 	uint32_t min_lack_blocks;
-	uint32_t spare; /* 0 */
+	uint32_t promote; /* AIBRIX_CACHE_PROMOTE_*: what of L2 stays in L1 */
+	/* longest sequence: what is behind so many tokens, rounded up to
+	   whole blocks, is not kept; 0: no limit */
+	uint64_t max_tokens;
 } aibrix_cache_opts;
 
 enum {
@@ -91,6 +94,16 @@ enum {
 	/* L2 is asked before a block is sent, and given only what it lacks:
 	   for stores where a question costs much less than a block. */
 	AIBRIX_CACHE_PROBE_FIRST = 16
+};
+
+/* What becomes of blocks that acquire has brought from L2. */
+enum {
+	/* They enter L1's order, as if committed. */
+	AIBRIX_CACHE_PROMOTE_ALL = 0,
+	/* They do when they are used again.  Until then their memory is the
+	   first to be reused: reading much of L2 once takes no more of L1
+	   than is held at a time. */
+	AIBRIX_CACHE_PROMOTE_USED = 1
 };
 
 /*
@@ -169,10 +182,12 @@ aibrix_cache_acquire(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
  * for which room can be made.  keys and hashes (content hashes, may be NULL)
  * are copied.  *n_out becomes the length of the prefix; blocks of it that
  * are there already, or that another lease is writing, have data NULL in
- * aibrix_cache_block and need not be filled.  A zero key ends the prefix.
+ * aibrix_cache_block and need not be filled.  A zero key ends the prefix, and
+ * so does opts.max_tokens.
  *
  * Fails: E_FULL (max_leases, or no room for even one block: nothing was
- * reserved), E_INVAL (the first key is zero), E_NOMEM.
+ * reserved), E_DENIED (more than max_tokens, and all that may be kept is
+ * there), E_INVAL (the first key is zero), E_NOMEM.
  * Since: 0.1.
  */
 AIBRIX_API AIBRIX_CHECK int
@@ -236,6 +251,21 @@ AIBRIX_API AIBRIX_CHECK int aibrix_cache_abort(aibrix_cache *cache,
  */
 AIBRIX_API AIBRIX_CHECK int aibrix_cache_release(aibrix_cache *cache,
 						 uint64_t lease);
+
+/*
+ * Bring blocks of the prompt that L2 has into L1, in the background: behind
+ * all readers, with a quarter of the transfers, and for a quarter of L1 at
+ * once.  What is held is not evicted for it.  *lease becomes a handle that
+ * aibrix_cache_release cancels and that ends by itself; aibrix_cache_state
+ * then says E_NOT_FOUND.  0: there is nothing to bring.
+ * deadline_ns: as in aibrix_cache_acquire.
+ *
+ * Fails: E_UNSUPPORTED (no L2), E_FULL (max_leases, or the quarter of L1 is
+ * in use), E_NOMEM.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_cache_prefetch(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
+		      uint64_t deadline_ns, uint64_t now_ns, uint64_t *lease);
 
 /*
  * Move transfers along, waiting up to timeout_ns for one to end.  *busy
@@ -342,6 +372,8 @@ typedef struct aibrix_cache_stat {
 	uint64_t l2_late;        /* leases that ended before L2 had answered */
 	uint64_t l2_wait_ns;     /* leases have waited for L2 */
 	uint64_t l2_saved_ns;    /* computing that this has saved */
+	uint64_t prefetched;     /* brought into L1 for nobody yet */
+	uint64_t too_long;       /* not reserved because of max_tokens */
 } aibrix_cache_stat;
 
 /* Fails: E_INVAL (stat->size).  Since: 0.1. */

@@ -92,7 +92,8 @@ opts_check(const aibrix_cache_opts *o)
 		return AIBRIX_E_ABI;
 	if (o->block_bytes == 0 || o->l1_bytes < o->block_bytes ||
 	    o->max_leases == UINT32_MAX || o->l2_inflight == UINT32_MAX ||
-	    o->ingest > AIBRIX_CACHE_INGEST_EVICTED || o->hot_hits > HITS_MAX)
+	    o->ingest > AIBRIX_CACHE_INGEST_EVICTED || o->hot_hits > HITS_MAX ||
+	    o->promote > AIBRIX_CACHE_PROMOTE_USED)
 		return AIBRIX_E_INVAL;
 	if (o->layout && strnlen(o->layout, LAYOUT_MAX + 1) > LAYOUT_MAX)
 		return AIBRIX_E_INVAL;
@@ -127,6 +128,9 @@ ingest_set(aibrix_cache *cache, const aibrix_cache_opts *o)
 	cache->l2 = o->l2;
 	cache->ingest = o->ingest;
 	cache->hot_hits = o->hot_hits ? o->hot_hits : 1;
+	cache->promote = o->promote;
+	cache->max_blocks = o->max_tokens / cache->block_tokens +
+			    (o->max_tokens % cache->block_tokens != 0);
 	/* A share that is not a block lets one pass at a time. */
 	cache->max_writing = transfers;
 	if (o->write_bytes && blocks < transfers)

@@ -60,6 +60,7 @@ void
 aibrix__transfer_give(aibrix_cache *cache, struct transfer *t)
 {
 	cache->writing -= t->goal == GOAL_WRITE;
+	cache->prefetching -= t->goal == GOAL_PREFETCH;
 	t->owner = NULL;
 	list_prepend(&cache->transfers_free, cache->transfer_links,
 		     (uint32_t)(t - cache->transfers));
@@ -80,7 +81,9 @@ aibrix__batch_add(struct batch *batch, struct transfer *t, uint64_t deadline_ns)
 	*io = (aibrix_io){.key = t->key.bytes,
 			  .key_bytes = sizeof(t->key.bytes),
 			  .op = t->op,
-			  .priority = priority[t->op],
+			  .priority = t->goal == GOAL_PREFETCH
+					      ? AIBRIX_PRIORITY_BACKGROUND
+					      : priority[t->op],
 			  .deadline_ns = deadline_ns,
 			  .tag = (uint64_t)(uintptr_t)t};
 	if (t->slot != NONE) {

@@ -42,7 +42,7 @@ aibrix__budget_set(struct budget *b, const aibrix_cache_opts *o)
 {
 	if (!(o->token_ns >= 0 && o->token_ns <= COST_MAX) ||
 	    !(o->position_ns >= 0 && o->position_ns <= COST_MAX) ||
-	    !(o->min_lack_ratio >= 0 && o->min_lack_ratio <= 1) || o->spare)
+	    !(o->min_lack_ratio >= 0 && o->min_lack_ratio <= 1))
 		return AIBRIX_E_INVAL;
 	b->token_ns = o->token_ns;
 	b->position_ns = o->position_ns;
@@ -249,6 +249,8 @@ aibrix__budget_close(aibrix_cache *cache, struct lease *l, int given_up)
 	double waited = (double)(now - l->asked_ns);
 	double saved = blocks_ns(cache, l->asked_at, good);
 
+	if (l->prefetch)
+		return;
 	cache->stat.l2_late += l->late;
 	cache->stat.l2_wait_ns += now - l->asked_ns;
 	cache->stat.l2_saved_ns += after(0, saved);

@@ -119,7 +119,7 @@ check_lease(const aibrix_cache *cache, const struct lease *l, uint64_t *refs)
 static const char *
 check_refs(const aibrix_cache *cache)
 {
-	uint64_t refs = 0, pins = 0, held = 0;
+	uint64_t refs = 0, pins = 0, held = 0, prefetch = 0;
 	const char *broken;
 
 	for (uint32_t i = 0; i < cache->capacity; i++)
@@ -135,6 +135,12 @@ check_refs(const aibrix_cache *cache)
 	for (uint32_t i = 0; i < cache->max_transfers; i++)
 		refs += cache->transfers[i].owner &&
 			cache->transfers[i].slot != NONE;
+	for (uint32_t i = 0; i < cache->max_leases; i++)
+		if (cache->leases[i].state != LEASE_FREE &&
+		    cache->leases[i].prefetch)
+			prefetch += cache->leases[i].cap;
+	if (prefetch != cache->prefetch_blocks)
+		return "prefetches hold what was counted";
 	if (refs != pins)
 		return "pins are what leases and transfers hold";
 	if (held != cache->stat.leases ||

@@ -7,6 +7,7 @@
  *   cache_l1.c     slots, pins, eviction
  *   cache_lease.c  leases: what a caller holds, and the prefix rule
  *   cache_reserve.c
+ *   cache_prefetch.c leases for nobody yet
  *   cache_l2.c     reading from the store
  *   cache_ingest.c what is written to it, and when
  *   cache_flush.c  all of it
@@ -137,11 +138,13 @@ struct lease {
 	double risk_ns; /* 0: no budget */
 	uint8_t state;
 	uint8_t late; /* settled before L2 had said all */
+	uint8_t prefetch;
 };
 
 enum {
-	GOAL_READ = 0, /* a lease, or did */
-	GOAL_WRITE = 1 /* nobody: a block goes to L2 */
+	GOAL_READ = 0,  /* a lease, or did */
+	GOAL_WRITE = 1, /* nobody: a block goes to L2 */
+	GOAL_PREFETCH = 2
 };
 
 /* One request to L2.  Its address is the tag: whoever polls the store finds
@@ -225,6 +228,10 @@ struct aibrix_cache {
 	struct list transfers_free;
 	uint32_t writing; /* transfers of GOAL_WRITE */
 	uint32_t max_writing;
+	uint32_t prefetching;     /* transfers of GOAL_PREFETCH */
+	uint64_t prefetch_blocks; /* of leases that are */
+	uint64_t max_blocks;      /* of a sequence; 0: no limit */
+	uint32_t promote;
 	uint32_t ingest; /* AIBRIX_CACHE_INGEST_* */
 	uint32_t hot_hits;
 	uint32_t ahead;    /* victims, leaving and left, to be had in advance */
@@ -347,6 +354,19 @@ uint64_t aibrix__lease_good(struct lease *lease);
 void aibrix__lease_cut(aibrix_cache *cache, struct lease *lease, uint64_t at);
 /* A waiting lease becomes what it has. */
 void aibrix__lease_settle(aibrix_cache *cache, struct lease *lease);
+
+/* Hold the longest prefix of a BUSY lease: OK, or E_AGAIN. */
+int aibrix__lease_ask(aibrix_cache *cache, struct lease *l,
+		      uint64_t deadline_ns, uint64_t now_ns);
+
+/* cache_prefetch.c */
+
+/* May a lease have one more transfer? */
+int aibrix__prefetch_may(const aibrix_cache *cache, const struct lease *l);
+/* A block that came from L2 stays in L1, or not. */
+void aibrix__promote(aibrix_cache *cache, uint32_t slot);
+/* It has what it can get: it ends. */
+void aibrix__prefetch_over(aibrix_cache *cache, struct lease *l);
 
 /* cache_l2.c */
 

@@ -270,6 +270,8 @@ aibrix__l1_touch(aibrix_cache *cache, uint32_t slot)
 	/* One that is not in the order yet enters it as used. */
 	if (cache->slots[slot].ordered)
 		(void)!aibrix_evict_hit(cache->evict, slot);
+	else if (cache->slots[slot].leaving)
+		aibrix__ingest_stay(cache, slot);
 }
 
 void

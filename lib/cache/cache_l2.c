@@ -75,6 +75,15 @@ lease_look(aibrix_cache *cache, struct lease *l, uint64_t i)
 }
 
 static void
+goal_set(aibrix_cache *cache, struct transfer *t, const struct lease *l)
+{
+	if (!l->prefetch)
+		return;
+	t->goal = GOAL_PREFETCH;
+	cache->prefetching++;
+}
+
+static void
 lease_probe(aibrix_cache *cache, struct lease *l, struct batch *batch)
 {
 	struct transfer *t;
@@ -89,10 +98,13 @@ lease_probe(aibrix_cache *cache, struct lease *l, struct batch *batch)
 			l->probe_at++;
 			continue;
 		}
+		if (!aibrix__prefetch_may(cache, l))
+			return;
 		t = aibrix__transfer_take(cache, AIBRIX_STORE_PROBE,
 					  &l->blocks[i].key);
 		if (!t)
 			return;
+		goal_set(cache, t, l);
 		t->lease = (uint32_t)(l - cache->leases);
 		t->block = i;
 		l->blocks[i].state = BLOCK_PROBING;
@@ -112,9 +124,12 @@ fetch_start(aibrix_cache *cache, struct lease *l, uint64_t i,
 	struct transfer *t;
 	uint32_t slot;
 
+	if (!aibrix__prefetch_may(cache, l))
+		return 0;
 	t = aibrix__transfer_take(cache, AIBRIX_STORE_GET, &b->key);
 	if (!t)
 		return 0;
+	goal_set(cache, t, l);
 	slot = aibrix__l1_take(cache, &b->key, parent, SLOT_FETCHING);
 	if (slot == NONE) {
 		aibrix__transfer_give(cache, t);
@@ -387,6 +402,8 @@ aibrix__l2_move(aibrix_cache *cache, uint64_t now_ns)
 		} else {
 			lease_advance(cache, l, &batch);
 		}
+		if (l->prefetch && l->state == LEASE_ACQUIRED)
+			aibrix__prefetch_over(cache, l);
 	}
 	aibrix__l2_write(cache, now_ns);
 }

@@ -171,8 +171,11 @@ aibrix__lease_end(aibrix_cache *cache, struct lease *l, uint64_t *cap)
 	struct lease_block *blocks = l->blocks;
 
 	aibrix__lease_cut(cache, l, 0);
+	if (l->prefetch)
+		cache->prefetch_blocks -= l->cap;
 	if (l->state == LEASE_WAITING) {
-		aibrix__meter_given_up(cache, l);
+		if (!l->prefetch)
+			aibrix__meter_given_up(cache, l);
 		aibrix__budget_close(cache, l, 1);
 		list_remove(&cache->leases_waiting, cache->lease_links, i);
 	}
@@ -195,16 +198,21 @@ aibrix__lease_settle(aibrix_cache *cache, struct lease *l)
 	aibrix__lease_cut(cache, l, aibrix__lease_good(l));
 	for (uint64_t i = l->n; i-- > 0;) {
 		b = &l->blocks[i];
-		if (b->tier == AIBRIX_CACHE_L1) {
+		if (l->prefetch) {
+			if (b->tier == AIBRIX_CACHE_L2)
+				aibrix__l1_order(cache, b->ref);
+			cache->stat.prefetched += b->tier == AIBRIX_CACHE_L2;
+		} else if (b->tier == AIBRIX_CACHE_L1) {
 			aibrix__l1_touch(cache, b->ref);
 			aibrix__ingest_hit(cache, b->ref);
 			cache->stat.hits_l1++;
 		} else {
-			aibrix__l1_order(cache, b->ref);
+			aibrix__promote(cache, b->ref);
 			cache->stat.hits_l2++;
 		}
 	}
-	aibrix__meter_acquired(cache, l, cache->stat.hits_l1 - before);
+	if (!l->prefetch)
+		aibrix__meter_acquired(cache, l, cache->stat.hits_l1 - before);
 	if (l->state == LEASE_WAITING) {
 		aibrix__budget_close(cache, l, 0);
 		list_remove(&cache->leases_waiting, cache->lease_links,
@@ -285,9 +293,9 @@ run_keep(aibrix_cache *cache, struct lease *l, uint64_t good)
 		block_let_go(cache, &l->blocks[i]);
 }
 
-static int
-acquire_locked(aibrix_cache *cache, struct lease *l, uint64_t deadline_ns,
-	       uint64_t now_ns)
+int
+aibrix__lease_ask(aibrix_cache *cache, struct lease *l, uint64_t deadline_ns,
+		  uint64_t now_ns)
 {
 	uint64_t good;
 
@@ -300,7 +308,7 @@ acquire_locked(aibrix_cache *cache, struct lease *l, uint64_t deadline_ns,
 	l->deadline_ns = deadline_ns;
 	if (!cache->l2 || good == l->n ||
 	    (deadline_ns && now_ns >= deadline_ns) ||
-	    !aibrix__budget_open(cache, l, good, now_ns)) {
+	    !(l->prefetch || aibrix__budget_open(cache, l, good, now_ns))) {
 		aibrix__lease_settle(cache, l);
 		return AIBRIX_OK;
 	}
@@ -333,6 +341,7 @@ aibrix_cache_acquire(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
 		return err;
 
 	aibrix__cache_enter(cache);
+	cache->stat.asked += n;
 	l = aibrix__lease_take(cache, blocks, want);
 	if (!l) {
 		aibrix__meter_call(cache, AIBRIX_METER_ACQUIRE, AIBRIX_E_FULL,
@@ -343,8 +352,7 @@ aibrix_cache_acquire(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
 	}
 	l->asked = n;
 	l->begun_ns = now_ns;
-	cache->stat.asked += n;
-	err = acquire_locked(cache, l, deadline_ns, now_ns);
+	err = aibrix__lease_ask(cache, l, deadline_ns, now_ns);
 	*lease = l->id;
 	if (!err)
 		*n_out = l->n;

@@ -81,19 +81,31 @@ reserve_room(aibrix_cache *cache, struct lease *l, const uint64_t *hashes)
 	aibrix__lease_cut(cache, l, aibrix__lease_good(l));
 }
 
+/* Is there a block to be filled, by whomever, or none for want of room? */
+static int
+lease_adds(const struct lease *l)
+{
+	for (uint64_t i = 0; i < l->n; i++)
+		if (l->blocks[i].state != BLOCK_HELD)
+			return 1;
+	return l->n < l->cap;
+}
+
 int
 aibrix_cache_reserve(aibrix_cache *cache, const aibrix_key *keys,
 		     const uint64_t *hashes, uint64_t n, uint64_t now_ns,
 		     uint64_t *lease, uint64_t *n_out)
 {
 	struct lease_block *blocks;
-	uint64_t want = n, named, cap;
+	uint64_t want = n, asked = n, named, cap;
 	struct lease *l;
 	int err;
 
 	(void)now_ns;
 	if (!cache || !lease || !n_out)
 		return AIBRIX_E_INVAL;
+	if (cache->max_blocks && n > cache->max_blocks)
+		want = n = cache->max_blocks;
 	err = aibrix__blocks_new(cache, keys, &want, &blocks);
 	if (err)
 		return err;
@@ -110,9 +122,13 @@ aibrix_cache_reserve(aibrix_cache *cache, const aibrix_key *keys,
 		reserve_present(cache, l);
 		reserve_room(cache, l, hashes);
 		cache->stat.no_room += named - l->n;
-		if (l->n == 0 && n > 0) {
-			blocks = aibrix__lease_end(cache, l, &cap);
+		cache->stat.too_long += asked - n;
+		if (l->n == 0 && n > 0)
 			err = AIBRIX_E_FULL;
+		else if (asked > n && !lease_adds(l))
+			err = AIBRIX_E_DENIED;
+		if (err) {
+			blocks = aibrix__lease_end(cache, l, &cap);
 		} else {
 			l->state = LEASE_RESERVED;
 			*lease = l->id;

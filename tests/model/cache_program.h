@@ -46,7 +46,8 @@ enum {
 	STEP_TIME = 9,
 	STEP_RENEW = 10, /* free the cache and make it again */
 	STEP_FLUSH = 11,
-	STEP_KINDS = 12,
+	STEP_PREFETCH = 12,
+	STEP_KINDS = 13,
 	STEP_DAMAGE = 15 /* spoil the model; a poll where that is not allowed */
 };
 
@@ -64,6 +65,7 @@ struct naive_cache {
 	uint32_t layout;
 	uint8_t present[PROGRAM_KEYS]; /* as lookup says */
 	aibrix_cache_stat stat;
+	uint64_t prefetch; /* the last one's handle; 0: none */
 };
 
 struct program {
@@ -152,6 +154,8 @@ program_open(struct program *p, uint32_t i)
 	if (aibrix_meter_new(NULL, &c->meter))
 		return 0;
 	o.meter = c->meter;
+	c->prefetch = 0;
+	o.promote = p->head[1] >> 6 & 1;
 	return aibrix_cache_new(&o, &c->cache) == AIBRIX_OK;
 }
 
@@ -388,6 +392,31 @@ step_renew(struct program *p, uint32_t i)
 	return program_close(&p->caches[i]) && program_open(p, i);
 }
 
+/* Some are cancelled by another one's handle, or run to their end. */
+static int
+step_prefetch(struct program *p, uint32_t i, uint32_t what, uint32_t n)
+{
+	struct naive_cache *c = &p->caches[i];
+	aibrix_key keys[PROGRAM_LENGTH];
+	uint64_t id = 0;
+	int err;
+
+	program_keys(what % PROGRAM_CHAINS, keys);
+	err = aibrix_cache_prefetch(c->cache, keys, n % PROGRAM_LENGTH + 1,
+				    what & 4 ? p->now + 3000 : 0, p->now, &id);
+	if (!p->store)
+		return err == AIBRIX_E_UNSUPPORTED;
+	if (err || !id)
+		return !err || err == AIBRIX_E_FULL;
+	if (c->prefetch && what & 8) {
+		err = aibrix_cache_release(c->cache, c->prefetch);
+		if (err && err != AIBRIX_E_NOT_FOUND)
+			return 0;
+	}
+	c->prefetch = id;
+	return 1;
+}
+
 /* With nothing left, L2 was asked about every block of L1 and has them, unless
  * it has evicted them since. */
 static int
@@ -459,6 +488,7 @@ program_step(struct program *p, const uint8_t *step, int damage)
 	case STEP_FAULT: step_fault(p, step[1], step[2]); return 1;
 	case STEP_TIME: p->now += step[1] * (uint64_t)step[2]; return 1;
 	case STEP_RENEW: return step_renew(p, cache);
+	case STEP_PREFETCH: return step_prefetch(p, cache, step[1], step[2]);
 	case STEP_FLUSH: return step_flush(p, cache, step[1]);
 	case STEP_DAMAGE:
 		if (damage)

@@ -339,7 +339,4 @@ Test(cache_budget, costs_that_are_none_are_refused)
 	o = good;
 	o.min_lack_ratio = 1.5;
 	cr_expect_eq(aibrix_cache_new(&o, &cache), AIBRIX_E_INVAL);
-	o = good;
-	o.spare = 1;
-	cr_expect_eq(aibrix_cache_new(&o, &cache), AIBRIX_E_INVAL);
 }
