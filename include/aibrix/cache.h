@@ -41,8 +41,9 @@ typedef struct aibrix_cache_opts {
 	   another layout is a miss */
 	const char *layout;
 	aibrix_store *l2; /* borrowed until the cache is freed; NULL: none.
-	                     Several caches of one thread may share it; nobody
-	                     else submits to it or polls it. */
+	                     Nobody else submits to it or polls it, but other
+	                     caches, if all calls to all of them are made by
+	                     one thread at a time. */
 	uint32_t max_leases;   /* held at once; 0: 1024 */
 	uint32_t block_tokens; /* for the frame; 0: 16 */
 	uint32_t flags;        /* AIBRIX_CACHE_* */
@@ -123,7 +124,11 @@ enum {
 };
 
 /*
- * Thread: shared when l2 is NULL, else confined.
+ * A call that finds another thread at the store leaves its work to that one
+ * and does not wait for it.  The lock inside is held for tables only, never
+ * during I/O, a sum or a callback.
+ *
+ * Thread: shared; caches over one store: confined, together with it.
  */
 typedef struct aibrix_cache aibrix_cache;
 
@@ -165,7 +170,8 @@ AIBRIX_API uint64_t aibrix_cache_lookup(aibrix_cache *cache,
  * *lease is set in both good cases; it must be released.
  *
  * OK: *n_out blocks are held and readable now.
- * E_AGAIN: blocks come from L2: poll until aibrix_cache_state says how many.
+ * E_AGAIN: blocks come from L2: aibrix_cache_wait waits for them; or poll
+ * until aibrix_cache_state says how many.
  *
  * Fails: E_FULL (max_leases), E_NOMEM.
  * deadline_ns on now_ns's clock bounds the wait for L2; what has not arrived
@@ -228,6 +234,20 @@ AIBRIX_API AIBRIX_CHECK int aibrix_cache_state(aibrix_cache *cache,
 					       uint64_t *n_out);
 
 /*
+ * The same, and wait for it: until the lease is settled, or deadline_ns has
+ * passed (on now_ns's clock; 0: as long as the lease itself waits).  Any
+ * number of threads may wait, each for its own lease.
+ *
+ * Fails: E_AGAIN (still coming: the lease goes on), E_NOT_FOUND.
+ * A store that blocks inside poll (AIBRIX_CAP_BLOCKING) is not interrupted.
+ * Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_cache_wait(aibrix_cache *cache,
+					      uint64_t lease,
+					      uint64_t deadline_ns,
+					      uint64_t now_ns, uint64_t *n_out);
+
+/*
  * All blocks of a reservation are filled: publish them, hand them to L2 (in
  * the background) and end the lease.
  *
@@ -268,10 +288,13 @@ aibrix_cache_prefetch(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
 		      uint64_t deadline_ns, uint64_t now_ns, uint64_t *lease);
 
 /*
- * Move transfers along, waiting up to timeout_ns for one to end.  *busy
+ * Move transfers along, waiting up to timeout_ns for one to end, whoever
+ * asked for it; one that ended after the poll before this one counts.  *busy
  * becomes the number of transfers of this cache that are in flight or wait
  * for their turn.  Caches that share a store may be polled in any order.
  *
+ * With several threads, who waits for a lease calls aibrix_cache_wait: what a
+ * poll waits for may be somebody else's.
  * Since: 0.1.
  */
 AIBRIX_API AIBRIX_CHECK int aibrix_cache_poll(aibrix_cache *cache,
@@ -295,6 +318,19 @@ AIBRIX_API AIBRIX_CHECK int aibrix_cache_poll(aibrix_cache *cache,
 AIBRIX_API AIBRIX_CHECK int aibrix_cache_flush(aibrix_cache *cache,
 					       uint64_t deadline_ns,
 					       uint64_t now_ns, uint64_t *left);
+
+/*
+ * For a host's event loop: a descriptor that is readable when poll has work,
+ * also when another thread's call has settled a lease; -1: poll works only
+ * when called.  Always the same one.  Borrowed.  One loop at a time: what its
+ * poll has seen is not told again.
+ * Since: 0.1.
+ */
+AIBRIX_API int aibrix_cache_fd(aibrix_cache *cache);
+
+/* When poll must be called even if the descriptor is quiet; AIBRIX_FOREVER:
+ * not at all.  Known once the descriptor was asked for.  Since: 0.1. */
+AIBRIX_API uint64_t aibrix_cache_wake(aibrix_cache *cache);
 
 enum {
 	AIBRIX_CACHE_STORED = 1, /* the numbers of AIBRIX_EVENT_* */

@@ -7,15 +7,14 @@
  * (their sum) and never copied, and one mutex around tables that are two
  * cache lines per block is enough.
  *
- * The mutex is taken only without L2.  With one the cache belongs to one
- * thread, as the store does, and so no request to the store and no line of
- * the log is ever made under a lock.
+ * The store, the log and payloads are touched with the mutex released.  A
+ * store belongs to one thread at a time, so who finds it taken leaves a note
+ * under the mutex for the one who has it: cache_drive.c.
  */
 
 #include <aibrix/cache.h>
 
 #include <string.h>
-#include <time.h>
 
 #include "base/bytes.h"
 #include "base/cpu.h"
@@ -37,8 +36,24 @@ enum {
 void
 aibrix__cache_enter(aibrix_cache *cache)
 {
-	if (!cache->l2)
-		pthread_mutex_lock(&cache->mutex);
+	pthread_mutex_lock(&cache->mutex);
+}
+
+void
+aibrix__cache_unlock(aibrix_cache *cache)
+{
+	uint32_t kick = cache->wait.kick;
+	struct dead *dead = cache->dead, *next;
+
+	cache->wait.kick = 0;
+	cache->dead = NULL;
+	pthread_mutex_unlock(&cache->mutex);
+	if (kick)
+		aibrix__wait_kick(cache, kick);
+	for (; dead; dead = next) {
+		next = dead->next;
+		aibrix__blocks_free(cache, (void *)dead, dead->cap);
+	}
 }
 
 void
@@ -48,8 +63,8 @@ aibrix__cache_leave(aibrix_cache *cache)
 
 	cache->said = now;
 	aibrix__meter_tell(cache);
-	if (!cache->l2)
-		pthread_mutex_unlock(&cache->mutex);
+	aibrix__wait_note(cache);
+	aibrix__cache_unlock(cache);
 	if (now.corrupt_l1 != was.corrupt_l1 ||
 	    now.corrupt_l2 != was.corrupt_l2)
 		aibrix__log(
@@ -109,16 +124,6 @@ opts_check(const aibrix_cache_opts *o)
 	return AIBRIX_OK;
 }
 
-static uint64_t
-monotonic_ns(void *ctx)
-{
-	struct timespec t;
-
-	(void)ctx;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static void
 ingest_set(aibrix_cache *cache, const aibrix_cache_opts *o)
 {
@@ -155,8 +160,6 @@ cache_open(aibrix_cache *cache, const aibrix_cache_opts *o)
 	cache->block_tokens = o->block_tokens ? o->block_tokens : TOKENS;
 	cache->flags = o->flags;
 	cache->policy = o->evict;
-	cache->clock = o->clock ? o->clock : monotonic_ns;
-	cache->clock_ctx = o->clock_ctx;
 	err = aibrix__budget_set(&cache->budget, o);
 	if (err)
 		return err;
@@ -165,7 +168,9 @@ cache_open(aibrix_cache *cache, const aibrix_cache_opts *o)
 	cache->layout = layout_id(layout, strlen(layout), o->block_bytes);
 	cache->stat.size = sizeof(cache->stat);
 
-	err = aibrix__l1_open(cache, o->l1_bytes, o->l2 != NULL);
+	err = aibrix__wait_open(cache, o);
+	if (!err)
+		err = aibrix__l1_open(cache, o->l1_bytes, o->l2 != NULL);
 	if (!err)
 		err = aibrix__lease_open(cache, o->max_leases ? o->max_leases
 							      : LEASES);
@@ -225,6 +230,7 @@ aibrix_cache_free(aibrix_cache *cache)
 		return;
 	a = cache->alloc; /* cache itself came from it */
 	aibrix__meter_close(cache);
+	aibrix__wait_close(cache);
 	aibrix__transfers_close(cache);
 	aibrix__lease_close(cache);
 	aibrix__events_close(cache);

@@ -1,6 +1,9 @@
 /*
  * Transfers and their submission.
  *
+ * A batch is filled under the lock by whoever has the store next, and sent
+ * with the lock released.
+ *
  * The store takes a prefix of what it is offered.  The rest is undone last
  * one first, so that queues and cursors end where they stood.  "Full" is no
  * fault: it is offered again when something has ended.  Any other refusal
@@ -53,17 +56,21 @@ aibrix__transfer_take(aibrix_cache *cache, uint32_t op, const aibrix_key *key)
 	t->lease = NONE;
 	t->slot = NONE;
 	t->goal = GOAL_READ;
+	t->doomed = 0;
 	return t;
 }
 
 void
 aibrix__transfer_give(aibrix_cache *cache, struct transfer *t)
 {
+	uint32_t i = (uint32_t)(t - cache->transfers);
+
+	if (t->doomed)
+		list_remove(&cache->cancels, cache->transfer_links, i);
 	cache->writing -= t->goal == GOAL_WRITE;
 	cache->prefetching -= t->goal == GOAL_PREFETCH;
 	t->owner = NULL;
-	list_prepend(&cache->transfers_free, cache->transfer_links,
-		     (uint32_t)(t - cache->transfers));
+	list_prepend(&cache->transfers_free, cache->transfer_links, i);
 }
 
 void
@@ -95,8 +102,15 @@ aibrix__batch_add(struct batch *batch, struct transfer *t, uint64_t deadline_ns)
 		io->iov = t->iov + raw;
 		io->n_iov = raw ? 1 : 2;
 	}
-	if (batch->n == BATCH)
-		aibrix__batch_flush(batch);
+}
+
+/* The block is asked for again, from L2. */
+static void
+block_again(struct lease *l, uint64_t i)
+{
+	l->blocks[i].state = BLOCK_WANTED;
+	l->probe_at = i < l->probe_at ? i : l->probe_at;
+	l->get_at = i < l->get_at ? i : l->get_at;
 }
 
 /* The block of a transfer that did not begin.  again: it will. */
@@ -143,20 +157,10 @@ transfer_undo(aibrix_cache *cache, struct transfer *t, int again)
 	aibrix__transfer_give(cache, t);
 }
 
-void
-aibrix__batch_flush(struct batch *batch)
+/* What the store has not taken goes back, last one first. */
+static void
+batch_undo(struct batch *batch, uint32_t taken, int again)
 {
-	uint32_t taken = 0;
-	int err, again;
-
-	if (batch->n == 0)
-		return;
-	err = aibrix_store_submit(batch->cache->l2, batch->ios, batch->n,
-				  batch->now_ns, &taken);
-	if (err)
-		taken = 0;
-	again = !err || err == AIBRIX_E_FULL;
-	batch->stalled |= taken < batch->n && again;
 	/* Undoing may cut a lease, which looks at transfers, never at the
 	 * batch. */
 	while (batch->n > taken)
@@ -166,4 +170,75 @@ aibrix__batch_flush(struct batch *batch)
 				.tag,
 			again);
 	batch->n = 0;
+}
+
+void
+aibrix__batch_send(struct batch *batch)
+{
+	aibrix_cache *cache = batch->cache;
+	uint32_t taken = 0;
+	int err = AIBRIX_OK, again;
+	uint64_t wake_ns;
+
+	aibrix__cache_unlock(cache);
+	/* Each may have ended already, or not have begun: both are fine. */
+	for (uint32_t i = 0; i < batch->n_cancels; i++)
+		(void)!aibrix_store_cancel(cache->l2, batch->cancels[i]);
+	if (batch->n)
+		err = aibrix_store_submit(cache->l2, batch->ios, batch->n,
+					  batch->now_ns, &taken);
+	wake_ns = aibrix__wait_ask(cache);
+	aibrix__cache_enter(cache);
+	aibrix__wait_tell(cache, wake_ns);
+	batch->n_cancels = 0;
+	if (err)
+		taken = 0;
+	again = !err || err == AIBRIX_E_FULL;
+	batch->stalled |= taken < batch->n && again;
+	batch_undo(batch, taken, again);
+}
+
+/* A block of L1 has been looked at for the one who waits for it. */
+static void
+verify_done(aibrix_cache *cache, struct transfer *t, int good)
+{
+	struct lease *l = t->lease == NONE ? NULL : &cache->leases[t->lease];
+	uint32_t slot = t->slot;
+	struct lease_block *b;
+
+	t->slot = NONE;
+	if (!good)
+		aibrix__l1_damaged(cache, slot);
+	if (l && good) {
+		/* The transfer's pin is the lease's now. */
+		b = &l->blocks[t->block];
+		b->state = BLOCK_HELD;
+		b->ref = slot;
+		b->tier = AIBRIX_CACHE_L1;
+	} else {
+		aibrix__l1_unpin(cache, slot);
+		if (l)
+			block_again(l, t->block);
+	}
+	aibrix__transfer_give(cache, t);
+}
+
+void
+aibrix__batch_verify(struct batch *batch)
+{
+	aibrix_cache *cache = batch->cache;
+	uint8_t good[BATCH];
+
+	aibrix__cache_unlock(cache);
+	for (uint32_t i = 0; i < batch->n_looks; i++) {
+		uint32_t slot = batch->looks[i]->slot;
+
+		good[i] = aibrix__l1_sum(cache, slot) ==
+			  cache->slots[slot].checksum;
+	}
+	aibrix__cache_enter(cache);
+	for (uint32_t i = 0; i < batch->n_looks; i++)
+		verify_done(cache, batch->looks[i], good[i]);
+	batch->n_looks = 0;
+	cache->stirred = 1;
 }

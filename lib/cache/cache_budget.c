@@ -105,7 +105,7 @@ risk_of(aibrix_cache *cache, uint64_t good, uint64_t *n, uint64_t now_ns)
 		   would be too slow for it. */
 		uint64_t pause = b->retry_ns ? b->retry_ns : STALE_NS;
 
-		if (now_ns - b->tried_ns < pause || b->best_ns >= risk)
+		if (now_ns < b->tried_ns + pause || b->best_ns >= risk)
 			return 0;
 		b->tried_ns = now_ns;
 	} else {

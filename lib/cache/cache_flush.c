@@ -21,6 +21,8 @@ aibrix__flush_settle(aibrix_cache *cache, uint32_t slot, int taken)
 	s->flush = 0;
 	cache->flushing--;
 	cache->unflushed += !taken;
+	if (!cache->flushing)
+		aibrix__wait_flushed(cache);
 }
 
 static void
@@ -39,58 +41,34 @@ flush_mark(aibrix_cache *cache)
 	}
 }
 
-/* How many blocks are not in L2, of those that may still come there (*wait)
- * and all. */
-static uint64_t
-flush_left(aibrix_cache *cache, uint64_t lost_before, uint32_t *wait)
-{
-	uint64_t left;
-
-	aibrix__cache_enter(cache);
-	*wait = cache->flushing;
-	left = cache->unflushed - lost_before + *wait;
-	aibrix__cache_leave(cache);
-	return left;
-}
-
-/* The time when the last poll ended: never before now. */
-static uint64_t
-time_after(aibrix_cache *cache, uint64_t now_ns)
-{
-	uint64_t now;
-
-	aibrix__cache_enter(cache);
-	now = cache->now_ns;
-	aibrix__cache_leave(cache);
-	return now > now_ns ? now : now_ns;
-}
-
 int
 aibrix_cache_flush(aibrix_cache *cache, uint64_t deadline_ns, uint64_t now_ns,
 		   uint64_t *left)
 {
-	uint64_t before, busy;
-	uint32_t wait;
-	int err;
+	uint64_t before, wait;
+	struct sleep sleep;
 
 	if (!cache || !left)
 		return AIBRIX_E_INVAL;
 	if (!aibrix__writes_wanted(cache))
 		return AIBRIX_E_UNSUPPORTED;
+	aibrix__sleep_begin(cache, &sleep, now_ns,
+			    deadline_ns > now_ns ? deadline_ns - now_ns : 0);
 	aibrix__cache_enter(cache);
 	before = cache->unflushed;
 	flush_mark(cache);
-	aibrix__cache_leave(cache);
-
-	err = aibrix_cache_poll(cache, now_ns, 0, &busy);
-	*left = flush_left(cache, before, &wait);
-	while (!err && wait && now_ns < deadline_ns) {
-		err = aibrix_cache_poll(cache, now_ns, deadline_ns - now_ns,
-					&busy);
-		now_ns = time_after(cache, now_ns);
-		*left = flush_left(cache, before, &wait);
+	for (;;) {
+		aibrix__l2_round(cache, sleep.now_ns);
+		if (!cache->flushing || aibrix__sleep_over(&sleep))
+			break;
+		aibrix__sleep_nap(cache, &sleep, &cache->wait.pollers);
 	}
-	if (err || *left == 0)
-		return err;
+	/* Those that may still come there, and all that are not there. */
+	wait = cache->flushing;
+	*left = cache->unflushed - before + wait;
+	aibrix__sleep_end(cache);
+	aibrix__cache_leave(cache);
+	if (*left == 0)
+		return AIBRIX_OK;
 	return wait ? AIBRIX_E_TIMEOUT : AIBRIX_E_UNAVAILABLE;
 }

@@ -14,7 +14,9 @@
  *   cache_write.c  writing to it
  *   cache_budget.c when it is asked, and for how long
  *   cache_batch.c  transfers, and handing them to the store
+ *   cache_drive.c  who may touch the store, and what is handed to it
  *   cache_poll.c   taking completions from it
+ *   cache_wait.c   sleeping until something has happened
  *   cache_event.c  telling others
  *   cache_check.c  the invariants, for tests
  *
@@ -119,6 +121,12 @@ enum {
 	LEASE_RESERVED = 4
 };
 
+/* Blocks of a lease that ended under the lock. */
+struct dead {
+	struct dead *next;
+	uint64_t cap;
+};
+
 struct lease {
 	uint64_t id;          /* generation << lease_bits | index */
 	uint64_t n;           /* blocks that may still become its prefix */
@@ -147,6 +155,8 @@ enum {
 	GOAL_PREFETCH = 2
 };
 
+enum { TRANSFER_VERIFY = 16 }; /* of a block in L1; else AIBRIX_STORE_* */
+
 /* One request to L2.  Its address is the tag: whoever polls the store finds
  * the cache that it belongs to. */
 struct transfer {
@@ -154,10 +164,11 @@ struct transfer {
 	uint64_t block;             /* of the lease */
 	aibrix_key key;
 	aibrix_iov iov[2];
-	uint32_t op;    /* AIBRIX_STORE_* */
-	uint32_t lease; /* index; NONE: given up, or none */
-	uint32_t slot;  /* pinned; NONE: none */
-	uint32_t goal;  /* GOAL_*: who waits for it */
+	uint32_t op;
+	uint32_t lease;  /* index; NONE: given up, or none */
+	uint32_t slot;   /* pinned; NONE: none */
+	uint32_t goal;   /* GOAL_*: who waits for it */
+	uint32_t doomed; /* in the list of those to be cancelled */
 	uint8_t frame[FRAME_BYTES];
 };
 
@@ -183,6 +194,35 @@ struct budget {
 	uint64_t retry_ns; /* 0: it was in time */
 };
 
+/* -1: not there. */
+struct wait_fds {
+	int store; /* readable when the store has work */
+	int wake;  /* readable when the watcher must look */
+	int note;  /* readable when the host's loop must look */
+	int loop;  /* over store and note; what the host gets */
+};
+
+/* Who sleeps for L2, and what wakes them; cache_wait.c. */
+struct waiting {
+	uint64_t (*clock)(void *ctx);
+	void *clock_ctx;
+	pthread_cond_t moved;
+	uint32_t made;     /* the condition was */
+	uint32_t pollers;  /* sleep until a transfer has ended */
+	uint32_t waiters;  /* until a lease is settled */
+	uint32_t wanted;   /* until nobody touches the store */
+	uint32_t watching; /* one of them looks at the descriptors */
+	uint32_t kick;     /* descriptors to write when the lock is left */
+	uint32_t tried;    /* to get descriptors */
+	uint64_t ended;    /* transfers so far */
+	uint64_t settled;  /* leases that had to wait so far */
+	uint64_t polled;   /* ended, when a poll came back last */
+	uint64_t told;     /* settled, when the loop was told last */
+	uint64_t wake_ns;  /* when the store must be polled */
+	uint64_t late_ns;  /* no waiting lease's deadline is before it */
+	struct wait_fds fds;
+};
+
 struct aibrix_cache {
 	aibrix_allocator alloc;
 	aibrix_log log;
@@ -200,8 +240,8 @@ struct aibrix_cache {
 	/* Asked without the lock, written under it. */
 	struct table table;
 
-	/* Guards all that follows.  Taken only without L2: with one the cache
-	 * is confined, so no I/O is ever done under a lock. */
+	/* Guards all that follows.  Nobody touches the store, the log or a
+	 * payload while holding it. */
 	pthread_mutex_t mutex;
 
 	aibrix_pool *pool;
@@ -226,7 +266,9 @@ struct aibrix_cache {
 	struct transfer *transfers;
 	struct link *transfer_links;
 	struct list transfers_free;
-	uint32_t writing; /* transfers of GOAL_WRITE */
+	struct list deletes; /* transfers that are not at the store yet */
+	struct list cancels; /* transfers that nobody waits for any more */
+	uint32_t writing;    /* transfers of GOAL_WRITE */
 	uint32_t max_writing;
 	uint32_t prefetching;     /* transfers of GOAL_PREFETCH */
 	uint64_t prefetch_blocks; /* of leases that are */
@@ -239,13 +281,14 @@ struct aibrix_cache {
 	uint32_t lost;     /* writes that came to nothing since the last good */
 	uint32_t flushing; /* slots whose writes somebody waits for */
 	uint64_t unflushed; /* of them, so far: came to nothing */
-	uint32_t ended;     /* transfers that other caches' polls ended */
+	uint32_t driving;   /* a thread has the store: no other touches it */
+	uint32_t stirred;   /* who has it must look at everything again */
+	struct waiting wait;
+	struct dead *dead; /* memory to be freed when the lock is left */
 	struct link *write_links;
 	struct list writes; /* slots that wait to be written to L2 */
 	struct list left;   /* slots that are, the first to go first */
 	uint64_t now_ns;    /* the latest that a caller said */
-	uint64_t (*clock)(void *clock_ctx);
-	void *clock_ctx;
 
 	struct events *events; /* NULL: nobody wants to be told */
 
@@ -258,6 +301,8 @@ struct aibrix_cache {
 void aibrix__cache_enter(aibrix_cache *cache);
 /* Also tells the log what went wrong since. */
 void aibrix__cache_leave(aibrix_cache *cache);
+/* The same in the middle of a call: wakes who must be, and logs nothing. */
+void aibrix__cache_unlock(aibrix_cache *cache);
 
 /* cache_meter.c */
 
@@ -365,27 +410,24 @@ int aibrix__lease_ask(aibrix_cache *cache, struct lease *l,
 int aibrix__prefetch_may(const aibrix_cache *cache, const struct lease *l);
 /* A block that came from L2 stays in L1, or not. */
 void aibrix__promote(aibrix_cache *cache, uint32_t slot);
-/* It has what it can get: it ends. */
+/* If it is a prefetch and has what it can get, it ends. */
 void aibrix__prefetch_over(aibrix_cache *cache, struct lease *l);
+
+/* cache_batch.c; transfers: the rest is in cache_batch.h */
+
+int aibrix__transfers_open(aibrix_cache *cache, uint32_t max);
+void aibrix__transfers_close(aibrix_cache *cache);
 
 /* cache_l2.c */
 
-/* Ask L2 for what a waiting lease lacks; settles it when nothing does. */
-void aibrix__l2_advance(aibrix_cache *cache, struct lease *lease,
-			uint64_t now_ns);
 /* The lease of this transfer has let go of it. */
 void aibrix__l2_detach(aibrix_cache *cache, uint32_t transfer);
-/* A transfer, of whichever cache, has ended. */
-void aibrix__l2_done(const aibrix_done *done);
-/* All that can go on without waiting. */
-void aibrix__l2_move(aibrix_cache *cache, uint64_t now_ns);
 
 /* cache_write.c */
 
 /* READY and not in L2: to be written when a transfer is free. */
 void aibrix__l2_queue(aibrix_cache *cache, uint32_t slot);
 void aibrix__l2_unqueue(aibrix_cache *cache, uint32_t slot);
-void aibrix__l2_write(aibrix_cache *cache, uint64_t now_ns);
 /* A transfer of GOAL_WRITE has ended, or did not begin; again: it will. */
 void aibrix__write_done(aibrix_cache *cache, struct transfer *t,
 			const aibrix_done *done);
@@ -411,13 +453,32 @@ uint32_t aibrix__ingest_victim(aibrix_cache *cache);
 /* The slot will not be READY any more. */
 void aibrix__ingest_forget(aibrix_cache *cache, uint32_t slot);
 
-/* cache_batch.c, the rest in cache_batch.h */
+/* cache_drive.c */
 
-int aibrix__transfers_open(aibrix_cache *cache, uint32_t max);
-void aibrix__transfers_close(aibrix_cache *cache);
+enum {
+	DRIVE_WRITES = 1,
+	DRIVE_ALL = 2 /* writes, and what all waiting leases lack */
+};
+
+/*
+ * Hand to the store what what says, and what lease, if any, lacks, until
+ * nothing is left that can go on without waiting; cancel what was given up.
+ * A thread that has the store already does it instead.  The lock is held, and
+ * released in between.
+ */
+void aibrix__l2_drive(aibrix_cache *cache, uint32_t what, struct lease *lease,
+		      uint64_t now_ns);
+/* The store is this thread's until given back; the lock is released between
+ * the two.  take: 0, another thread has it. */
+int aibrix__store_take(aibrix_cache *cache);
+void aibrix__store_give(aibrix_cache *cache);
 
 /* cache_poll.c */
 
+/* Take what has ended, settle what is late, and go on, without waiting. */
+void aibrix__l2_round(aibrix_cache *cache, uint64_t now_ns);
+/* Transfers that have begun or wait for their turn. */
+uint64_t aibrix__l2_work(const aibrix_cache *cache);
 /* Wait for what is in flight.  0: the store cannot be polled any more, its
  * buffers must stay. */
 int aibrix__l2_drain(aibrix_cache *cache);
@@ -426,6 +487,50 @@ int aibrix__l2_drain(aibrix_cache *cache);
 
 /* A slot's write has ended, or never will. */
 void aibrix__flush_settle(aibrix_cache *cache, uint32_t slot, int taken);
+
+/* cache_wait.c */
+
+int aibrix__wait_open(aibrix_cache *cache, const aibrix_cache_opts *opts);
+void aibrix__wait_close(aibrix_cache *cache);
+/* Before a poll's look; without the lock. */
+void aibrix__wait_noted(aibrix_cache *cache);
+/* Before the lock is left: the host's loop must look. */
+void aibrix__wait_note(aibrix_cache *cache);
+/* A transfer has ended; a lease that had to wait is settled. */
+void aibrix__wait_ended(aibrix_cache *cache);
+void aibrix__wait_settled(aibrix_cache *cache);
+/* A lease has begun to wait. */
+void aibrix__wait_begun(aibrix_cache *cache, struct lease *lease);
+/* Settle the leases whose deadline has come. */
+void aibrix__wait_late(aibrix_cache *cache, uint64_t now_ns);
+/* When the store must be polled; asked by the one who has it, without the
+ * lock, and told with it. */
+uint64_t aibrix__wait_ask(const aibrix_cache *cache);
+void aibrix__wait_tell(aibrix_cache *cache, uint64_t wake_ns);
+
+/* A call that may sleep. */
+struct sleep {
+	uint64_t begun_ns;   /* as its caller said */
+	uint64_t timeout_ns; /* 0: it does not sleep */
+	uint64_t clock_ns;   /* the clock, when it began */
+	uint64_t now_ns;
+	uint64_t nap_ns; /* the next one, where nothing can wake it */
+};
+
+/* Now, and whether the time is over: told after each look. */
+void aibrix__sleep_begin(const aibrix_cache *cache, struct sleep *sleep,
+			 uint64_t now_ns, uint64_t timeout_ns);
+/* Until something has happened, or the time is over.  sleepers: of waiting;
+ * the lock is held. */
+void aibrix__sleep_nap(aibrix_cache *cache, struct sleep *sleep,
+		       uint32_t *sleepers);
+int aibrix__sleep_over(const struct sleep *sleep);
+/* The call returns: somebody else must watch. */
+void aibrix__sleep_end(aibrix_cache *cache);
+/* What somebody may sleep for, other than these. */
+void aibrix__wait_flushed(aibrix_cache *cache);
+/* Writes to descriptors of waiting, outside the lock. */
+void aibrix__wait_kick(const aibrix_cache *cache, uint32_t kick);
 
 /* cache_event.c; without effect where nobody wants to be told */
 

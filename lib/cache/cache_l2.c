@@ -34,43 +34,59 @@ transfer_lease(aibrix_cache *cache, const struct transfer *t)
 	return t->lease == NONE ? NULL : &cache->leases[t->lease];
 }
 
-/* Hold a block that L1 has, verified.  A damaged one is dropped and the
- * answer is 0: then it is L2's turn. */
-static int
-lease_hold(aibrix_cache *cache, struct lease *l, uint64_t i, uint32_t slot)
-{
-	struct lease_block *b = &l->blocks[i];
+enum {
+	LOOK_MISS = 0,  /* L2 must say */
+	LOOK_GOOD = 1,  /* that settles it, for the time being */
+	LOOK_LATER = 2, /* no transfer is free */
+};
 
-	if (!(cache->flags & AIBRIX_CACHE_NO_L1_VERIFY) &&
-	    aibrix__l1_sum(cache, slot) != cache->slots[slot].checksum) {
-		aibrix__l1_damaged(cache, slot);
-		return 0;
+/* A block that L1 has.  Its bytes are looked at with the lock released, and
+ * it is a transfer that does so: as with one to L2, the lease may be given up
+ * meanwhile, and the slot stays. */
+static int
+lease_hold(struct batch *batch, struct lease *l, uint64_t i, uint32_t slot)
+{
+	aibrix_cache *cache = batch->cache;
+	struct lease_block *b = &l->blocks[i];
+	struct transfer *t;
+
+	if (cache->flags & AIBRIX_CACHE_NO_L1_VERIFY) {
+		aibrix__l1_pin(cache, slot);
+		b->state = BLOCK_HELD;
+		b->ref = slot;
+		b->tier = AIBRIX_CACHE_L1;
+		return LOOK_GOOD;
 	}
+	t = aibrix__transfer_take(cache, TRANSFER_VERIFY, &b->key);
+	if (!t)
+		return LOOK_LATER;
 	aibrix__l1_pin(cache, slot);
-	b->state = BLOCK_HELD;
-	b->ref = slot;
-	b->tier = AIBRIX_CACHE_L1;
-	return 1;
+	t->lease = (uint32_t)(l - cache->leases);
+	t->block = i;
+	t->slot = slot;
+	b->state = BLOCK_FETCHING;
+	b->ref = (uint32_t)(t - cache->transfers);
+	batch->looks[batch->n_looks++] = t;
+	return LOOK_GOOD;
 }
 
-/*
- * Block i as L1 has it now.  1: that settles it, for the time being (held,
- * on its way for another lease, or the prefix ends here); 0: L2 must say.
- */
+/* Block i as L1 has it now: held or about to be, on its way for another
+ * lease, or the prefix ends here. */
 static int
-lease_look(aibrix_cache *cache, struct lease *l, uint64_t i)
+lease_look(struct batch *batch, struct lease *l, uint64_t i)
 {
+	aibrix_cache *cache = batch->cache;
 	uint32_t slot = aibrix__table_find(&cache->table, &l->blocks[i].key);
 
 	if (slot == NONE)
-		return 0;
+		return LOOK_MISS;
 	switch (cache->slots[slot].state) {
-	case SLOT_READY: return lease_hold(cache, l, i, slot);
-	case SLOT_FETCHING: l->blocks[i].state = BLOCK_FOUND; return 1;
+	case SLOT_READY: return lease_hold(batch, l, i, slot);
+	case SLOT_FETCHING: l->blocks[i].state = BLOCK_FOUND; return LOOK_GOOD;
 	default:
 		/* A reservation may take for ever: a miss. */
 		aibrix__lease_cut(cache, l, i);
-		return 1;
+		return LOOK_GOOD;
 	}
 }
 
@@ -83,112 +99,109 @@ goal_set(aibrix_cache *cache, struct transfer *t, const struct lease *l)
 	cache->prefetching++;
 }
 
-static void
-lease_probe(aibrix_cache *cache, struct lease *l, struct batch *batch)
+/* LOOK_LATER: no transfer is free. */
+static int
+probe_start(struct batch *batch, struct lease *l, uint64_t i)
 {
+	aibrix_cache *cache = batch->cache;
+	struct lease_block *b = &l->blocks[i];
 	struct transfer *t;
-	uint64_t i;
 
-	while (!batch->stalled && l->probe_at < l->n &&
+	if (!aibrix__prefetch_may(cache, l))
+		return LOOK_LATER;
+	t = aibrix__transfer_take(cache, AIBRIX_STORE_PROBE, &b->key);
+	if (!t)
+		return LOOK_LATER;
+	goal_set(cache, t, l);
+	t->lease = (uint32_t)(l - cache->leases);
+	t->block = i;
+	b->state = BLOCK_PROBING;
+	b->ref = (uint32_t)(t - cache->transfers);
+	aibrix__batch_add(batch, t, l->deadline_ns);
+	return LOOK_GOOD;
+}
+
+static void
+lease_probe(struct batch *batch, struct lease *l)
+{
+	while (!batch_full(batch) && !batch->stalled && l->probe_at < l->n &&
 	       l->probe_at < l->get_at + WINDOW) {
-		i = l->probe_at;
+		uint64_t i = l->probe_at;
+		int look = LOOK_GOOD;
+
 		/* What a full store refused lies behind what was looked at. */
-		if (l->blocks[i].state != BLOCK_WANTED ||
-		    lease_look(cache, l, i)) {
-			l->probe_at++;
-			continue;
-		}
-		if (!aibrix__prefetch_may(cache, l))
+		if (l->blocks[i].state == BLOCK_WANTED)
+			look = lease_look(batch, l, i);
+		if (look == LOOK_MISS)
+			look = probe_start(batch, l, i);
+		if (look == LOOK_LATER)
 			return;
-		t = aibrix__transfer_take(cache, AIBRIX_STORE_PROBE,
-					  &l->blocks[i].key);
-		if (!t)
-			return;
-		goal_set(cache, t, l);
-		t->lease = (uint32_t)(l - cache->leases);
-		t->block = i;
-		l->blocks[i].state = BLOCK_PROBING;
-		l->blocks[i].ref = (uint32_t)(t - cache->transfers);
 		l->probe_at++;
-		aibrix__batch_add(batch, t, l->deadline_ns);
 	}
 }
 
-/* 0: no transfer is free. */
 static int
-fetch_start(aibrix_cache *cache, struct lease *l, uint64_t i,
-	    struct batch *batch)
+fetch_start(struct batch *batch, struct lease *l, uint64_t i)
 {
+	aibrix_cache *cache = batch->cache;
 	const aibrix_key *parent = i ? &l->blocks[i - 1].key : NULL;
 	struct lease_block *b = &l->blocks[i];
 	struct transfer *t;
 	uint32_t slot;
 
 	if (!aibrix__prefetch_may(cache, l))
-		return 0;
+		return LOOK_LATER;
 	t = aibrix__transfer_take(cache, AIBRIX_STORE_GET, &b->key);
 	if (!t)
-		return 0;
+		return LOOK_LATER;
 	goal_set(cache, t, l);
 	slot = aibrix__l1_take(cache, &b->key, parent, SLOT_FETCHING);
 	if (slot == NONE) {
 		aibrix__transfer_give(cache, t);
 		aibrix__lease_cut(cache, l, i);
-		return 1;
+		return LOOK_GOOD;
 	}
 	t->lease = (uint32_t)(l - cache->leases);
 	t->block = i;
 	t->slot = slot;
 	b->state = BLOCK_FETCHING;
 	b->ref = (uint32_t)(t - cache->transfers);
-	l->get_at++;
 	aibrix__batch_add(batch, t, l->deadline_ns);
-	return 1;
+	return LOOK_GOOD;
 }
 
 /* Fetch what was found, as far as everything before it is held or on its
  * way. */
 static void
-lease_fetch(aibrix_cache *cache, struct lease *l, struct batch *batch)
+lease_fetch(struct batch *batch, struct lease *l)
 {
-	const struct lease_block *b;
-	uint64_t i;
+	while (!batch_full(batch) && !batch->stalled && l->get_at < l->n) {
+		uint64_t i = l->get_at;
+		const struct lease_block *b = &l->blocks[i];
+		int look = LOOK_GOOD;
 
-	while (!batch->stalled && l->get_at < l->n) {
-		i = l->get_at;
-		b = &l->blocks[i];
-		if (b->state == BLOCK_FOUND && !lease_look(cache, l, i)) {
-			if (!fetch_start(cache, l, i, batch))
-				return;
-			continue;
-		}
+		if (b->state == BLOCK_FOUND)
+			look = lease_look(batch, l, i);
+		if (look == LOOK_MISS)
+			look = fetch_start(batch, l, i);
 		/* Still found: another lease fetches it, so it waits for
 		 * that. */
-		if (i < l->n && b->state != BLOCK_HELD)
+		if (look == LOOK_LATER || i >= l->n ||
+		    (b->state != BLOCK_HELD && b->state != BLOCK_FETCHING))
 			return;
-		l->get_at += i < l->n;
+		l->get_at++;
 	}
 }
 
-static void
-lease_advance(aibrix_cache *cache, struct lease *l, struct batch *batch)
-{
-	lease_fetch(cache, l, batch);
-	lease_probe(cache, l, batch);
-	/* Probes that L1 answered may have opened the way. */
-	lease_fetch(cache, l, batch);
-	aibrix__batch_flush(batch);
-	if (aibrix__lease_good(l) == l->n)
-		aibrix__lease_settle(cache, l);
-}
-
 void
-aibrix__l2_advance(aibrix_cache *cache, struct lease *l, uint64_t now_ns)
+aibrix__l2_advance(struct batch *batch, struct lease *l)
 {
-	struct batch batch = {.cache = cache, .now_ns = now_ns};
-
-	cache->now_ns = now_ns;
-	lease_advance(cache, l, &batch);
+	lease_fetch(batch, l);
+	lease_probe(batch, l);
+	/* Probes that L1 answered may have opened the way. */
+	lease_fetch(batch, l);
+	if (aibrix__lease_good(l) == l->n)
+		aibrix__lease_settle(batch->cache, l);
 }
 
 void
@@ -197,11 +210,11 @@ aibrix__l2_detach(aibrix_cache *cache, uint32_t i)
 	struct transfer *t = &cache->transfers[i];
 
 	t->lease = NONE;
-	if (t->slot == NONE)
+	if (t->slot == NONE || t->op == TRANSFER_VERIFY)
 		return;
 	aibrix__l1_drop(cache, t->slot);
-	/* It may have ended already, or not have begun: both are fine. */
-	(void)!aibrix_store_cancel(cache->l2, (uint64_t)(uintptr_t)t);
+	t->doomed = 1;
+	list_append(&cache->cancels, cache->transfer_links, i);
 }
 
 static void
@@ -312,30 +325,43 @@ fault_count(aibrix_cache *cache, int err)
 static void
 value_delete(aibrix_cache *cache, const aibrix_key *key)
 {
-	struct batch batch = {.cache = cache, .now_ns = cache->now_ns};
 	struct transfer *t;
 
 	if (cache->flags & AIBRIX_CACHE_NO_L2_WRITE)
 		return;
 	/* Without a free transfer it stays, to be caught again. */
 	t = aibrix__transfer_take(cache, AIBRIX_STORE_DELETE, key);
-	if (!t)
-		return;
-	aibrix__batch_add(&batch, t, 0);
-	aibrix__batch_flush(&batch);
+	if (t)
+		list_append(&cache->deletes, cache->transfer_links,
+			    (uint32_t)(t - cache->transfers));
+}
+
+int
+aibrix__l2_wanted(const aibrix_done *done)
+{
+	const struct transfer *t = (struct transfer *)(uintptr_t)done->tag;
+
+	return t->op == AIBRIX_STORE_GET && t->lease != NONE;
+}
+
+void
+aibrix__l2_verify(const aibrix_done *done, struct verified *verified)
+{
+	const struct transfer *t = (struct transfer *)(uintptr_t)done->tag;
+
+	verified->status = value_check(t->owner, t, done, &verified->sum);
 }
 
 static void
-get_done(aibrix_cache *cache, struct transfer *t, const aibrix_done *done)
+get_done(aibrix_cache *cache, struct transfer *t,
+	 const struct verified *verified)
 {
 	struct lease *l = transfer_lease(cache, t);
 	uint32_t slot = t->slot;
-	uint64_t sum;
-	int err;
+	int err = verified->status;
 
-	/* Detached: the slot is loose, and what it holds is not looked at. */
-	err = l ? value_check(cache, t, done, &sum) : AIBRIX_E_CANCELED;
 	t->slot = NONE;
+	/* Detached: the slot is loose. */
 	if (!l) {
 		aibrix__l1_unpin(cache, slot);
 		return;
@@ -353,7 +379,7 @@ get_done(aibrix_cache *cache, struct transfer *t, const aibrix_done *done)
 		return;
 	}
 	/* The transfer's pin is the lease's now. */
-	cache->slots[slot].checksum = sum;
+	cache->slots[slot].checksum = verified->sum;
 	cache->slots[slot].l2 = L2_HAS;
 	origin_tell(cache, t, slot);
 	aibrix__l1_publish(cache, slot);
@@ -364,7 +390,7 @@ get_done(aibrix_cache *cache, struct transfer *t, const aibrix_done *done)
 }
 
 void
-aibrix__l2_done(const aibrix_done *done)
+aibrix__l2_done(const aibrix_done *done, const struct verified *verified)
 {
 	struct transfer *t = (struct transfer *)(uintptr_t)done->tag;
 	aibrix_cache *cache = t->owner;
@@ -374,36 +400,8 @@ aibrix__l2_done(const aibrix_done *done)
 	else if (t->op == AIBRIX_STORE_PROBE)
 		probe_done(cache, t, done);
 	else if (t->op == AIBRIX_STORE_GET)
-		get_done(cache, t, done);
+		get_done(cache, t, verified);
 	/* A delete that failed is tried at the next reading. */
 	aibrix__transfer_give(cache, t);
-	cache->ended++;
-}
-
-/* Settle what is late, ask for what is lacking, write what waits. */
-void
-aibrix__l2_move(aibrix_cache *cache, uint64_t now_ns)
-{
-	struct batch batch = {.cache = cache, .now_ns = now_ns};
-	uint32_t i, next;
-	struct lease *l;
-	uint64_t limit;
-
-	cache->now_ns = now_ns;
-	next = cache->leases_waiting.count ? cache->leases_waiting.head : NONE;
-	while (next != NONE) {
-		i = next;
-		next = cache->lease_links[i].next; /* i may leave the list */
-		l = &cache->leases[i];
-		limit = aibrix__budget_limit(cache, l);
-		if (limit && now_ns >= limit) {
-			l->late |= aibrix__lease_good(l) < l->n;
-			aibrix__lease_settle(cache, l);
-		} else {
-			lease_advance(cache, l, &batch);
-		}
-		if (l->prefetch && l->state == LEASE_ACQUIRED)
-			aibrix__prefetch_over(cache, l);
-	}
-	aibrix__l2_write(cache, now_ns);
+	aibrix__wait_ended(cache);
 }

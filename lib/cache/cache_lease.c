@@ -178,6 +178,7 @@ aibrix__lease_end(aibrix_cache *cache, struct lease *l, uint64_t *cap)
 			aibrix__meter_given_up(cache, l);
 		aibrix__budget_close(cache, l, 1);
 		list_remove(&cache->leases_waiting, cache->lease_links, i);
+		aibrix__wait_settled(cache);
 	}
 	*cap = l->cap;
 	l->blocks = NULL;
@@ -217,6 +218,7 @@ aibrix__lease_settle(aibrix_cache *cache, struct lease *l)
 		aibrix__budget_close(cache, l, 0);
 		list_remove(&cache->leases_waiting, cache->lease_links,
 			    (uint32_t)(l - cache->leases));
+		aibrix__wait_settled(cache);
 	}
 	l->state = LEASE_ACQUIRED;
 }
@@ -297,7 +299,7 @@ int
 aibrix__lease_ask(aibrix_cache *cache, struct lease *l, uint64_t deadline_ns,
 		  uint64_t now_ns)
 {
-	uint64_t good;
+	uint64_t good, id = l->id;
 
 	run_pin(cache, l);
 	aibrix__cache_leave(cache);
@@ -316,8 +318,11 @@ aibrix__lease_ask(aibrix_cache *cache, struct lease *l, uint64_t deadline_ns,
 	l->probe_at = l->get_at = good;
 	list_append(&cache->leases_waiting, cache->lease_links,
 		    (uint32_t)(l - cache->leases));
-	aibrix__l2_advance(cache, l, now_ns);
-	return l->state == LEASE_WAITING ? AIBRIX_E_AGAIN : AIBRIX_OK;
+	aibrix__wait_begun(cache, l);
+	aibrix__l2_drive(cache, 0, l, now_ns);
+	/* A prefetch may have ended by itself, in another thread. */
+	return l->id != id || l->state == LEASE_WAITING ? AIBRIX_E_AGAIN
+							: AIBRIX_OK;
 }
 
 int
@@ -389,22 +394,57 @@ aibrix_cache_block(aibrix_cache *cache, uint64_t lease, uint64_t i,
 	return err ? err : aibrix__struct_store(view, &v, sizeof(v), VIEW_V1);
 }
 
+/* Length of a lease that is settled; the lock is held. */
+static int
+lease_tell(aibrix_cache *cache, uint64_t lease, uint64_t *n_out)
+{
+	const struct lease *l = aibrix__lease_find(cache, lease);
+
+	if (!l)
+		return AIBRIX_E_NOT_FOUND;
+	if (l->state == LEASE_BUSY || l->state == LEASE_WAITING)
+		return AIBRIX_E_AGAIN;
+	*n_out = l->n;
+	return AIBRIX_OK;
+}
+
 int
 aibrix_cache_state(aibrix_cache *cache, uint64_t lease, uint64_t *n_out)
 {
-	const struct lease *l;
-	int err = AIBRIX_OK;
+	int err;
 
 	if (!cache || !n_out)
 		return AIBRIX_E_INVAL;
 	aibrix__cache_enter(cache);
-	l = aibrix__lease_find(cache, lease);
-	if (!l)
-		err = AIBRIX_E_NOT_FOUND;
-	else if (l->state == LEASE_BUSY || l->state == LEASE_WAITING)
-		err = AIBRIX_E_AGAIN;
-	else
-		*n_out = l->n;
+	err = lease_tell(cache, lease, n_out);
+	aibrix__cache_leave(cache);
+	return err;
+}
+
+int
+aibrix_cache_wait(aibrix_cache *cache, uint64_t lease, uint64_t deadline_ns,
+		  uint64_t now_ns, uint64_t *n_out)
+{
+	uint64_t timeout_ns = AIBRIX_FOREVER;
+	struct sleep sleep;
+	int err;
+
+	if (!cache || !n_out)
+		return AIBRIX_E_INVAL;
+	if (deadline_ns)
+		timeout_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+	aibrix__sleep_begin(cache, &sleep, now_ns, timeout_ns);
+	aibrix__cache_enter(cache);
+	err = lease_tell(cache, lease, n_out);
+	while (err == AIBRIX_E_AGAIN && cache->l2) {
+		aibrix__l2_round(cache, sleep.now_ns);
+		err = lease_tell(cache, lease, n_out);
+		if (err != AIBRIX_E_AGAIN || aibrix__sleep_over(&sleep))
+			break;
+		aibrix__sleep_nap(cache, &sleep, &cache->wait.waiters);
+		err = lease_tell(cache, lease, n_out);
+	}
+	aibrix__sleep_end(cache);
 	aibrix__cache_leave(cache);
 	return err;
 }
@@ -427,6 +467,8 @@ aibrix_cache_release(aibrix_cache *cache, uint64_t lease)
 		err = AIBRIX_E_STATE;
 	else
 		blocks = aibrix__lease_end(cache, l, &cap);
+	if (cache->cancels.count)
+		aibrix__l2_drive(cache, 0, NULL, 0);
 	aibrix__cache_leave(cache);
 	aibrix__blocks_free(cache, blocks, cap);
 	return err;

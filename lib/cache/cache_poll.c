@@ -4,11 +4,12 @@
  * A store may serve several caches of one thread, and poll hands out
  * whatever has ended.  So a completion is given to the cache that its
  * transfer names, and that cache goes on at its own next poll.
+ *
+ * The store is given back before payloads are summed.  Two threads may sum
+ * at the same time, each the values that it has taken.
  */
 
-#include "cache/cache_internal.h"
-
-#include "base/alloc.h"
+#include "cache/cache_batch.h"
 
 enum { DONES = 64 };
 
@@ -18,89 +19,138 @@ inflight(const aibrix_cache *cache)
 	return cache->max_transfers - cache->transfers_free.count;
 }
 
+uint64_t
+aibrix__l2_work(const aibrix_cache *cache)
+{
+	return (uint64_t)inflight(cache) + cache->writes.count;
+}
+
+static aibrix_cache *
+done_owner(const aibrix_done *done)
+{
+	return ((const struct transfer *)(uintptr_t)done->tag)->owner;
+}
+
+/* Completions of one cache.  Values are looked at without its lock: what they
+ * arrived in is their transfers'. */
+static void
+dones_apply(aibrix_cache *owner, const aibrix_done *dones, uint32_t n)
+{
+	struct verified verified[DONES];
+	uint8_t wanted[DONES];
+
+	aibrix__cache_enter(owner);
+	for (uint32_t i = 0; i < n; i++)
+		wanted[i] = (uint8_t)aibrix__l2_wanted(&dones[i]);
+	aibrix__cache_unlock(owner);
+	for (uint32_t i = 0; i < n; i++) {
+		verified[i] = (struct verified){.status = AIBRIX_E_CANCELED};
+		if (wanted[i])
+			aibrix__l2_verify(&dones[i], &verified[i]);
+	}
+	aibrix__cache_enter(owner);
+	for (uint32_t i = 0; i < n; i++)
+		aibrix__l2_done(&dones[i], &verified[i]);
+	aibrix__cache_unlock(owner);
+}
+
+static void
+dones_hand_out(const aibrix_done *dones, uint32_t n)
+{
+	for (uint32_t i = 0, end; i < n; i = end) {
+		aibrix_cache *owner = done_owner(&dones[i]);
+
+		for (end = i + 1; end < n && done_owner(&dones[end]) == owner;)
+			end++;
+		dones_apply(owner, &dones[i], end - i);
+	}
+}
+
 /* Take what has ended, waiting for the first; *n becomes how many.  An error
- * is one of the call, not of a transfer.  What was waited for has passed of
- * the caller's time, too. */
+ * is one of the call, not of a transfer.  The lock is held, and released. */
 static int
-take_dones(aibrix_cache *cache, uint64_t timeout_ns, uint32_t *n)
+dones_take(aibrix_cache *cache, uint64_t now_ns, uint64_t timeout_ns,
+	   uint32_t *n)
 {
 	aibrix_done dones[DONES];
-	uint64_t before = 0;
-	uint32_t some;
+	uint64_t wake_ns;
 	int err;
 
 	*n = 0;
-	do {
-		some = 0;
-		if (timeout_ns)
-			before = cache->clock(cache->clock_ctx);
-		err = aibrix_store_poll(cache->l2, dones, DONES, cache->now_ns,
-					timeout_ns, &some);
-		if (timeout_ns)
-			cache->now_ns +=
-				cache->clock(cache->clock_ctx) - before;
-		if (err)
-			return err;
-		for (uint32_t i = 0; i < some; i++)
-			aibrix__l2_done(&dones[i]);
-		*n += some;
-		timeout_ns = 0;
-	} while (some == DONES);
+	if (!aibrix__store_take(cache))
+		return AIBRIX_OK;
+	aibrix__cache_unlock(cache);
+	err = aibrix_store_poll(cache->l2, dones, DONES, now_ns, timeout_ns, n);
+	wake_ns = aibrix__wait_ask(cache);
+	aibrix__cache_enter(cache);
+	aibrix__wait_tell(cache, wake_ns);
+	aibrix__store_give(cache);
+	if (err) {
+		*n = 0;
+		return err;
+	}
+	/* What others wanted meanwhile, before the summing. */
+	if (cache->stirred)
+		aibrix__l2_drive(cache, 0, NULL, now_ns);
+	if (*n) {
+		aibrix__cache_unlock(cache);
+		dones_hand_out(dones, *n);
+		aibrix__cache_enter(cache);
+	}
 	return AIBRIX_OK;
 }
 
-/* No longer than the first lease wants to wait. */
-static uint64_t
-timeout_bound(const aibrix_cache *cache, uint64_t timeout_ns)
+static void
+dones_take_all(aibrix_cache *cache)
 {
-	uint32_t i;
-	uint64_t limit, left;
+	uint32_t n;
 
-	i = cache->leases_waiting.count ? cache->leases_waiting.head : NONE;
-	for (; i != NONE; i = cache->lease_links[i].next) {
-		limit = aibrix__budget_limit(cache, &cache->leases[i]);
-		if (!limit)
-			continue;
-		left = limit > cache->now_ns ? limit - cache->now_ns : 0;
-		timeout_ns = left < timeout_ns ? left : timeout_ns;
-	}
-	return timeout_ns;
+	do {
+		if (dones_take(cache, cache->now_ns, 0, &n))
+			cache->stat.l2_errors++;
+	} while (n == DONES);
 }
 
-static uint64_t
-work_left(const aibrix_cache *cache)
+void
+aibrix__l2_round(aibrix_cache *cache, uint64_t now_ns)
 {
-	return (uint64_t)inflight(cache) + cache->writes.count;
+	if (now_ns > cache->now_ns)
+		cache->now_ns = now_ns;
+	/* What has arrived counts, however late it is looked at. */
+	if (now_ns >= cache->wait.late_ns)
+		dones_take_all(cache);
+	aibrix__wait_late(cache, now_ns);
+	aibrix__l2_drive(cache, DRIVE_ALL, NULL, now_ns);
+	dones_take_all(cache);
+	aibrix__l2_drive(cache, DRIVE_ALL, NULL, now_ns);
 }
 
 int
 aibrix_cache_poll(aibrix_cache *cache, uint64_t now_ns, uint64_t timeout_ns,
 		  uint64_t *busy)
 {
-	uint32_t n;
+	struct waiting *w;
+	struct sleep sleep;
 
 	if (!cache || !busy)
 		return AIBRIX_E_INVAL;
+	w = &cache->wait;
+	aibrix__sleep_begin(cache, &sleep, now_ns, timeout_ns);
+	aibrix__wait_noted(cache);
 	aibrix__cache_enter(cache);
-	if (cache->l2) {
-		cache->now_ns = now_ns;
-		/* What has arrived counts, however late it is looked at. */
-		if (timeout_bound(cache, 1) == 0 && take_dones(cache, 0, &n))
-			cache->stat.l2_errors++;
-		aibrix__l2_move(cache, now_ns);
-		/* Another cache's poll may have ended what this one would
-		 * wait for. */
-		if (cache->ended ||
-		    (!work_left(cache) && !cache->leases_waiting.count))
-			timeout_ns = 0;
-		cache->ended = 0;
-		timeout_ns = timeout_bound(cache, timeout_ns);
-		if (take_dones(cache, timeout_ns, &n))
-			cache->stat.l2_errors++;
-		aibrix__l2_move(cache, cache->now_ns);
-		cache->ended = 0;
+	while (cache->l2) {
+		aibrix__l2_round(cache, sleep.now_ns);
+		/* Another cache's poll, or another thread's, may have ended
+		 * what this one would wait for. */
+		if (w->ended != w->polled || aibrix__sleep_over(&sleep) ||
+		    (!aibrix__l2_work(cache) && !cache->leases_waiting.count))
+			break;
+		aibrix__sleep_nap(cache, &sleep, &w->pollers);
 	}
-	*busy = work_left(cache);
+	w->polled = w->ended;
+	w->told = w->settled;
+	aibrix__sleep_end(cache);
+	*busy = aibrix__l2_work(cache);
 	aibrix__cache_leave(cache);
 	return AIBRIX_OK;
 }
@@ -109,13 +159,14 @@ aibrix_cache_poll(aibrix_cache *cache, uint64_t now_ns, uint64_t timeout_ns,
 static void
 probes_cancel(aibrix_cache *cache)
 {
-	const struct transfer *t;
+	struct transfer *t;
 
 	for (uint32_t i = 0; i < cache->max_transfers; i++) {
 		t = &cache->transfers[i];
-		if (t->owner && t->op == AIBRIX_STORE_PROBE)
-			(void)!aibrix_store_cancel(cache->l2,
-						   (uint64_t)(uintptr_t)t);
+		if (!t->owner || t->op != AIBRIX_STORE_PROBE || t->doomed)
+			continue;
+		t->doomed = 1;
+		list_append(&cache->cancels, cache->transfer_links, i);
 	}
 }
 
@@ -126,19 +177,23 @@ int
 aibrix__l2_drain(aibrix_cache *cache)
 {
 	enum { SECOND_NS = 1000000000 };
-	uint64_t now;
 	uint32_t n;
+	int err = AIBRIX_OK;
 
+	aibrix__cache_enter(cache);
 	for (uint32_t i = 0; i < cache->max_leases; i++)
 		if (cache->leases[i].state != LEASE_FREE)
 			aibrix__lease_cut(cache, &cache->leases[i], 0);
 	probes_cancel(cache);
-	while (inflight(cache)) {
-		now = cache->now_ns;
-		if (take_dones(cache, SECOND_NS, &n))
-			return 0;
-		if (n == 0 && now < AIBRIX_FOREVER - SECOND_NS)
-			cache->now_ns = now + SECOND_NS;
-	}
-	return 1;
+	do {
+		cache->stirred = 0; /* no new writes */
+		aibrix__l2_drive(cache, 0, NULL, 0);
+		if (!inflight(cache))
+			break;
+		err = dones_take(cache, cache->now_ns, SECOND_NS, &n);
+		if (n == 0 && cache->now_ns < AIBRIX_FOREVER - SECOND_NS)
+			cache->now_ns += SECOND_NS;
+	} while (!err);
+	aibrix__cache_unlock(cache);
+	return !err;
 }

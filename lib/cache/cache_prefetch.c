@@ -39,14 +39,23 @@ aibrix__promote(aibrix_cache *cache, uint32_t slot)
 	}
 }
 
-/* The allocator is not called under a lock: with an L2 there is none. */
+/* The allocator is not called under the lock. */
 void
 aibrix__prefetch_over(aibrix_cache *cache, struct lease *l)
 {
+	struct lease_block *blocks;
+	struct dead *dead;
 	uint64_t cap;
-	struct lease_block *blocks = aibrix__lease_end(cache, l, &cap);
 
-	aibrix__blocks_free(cache, blocks, cap);
+	if (!l->prefetch || l->state != LEASE_ACQUIRED)
+		return;
+	blocks = aibrix__lease_end(cache, l, &cap);
+	if (!blocks)
+		return;
+	_Static_assert(sizeof(*dead) <= sizeof(*blocks), "fits in its place");
+	dead = (void *)blocks;
+	*dead = (struct dead){cache->dead, cap};
+	cache->dead = dead;
 }
 
 /* What it may hold besides those that are under way. */
@@ -89,7 +98,9 @@ aibrix_cache_prefetch(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
 		return err;
 
 	aibrix__cache_enter(cache);
-	l = aibrix__lease_take(cache, blocks, want);
+	l = NULL;
+	if (want <= room_of(cache)) /* another thread may have taken it */
+		l = aibrix__lease_take(cache, blocks, want);
 	if (!l) {
 		aibrix__cache_leave(cache);
 		aibrix__blocks_free(cache, blocks, want);

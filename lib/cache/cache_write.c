@@ -186,16 +186,16 @@ slot_send(aibrix_cache *cache, struct batch *batch, struct transfer *t,
 }
 
 void
-aibrix__l2_write(aibrix_cache *cache, uint64_t now_ns)
+aibrix__l2_write(struct batch *batch)
 {
-	struct batch batch = {.cache = cache, .now_ns = now_ns};
+	aibrix_cache *cache = batch->cache;
 	struct transfer *t;
 	aibrix_key key;
 	uint32_t slot;
 	int ask;
 
 	aibrix__ingest_ahead(cache);
-	while (!batch.stalled && cache->writes.count &&
+	while (!batch_full(batch) && !batch->stalled && cache->writes.count &&
 	       cache->writing < cache->max_writing) {
 		slot = cache->writes.head;
 		key = aibrix__l1_key(cache, slot);
@@ -206,7 +206,6 @@ aibrix__l2_write(aibrix_cache *cache, uint64_t now_ns)
 			&key);
 		if (!t)
 			break;
-		slot_send(cache, &batch, t, slot);
+		slot_send(cache, batch, t, slot);
 	}
-	aibrix__batch_flush(&batch);
 }

@@ -29,7 +29,12 @@ MAY_CALL = {
     "base/log": ["vsnprintf"],
     "index": LOCKS,
     "route": LOCKS,
-    "cache": ["clock_gettime"] + LOCKS,
+    "cache": LOCKS,
+    "cache/cache_drive": ["pthread_cond_broadcast"],
+    "cache/cache_wait": """clock_gettime close epoll_create1 epoll_ctl eventfd
+        ppoll pthread_cond_broadcast pthread_cond_destroy pthread_cond_init
+        pthread_cond_timedwait pthread_condattr_destroy pthread_condattr_init
+        pthread_condattr_setclock read write""".split(),
     "pool": """clock_gettime close errno_location ftruncate madvise mbind memfd_create
         mmap mprotect munmap open read strstr sysconf""".split() + LOCKS,
     "rocksdb": """errno_location getpid mkdir rocksdb_block_based_options_create

@@ -1,0 +1,295 @@
+/*
+ * One cache over a store, many threads: some sleep in wait, some poll, one
+ * is a loop at the descriptor.  The store fails, delays and forgets requests,
+ * and damages values.  Every byte that is read must be the one that every
+ * writer writes under that key, and in the end nothing is held.
+ */
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <aibrix/cache.h>
+
+#include "base/rand.h"
+#include "cache/cache_internal.h"
+#include "store/store_faults.h"
+
+enum { THREADS = 5, ROUNDS = 500, CHAINS = 16, LENGTH = 24, BLOCK = 256 };
+enum { FAULTS = 400, MS = 1000000 };
+
+enum { WAITS = 0, POLLS = 1, LOOPS = 2 };
+
+#define REQUIRE(x) ((x) ? (void)0 : fail(#x, __LINE__))
+
+static void
+fail(const char *what, int line)
+{
+	fprintf(stderr, "line %d: %s\n", line, what);
+	abort();
+}
+
+static uint64_t
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 * MS + (uint64_t)t.tv_nsec;
+}
+
+/* Chains share their first 8 blocks in pairs. */
+static void
+keys_make(uint32_t c, aibrix_key keys[LENGTH])
+{
+	memset(keys, 0, LENGTH * sizeof(*keys));
+	for (uint32_t i = 0; i < LENGTH; i++) {
+		keys[i].bytes[0] = (uint8_t)(i < 8 ? c / 2 : c + CHAINS);
+		keys[i].bytes[1] = (uint8_t)i;
+		keys[i].bytes[2] = 1;
+	}
+}
+
+static uint8_t
+byte_of(const aibrix_key *key)
+{
+	return (uint8_t)(key->bytes[0] * 31 + key->bytes[1]);
+}
+
+struct worker {
+	pthread_t thread;
+	aibrix_cache *cache;
+	uint64_t seed, hits;
+	uint32_t kind;
+};
+
+/* One turn of a loop that sleeps at the descriptor. */
+static void
+loop_turn(aibrix_cache *cache)
+{
+	struct pollfd at = {.fd = aibrix_cache_fd(cache), .events = POLLIN};
+	uint64_t wake = aibrix_cache_wake(cache), t = now(), busy;
+
+	REQUIRE(at.fd >= 0);
+	wake = wake > t ? (wake - t) / MS + 1 : 0;
+	poll(&at, 1, wake < 1000 ? (int)wake : 1000);
+	REQUIRE(!aibrix_cache_poll(cache, now(), 0, &busy));
+}
+
+static int
+lease_settle(struct worker *w, uint64_t lease, uint64_t *n)
+{
+	uint64_t busy;
+	int err;
+
+	if (w->kind == WAITS)
+		return aibrix_cache_wait(w->cache, lease, 0, now(), n);
+	while ((err = aibrix_cache_state(w->cache, lease, n)) ==
+	       AIBRIX_E_AGAIN) {
+		if (w->kind == LOOPS)
+			loop_turn(w->cache);
+		else
+			REQUIRE(!aibrix_cache_poll(w->cache, now(), MS, &busy));
+	}
+	return err;
+}
+
+static void
+read_chain(struct worker *w, const aibrix_key *keys)
+{
+	aibrix_cache_view v = {.size = sizeof(v)};
+	uint64_t lease, n = 0, deadline = 0;
+	const uint8_t *data;
+	int err;
+
+	if (rand_below(&w->seed, 2))
+		deadline = now() + rand_below(&w->seed, 3 * MS);
+	err = aibrix_cache_acquire(w->cache, keys, LENGTH, deadline, now(),
+				   &lease, &n);
+	REQUIRE(!err || err == AIBRIX_E_AGAIN);
+	/* Some give up. */
+	if (err && rand_below(&w->seed, 4) == 0) {
+		if (rand_below(&w->seed, 2))
+			(void)!aibrix_cache_wait(w->cache, lease, now() + 1,
+						 now(), &n);
+		REQUIRE(!aibrix_cache_release(w->cache, lease));
+		return;
+	}
+	if (err)
+		REQUIRE(!lease_settle(w, lease, &n));
+	for (uint64_t i = 0; i < n; i++) {
+		REQUIRE(!aibrix_cache_block(w->cache, lease, i, &v));
+		data = v.data;
+		for (int b = 0; b < BLOCK; b++)
+			REQUIRE(data[b] == byte_of(&keys[i]));
+	}
+	w->hits += n;
+	REQUIRE(!aibrix_cache_release(w->cache, lease));
+	REQUIRE(aibrix_cache_release(w->cache, lease) == AIBRIX_E_NOT_FOUND);
+}
+
+static void
+write_chain(aibrix_cache *cache, const aibrix_key *keys, int keep)
+{
+	aibrix_cache_view v = {.size = sizeof(v)};
+	uint64_t lease, n;
+	int err;
+
+	err = aibrix_cache_reserve(cache, keys, NULL, LENGTH, now(), &lease,
+				   &n);
+	if (err == AIBRIX_E_FULL)
+		return;
+	REQUIRE(!err);
+	for (uint64_t i = 0; i < n; i++) {
+		REQUIRE(!aibrix_cache_block(cache, lease, i, &v));
+		if (v.data)
+			memset(v.data, byte_of(&keys[i]), BLOCK);
+	}
+	if (keep)
+		REQUIRE(!aibrix_cache_commit(cache, lease, now()));
+	else
+		REQUIRE(!aibrix_cache_abort(cache, lease));
+}
+
+/* Some are cancelled, the others end by themselves. */
+static void
+prefetch_chain(struct worker *w, const aibrix_key *keys)
+{
+	uint64_t lease = 0, left;
+	int err;
+
+	err = aibrix_cache_prefetch(w->cache, keys, LENGTH, 0, now(), &lease);
+	REQUIRE(!err || err == AIBRIX_E_FULL);
+	if (!err && lease && rand_below(&w->seed, 2)) {
+		err = aibrix_cache_release(w->cache, lease);
+		REQUIRE(!err || err == AIBRIX_E_NOT_FOUND);
+	}
+	if (rand_below(&w->seed, 8) == 0) {
+		err = aibrix_cache_flush(w->cache, now() + MS, now(), &left);
+		REQUIRE(!err || err == AIBRIX_E_TIMEOUT ||
+			err == AIBRIX_E_UNAVAILABLE);
+	}
+}
+
+static void *
+work(void *arg)
+{
+	struct worker *w = arg;
+	aibrix_key keys[LENGTH];
+
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		keys_make(rand_below(&w->seed, CHAINS), keys);
+		switch (rand_below(&w->seed, 8)) {
+		case 0:
+		case 1:
+			write_chain(w->cache, keys, rand_below(&w->seed, 8));
+			break;
+		case 2: prefetch_chain(w, keys); break;
+		default: read_chain(w, keys); break;
+		}
+	}
+	return NULL;
+}
+
+static void
+faults_make(struct store_fault faults[FAULTS])
+{
+	uint64_t seed = 7;
+
+	for (uint32_t i = 0; i < FAULTS; i++) {
+		struct store_fault *f = &faults[i];
+
+		f->op = rand_below(&seed, 3);
+		f->at = rand_below(&seed, 8000);
+		f->arg = rand_below(&seed, 5) + 1;
+		f->kind = rand_below(&seed, 4) + 1;
+		f->status = AIBRIX_E_IO;
+		if (f->kind == FAULT_CORRUPT) {
+			f->op = AIBRIX_STORE_GET;
+			f->arg = FRAME_BYTES + 3;
+		}
+	}
+}
+
+/* All that goes on ends, and nothing is held. */
+static void
+cache_check(aibrix_cache *cache, uint64_t hits)
+{
+	aibrix_cache_stat s = {.size = sizeof(s)};
+	uint64_t busy = 1;
+	const char *broken;
+
+	while (busy)
+		REQUIRE(!aibrix_cache_poll(cache, now(), MS, &busy));
+	broken = aibrix__cache_check(cache);
+	if (broken)
+		fail(broken, __LINE__);
+	REQUIRE(!aibrix_cache_stats(cache, &s));
+	REQUIRE(s.l1_pinned == 0 && s.leases == 0 && s.corrupt_l1 == 0);
+	/* Leases that were given up may have been settled before. */
+	REQUIRE(s.hits_l1 + s.hits_l2 >= hits && s.evicted > 0);
+	REQUIRE(s.hits_l1 > 0 && s.hits_l2 > 0 && s.l2_written > 0);
+}
+
+static void
+run(const aibrix_store_opts *store, const struct store_fault *faults)
+{
+	aibrix_cache_opts o = {.size = sizeof(o),
+			       .block_bytes = BLOCK,
+			       .l1_bytes = CHAINS * LENGTH / 3 * BLOCK,
+			       .l2_inflight = 48};
+	struct worker workers[THREADS];
+	aibrix_cache *cache;
+	uint64_t hits = 0;
+
+	REQUIRE(!aibrix_store_open(store, &o.l2));
+	if (faults)
+		aibrix__store_faults(o.l2, faults, FAULTS);
+	REQUIRE(!aibrix_cache_new(&o, &cache));
+	for (uint32_t i = 0; i < THREADS; i++) {
+		workers[i] = (struct worker){.cache = cache,
+					     .seed = i,
+					     .kind = i == 0   ? LOOPS
+						     : i == 1 ? POLLS
+							      : WAITS};
+		REQUIRE(!pthread_create(&workers[i].thread, NULL, work,
+					&workers[i]));
+	}
+	for (uint32_t i = 0; i < THREADS; i++) {
+		REQUIRE(!pthread_join(workers[i].thread, NULL));
+		hits += workers[i].hits;
+	}
+	cache_check(cache, hits);
+	aibrix_cache_free(cache);
+	aibrix_store_free(o.l2);
+}
+
+int
+main(void)
+{
+	static struct store_fault faults[FAULTS];
+	char path[] = "/tmp/aibrix-stress-cache-XXXXXX";
+	aibrix_store_opts mem = {.size = sizeof(mem),
+				 .capacity_bytes = 300 * (FRAME_BYTES + BLOCK),
+				 .value_bytes = FRAME_BYTES + BLOCK,
+				 .max_inflight = 40,
+				 .timeout_ns = 5 * MS};
+	aibrix_store_opts file = mem;
+	int fd = mkstemp(path);
+
+	REQUIRE(fd >= 0 && !close(fd) && !unlink(path));
+	faults_make(faults);
+	run(&mem, faults);
+	file.backend = AIBRIX_BACKEND_FILE;
+	file.path = path;
+	run(&file, NULL);
+	file.flags = AIBRIX_STORE_NO_RING;
+	run(&file, faults);
+	unlink(path);
+	return 0;
+}
