@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+enum { POLL_NS = 1000000 };
+
 void
 replay_pod_publish(replay_state *replay, const replay_pod *pod)
 {
@@ -163,10 +165,13 @@ replay_pod_schedule(replay_pod *pod)
 {
 	replay_state *replay = pod->replay;
 	uint32_t pods = replay->input->options->pods;
+	uint64_t wake_ns = replay_tiers_wake(&replay->tiers, pod->row);
 
+	/* The cache ends a wait that no longer pays, when it is polled. */
+	if (pod->waiting && wake_ns > replay->now_ns + POLL_NS)
+		wake_ns = replay->now_ns + POLL_NS;
 	sim_events_set(replay->events, pod->row, sim_engine_next(pod->engine));
-	sim_events_set(replay->events, pods + 1 + pod->row,
-		       replay_tiers_wake(&replay->tiers, pod->row));
+	sim_events_set(replay->events, pods + 1 + pod->row, wake_ns);
 }
 
 static void

@@ -232,7 +232,7 @@ replay_open(replay_state *replay, const char *policy, const char *evict)
 		return -1;
 	}
 	/* It says itself what is wrong. */
-	status = replay_tiers_open(&replay->tiers, options, evict,
+	status = replay_tiers_open(&replay->tiers, options, evict, spec,
 				   options->l2_fault ? &link : NULL);
 	return status == AIBRIX_OK ? 0 : -1;
 }

@@ -149,7 +149,8 @@ link_open(replay_tiers *tiers, const replay_link_conf *conf)
 
 int
 replay_tiers_open(replay_tiers *tiers, const replay_options *options,
-		  const char *evict, const replay_link_conf *link)
+		  const char *evict, const sim_pod_spec *spec,
+		  const replay_link_conf *link)
 {
 	aibrix_cache_opts opts = {
 		.size = sizeof(opts),
@@ -172,9 +173,15 @@ replay_tiers_open(replay_tiers *tiers, const replay_options *options,
 		return status;
 	tiers->expected = malloc(options->block_bytes);
 	tiers->caches = calloc(options->pods, sizeof(aibrix_cache *));
-	/* Faults that were asked for are no news. */
-	if (link)
+	/* Faults that were asked for are no news, and whether L2 pays is the
+	 * cache's to find out. */
+	if (link) {
 		opts.log = NULL;
+		opts.token_ns =
+			1e9 * spec->flops_per_token / spec->gemm_flops_per_s;
+		opts.position_ns = 1e9 * spec->flops_per_pair /
+				   spec->attention_flops_per_s;
+	}
 	if (link)
 		tiers->links = calloc(options->pods, sizeof(aibrix_store *));
 	if (!tiers->expected || !tiers->caches || (link && !tiers->links))

@@ -11,6 +11,7 @@
 
 #include "replay_link.h"
 #include "replay_options.h"
+#include "sim/sim_presets.h"
 
 typedef struct replay_tiers {
 	const replay_options *options;
@@ -34,7 +35,8 @@ typedef struct replay_hits {
 /* Statuses of the library; a message was printed.  link: what is between
  * each pod and L2, without values; NULL: nothing, and L2 takes real time. */
 int replay_tiers_open(replay_tiers *tiers, const replay_options *options,
-		      const char *evict, const replay_link_conf *link);
+		      const char *evict, const sim_pod_spec *spec,
+		      const replay_link_conf *link);
 
 void replay_tiers_close(replay_tiers *tiers);
 

@@ -217,6 +217,19 @@ class Fault(unittest.TestCase):
             self.assertEqual(row["corrupt_blocks"], 0, fault)
             self.assertGreater(row["verified_blocks"], 0, fault)
 
+    def test_no_fault_costs_more_than_two_per_cent(self):
+        few = ["--generate", "conversation", "--requests", "600", "--pods",
+               "2", "--gpu-blocks", "2000", "--l1-bytes", "512K",
+               "--block-bytes", "512", "--l2-bytes", "64M", "--load", "0.3",
+               "--policy", "prefix-cache"]
+        for fault in ["slow", "slow@0", "hang", "hang@0", "flap", "flap@0"]:
+            row = results(*few, "--l2-fault", fault)[0]
+            self.assertLessEqual(row["ttft_over_no_l2"], 0.02, fault)
+            self.assertEqual(row["corrupt_blocks"], 0, fault)
+        row = results(*few, "--l2-fault", "none")[0]
+        self.assertLess(row["ttft_over_no_l2"], -0.04)
+        self.assertGreater(row["hit_l2"], 0.05)
+
     def test_equal_inputs_give_equal_traces(self):
         for fault in ["slow", "hang", "flap"]:
             rows = [self.row(fault), self.row(fault)]
