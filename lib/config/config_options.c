@@ -74,6 +74,13 @@ compat_is(const struct config *c)
 	return (c->pub.flags & AIBRIX_CONFIG_COMPAT) != 0;
 }
 
+/* Where a default of ours is better than AIBrix's. */
+static int
+asked(const struct config *c, size_t offset)
+{
+	return compat_is(c) || given(c, offset);
+}
+
 static int
 plan_of(const aibrix_config *config, const aibrix_config_host *host,
 	aibrix_config_plan *plan)
@@ -202,8 +209,7 @@ rocksdb_fill(struct config *c, const aibrix_config_host *host,
 	     aibrix_store_opts *opts, aibrix_config_fault *fault)
 {
 	const aibrix_config *p = &c->pub;
-	const int jobs =
-		compat_is(c) || given(c, offsetof(aibrix_config, rocksdb_jobs));
+	const int jobs = asked(c, offsetof(aibrix_config, rocksdb_jobs));
 	int err = rocksdb_check(c, fault);
 
 	if (err)
@@ -388,6 +394,34 @@ ingest_fill(const struct config *c, const aibrix_config_plan *plan,
 	opts->write_bytes = plan->inflight_blocks * plan->block_bytes;
 }
 
+/* When L2 is asked, and for how long.  Ours decides that by what it measures,
+ * unless it is told. */
+static void
+reading_fill(const struct config *c, const aibrix_config_plan *plan,
+	     aibrix_cache_opts *opts)
+{
+	const aibrix_config *p = &c->pub;
+	const int64_t least = p->double_get_blocks;
+
+	/* The rule is one of the second tier: without L1 there is one only. */
+	if (p->l1_enabled &&
+	    asked(c, offsetof(aibrix_config, double_get_blocks))) {
+		opts->min_lack_ratio = p->double_get_ratio;
+		opts->min_lack_blocks = least > 0 ? (uint32_t)least : 0;
+		/* More than all of them never lack. */
+		if (least > UINT32_MAX || opts->min_lack_ratio > 1) {
+			opts->min_lack_ratio = 1;
+			opts->min_lack_blocks = UINT32_MAX;
+		}
+	}
+	if (asked(c, offsetof(aibrix_config, l2_token_timeout_ms))) {
+		opts->token_wait_ns = plan->block_wait_ns / plan->block_tokens;
+		/* No time is a limit, and 0 is none. */
+		if (opts->token_wait_ns == 0)
+			opts->token_wait_ns = 1;
+	}
+}
+
 /* What the cache cannot do. */
 static int
 cache_check(const struct config *c, aibrix_config_fault *fault)
@@ -442,9 +476,13 @@ aibrix_config_cache(aibrix_config *config, const aibrix_config_host *host,
 		opts.flags = AIBRIX_CACHE_L2_RAW;
 	else
 		opts.layout = c->layout;
-	if (config->l2_backend != AIBRIX_CONFIG_L2_NONE)
+	if (config->l2_backend != AIBRIX_CONFIG_L2_NONE) {
 		ingest_fill(c, &plan, &opts);
-	if (compat_is(c) || given(c, offsetof(aibrix_config, l2_op_batch)))
+		reading_fill(c, &plan, &opts);
+	}
+	if (plan.max_seq_tokens != AIBRIX_FOREVER)
+		opts.max_tokens = plan.max_seq_tokens;
+	if (asked(c, offsetof(aibrix_config, l2_op_batch)))
 		opts.l2_inflight = (uint32_t)config->l2_op_batch;
 	return options_give(out, &opts, sizeof(opts),
 			    STRUCT_UPTO(aibrix_cache_opts, alloc));

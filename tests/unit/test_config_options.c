@@ -532,3 +532,44 @@ Test(config_options, l2_is_given_what_was_asked_for)
 		aibrix_config_free(u.config);
 	}
 }
+
+Test(config_options, l2_is_asked_when_and_as_long_as_was_said)
+{
+	static const struct {
+		uint32_t flags;
+		const char *l1, *rule, *timeout, *longest;
+		uint32_t lack_blocks;
+		double lack_ratio;
+		uint64_t wait_ns, max_tokens;
+	} cases[] = {
+		{COMPAT, "1", "4,0.1", "20", "-1", 4, 0.1, 20000000, 0},
+		{STRICT, "1", "8", "5", "1000", 8, 0, 5000000, 1008},
+		{STRICT, "0", "8,0.5", "0", "16", 0, 0, 1, 16},
+		{COMPAT, "1", "5000000000,0.1", "1", "0", UINT32_MAX, 1,
+		 1000000, 0},
+	};
+	struct use u = USE(STRICT, {OL "L2_CACHE_BACKEND", "MOCK"});
+
+	cr_assert_eq(aibrix_config_cache(u.config, &rank0, &u.cache, NULL),
+		     AIBRIX_OK);
+	cr_expect(u.cache.min_lack_blocks == 0 && u.cache.token_wait_ns == 0,
+		  "ours measures instead");
+	aibrix_config_free(u.config);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		u = USE(cases[i].flags, {OL "L2_CACHE_BACKEND", "MOCK"},
+			{OL "L1_CACHE_ENABLED", cases[i].l1},
+			{OL "DOUBLE_GET_THRESHOLD", cases[i].rule},
+			{OL "L2_CACHE_PER_TOKEN_TIMEOUT_MS", cases[i].timeout},
+			{OL "MAX_SEQ_LEN", cases[i].longest});
+		cr_assert_eq(
+			aibrix_config_cache(u.config, &rank0, &u.cache, NULL),
+			AIBRIX_OK);
+		cr_expect_eq(u.cache.min_lack_blocks, cases[i].lack_blocks,
+			     "%zu", i);
+		cr_expect_eq(u.cache.min_lack_ratio, cases[i].lack_ratio, "%zu",
+			     i);
+		cr_expect_eq(u.cache.token_wait_ns, cases[i].wait_ns, "%zu", i);
+		cr_expect_eq(u.cache.max_tokens, cases[i].max_tokens, "%zu", i);
+		aibrix_config_free(u.config);
+	}
+}
