@@ -23,7 +23,7 @@ except ImportError as reason:
 LIBRARY, INCLUDE = sys.argv[1], pathlib.Path(sys.argv[2]).resolve()
 CC = sys.argv[sys.argv.index("--") + 1:]
 # Of libraries of their own: parsed, but not looked up in the core.
-OTHERS = {"rocksdb.h", "tls.h", "zmq.h"}
+OTHERS = {"crypt.h", "rocksdb.h", "tls.h", "zmq.h", "zmq_pub.h"}
 HEADERS = sorted(p.name for p in (INCLUDE / "aibrix").glob("*.h"))
 
 
