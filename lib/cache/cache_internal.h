@@ -147,6 +147,7 @@ struct lease {
 	uint8_t state;
 	uint8_t late; /* settled before L2 had said all */
 	uint8_t prefetch;
+	uint8_t known; /* L2 has some of it, or is expected to */
 };
 
 enum {
@@ -278,6 +279,7 @@ struct aibrix_cache {
 	uint32_t hot_hits;
 	uint32_t ahead;    /* victims, leaving and left, to be had in advance */
 	uint32_t leaving;  /* slots that are */
+	uint32_t luck;     /* 0 to 3: whether L2 had the last prompts */
 	uint32_t lost;     /* writes that came to nothing since the last good */
 	uint32_t flushing; /* slots whose writes somebody waits for */
 	uint64_t unflushed; /* of them, so far: came to nothing */
@@ -420,6 +422,8 @@ void aibrix__transfers_close(aibrix_cache *cache);
 
 /* cache_l2.c */
 
+/* The lease will ask L2 for what is behind its first good blocks. */
+void aibrix__l2_ask(aibrix_cache *cache, struct lease *lease, uint64_t good);
 /* The lease of this transfer has let go of it. */
 void aibrix__l2_detach(aibrix_cache *cache, uint32_t transfer);
 

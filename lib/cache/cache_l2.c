@@ -17,7 +17,11 @@
  *
  * Probes run WINDOW blocks ahead of fetches: a prompt of 10^6 blocks of
  * which L2 has three costs some 67 probes, and no slot is taken, nothing
- * evicted, for a block that L2 does not have.
+ * evicted, for a block that L2 does not have.  Where L2 had nothing of the
+ * last prompts, the first block is asked about alone: most prompts are not
+ * known at all, and cost one probe then.  A counter of two bits, as branches
+ * are predicted, says which it will be; a wrong guess costs one more answer
+ * to wait for, or a window of probes in vain.
  */
 
 #include "cache/cache_internal.h"
@@ -27,6 +31,7 @@
 #include "cache/cache_batch.h"
 
 enum { WINDOW = 64 };
+enum { LUCK_MAX = 3, LUCK_GOOD = 2 };
 
 static struct lease *
 transfer_lease(aibrix_cache *cache, const struct transfer *t)
@@ -82,7 +87,10 @@ lease_look(struct batch *batch, struct lease *l, uint64_t i)
 		return LOOK_MISS;
 	switch (cache->slots[slot].state) {
 	case SLOT_READY: return lease_hold(batch, l, i, slot);
-	case SLOT_FETCHING: l->blocks[i].state = BLOCK_FOUND; return LOOK_GOOD;
+	case SLOT_FETCHING:
+		l->blocks[i].state = BLOCK_FOUND;
+		l->known = 1;
+		return LOOK_GOOD;
 	default:
 		/* A reservation may take for ever: a miss. */
 		aibrix__lease_cut(cache, l, i);
@@ -121,11 +129,30 @@ probe_start(struct batch *batch, struct lease *l, uint64_t i)
 	return LOOK_GOOD;
 }
 
+void
+aibrix__l2_ask(aibrix_cache *cache, struct lease *l, uint64_t good)
+{
+	l->probe_at = l->get_at = good;
+	l->known = cache->luck >= LUCK_GOOD;
+}
+
+/* What L2 says of the first block of those that it was asked for. */
+static void
+luck_move(aibrix_cache *cache, const struct lease *l, uint64_t block, int had)
+{
+	if (block != l->asked_at)
+		return;
+	if (had && cache->luck < LUCK_MAX)
+		cache->luck++;
+	if (!had && cache->luck > 0)
+		cache->luck--;
+}
+
 static void
 lease_probe(struct batch *batch, struct lease *l)
 {
 	while (!batch_full(batch) && !batch->stalled && l->probe_at < l->n &&
-	       l->probe_at < l->get_at + WINDOW) {
+	       l->probe_at < l->get_at + (l->known ? WINDOW : 1)) {
 		uint64_t i = l->probe_at;
 		int look = LOOK_GOOD;
 
@@ -231,8 +258,11 @@ probe_done(aibrix_cache *cache, struct transfer *t, const aibrix_done *done)
 	/* A value of another length was stored under another layout. */
 	if (done->status == AIBRIX_OK && done->bytes == value_bytes(cache)) {
 		l->blocks[t->block].state = BLOCK_FOUND;
+		l->known = 1;
+		luck_move(cache, l, t->block, 1);
 		return;
 	}
+	luck_move(cache, l, t->block, 0);
 	l->late |= done->status == AIBRIX_E_TIMEOUT;
 	l->blocks[t->block].state = BLOCK_WANTED;
 	aibrix__lease_cut(cache, l, t->block);

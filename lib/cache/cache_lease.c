@@ -315,7 +315,7 @@ aibrix__lease_ask(aibrix_cache *cache, struct lease *l, uint64_t deadline_ns,
 		return AIBRIX_OK;
 	}
 	l->state = LEASE_WAITING;
-	l->probe_at = l->get_at = good;
+	aibrix__l2_ask(cache, l, good);
 	list_append(&cache->leases_waiting, cache->lease_links,
 		    (uint32_t)(l - cache->leases));
 	aibrix__wait_begun(cache, l);

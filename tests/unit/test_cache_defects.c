@@ -163,7 +163,9 @@ Test(cache_defects, d06_buffers_of_a_late_read_are_not_reused)
 	cr_assert_eq(
 		aibrix_cache_acquire(cache, chain(1), N, 100, 1, &lease, &n),
 		AIBRIX_E_AGAIN);
-	cr_assert_eq(aibrix_cache_poll(cache, 1, 0, &busy), AIBRIX_OK);
+	/* What the first block's probe says, what the others' do. */
+	for (int i = 0; i < 2; i++)
+		cr_assert_eq(aibrix_cache_poll(cache, 1, 0, &busy), AIBRIX_OK);
 	cr_assert_eq(cache->count[SLOT_FETCHING], N);
 
 	cr_assert_eq(aibrix_cache_release(cache, lease), AIBRIX_OK);

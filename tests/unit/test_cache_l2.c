@@ -67,7 +67,7 @@ Test(cache_l2, a_chain_longer_than_a_window_arrives_whole)
 	aibrix_store_free(store);
 }
 
-Test(cache_l2, a_miss_of_l2_costs_one_window_of_probes_and_no_eviction)
+Test(cache_l2, a_miss_of_l2_costs_one_probe_and_no_eviction)
 {
 	aibrix_store *store = new_store(8);
 	aibrix_store_stat s = {.size = sizeof(s)};
@@ -77,9 +77,49 @@ Test(cache_l2, a_miss_of_l2_costs_one_window_of_probes_and_no_eviction)
 	settle_all(cache, 1);
 	cr_expect_eq(count_blocks(cache, 2, 2000), 0);
 	cr_assert_eq(aibrix_store_stats(store, &s), AIBRIX_OK);
-	cr_expect_leq(s.probes, 64);
+	cr_expect_eq(s.probes, 1);
 	cr_expect_eq(s.gets, 0);
 	cr_expect_eq(stat_of(cache).evicted, 0);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
+/* How many blocks of a prompt of 100 are asked about at first. */
+static uint32_t
+asked_at_first(aibrix_cache *cache, aibrix_store *store, uint32_t c,
+	       uint64_t have)
+{
+	aibrix_store_stat s = {.size = sizeof(s)};
+	uint64_t lease, n;
+
+	cr_assert_eq(
+		aibrix_cache_acquire(cache, chain(c), 100, 0, 1, &lease, &n),
+		AIBRIX_E_AGAIN);
+	cr_assert_eq(aibrix_store_stats(store, &s), AIBRIX_OK);
+	settle_all(cache, 1);
+	cr_assert_eq(aibrix_cache_state(cache, lease, &n), AIBRIX_OK);
+	cr_expect_eq(n, have);
+	cr_assert_eq(aibrix_cache_release(cache, lease), AIBRIX_OK);
+	return s.inflight;
+}
+
+Test(cache_l2, an_l2_that_had_the_last_prompts_is_asked_a_window_at_once)
+{
+	static const struct {
+		uint32_t chain;
+		uint32_t have, asked;
+	} steps[] = {{1, 100, 1}, {2, 100, 1}, {3, 100, 64}, {4, 100, 64},
+		     {5, 0, 64},  {6, 0, 64},  {7, 0, 1},    {8, 0, 1}};
+	aibrix_store *store = new_store(512);
+	aibrix_cache *cache;
+
+	for (uint32_t c = 1; c <= 4; c++)
+		store_blocks(store, c, 100);
+	cache = new_cache(512, store);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		cr_expect_eq(asked_at_first(cache, store, steps[i].chain,
+					    steps[i].have),
+			     steps[i].asked, "step %zu", i);
 	aibrix_cache_free(cache);
 	aibrix_store_free(store);
 }
