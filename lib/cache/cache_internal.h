@@ -132,6 +132,7 @@ struct lease {
 	uint64_t n;           /* blocks that may still become its prefix */
 	uint64_t cap;         /* of blocks */
 	uint64_t good;        /* blocks that lease_good has counted */
+	uint64_t used;        /* those behind them are wanted, no more */
 	uint64_t probe_at;    /* first block that L2 was not asked about */
 	uint64_t get_at;      /* first block not held and not fetched */
 	uint64_t deadline_ns; /* 0: none */

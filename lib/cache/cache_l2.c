@@ -156,6 +156,8 @@ lease_probe(struct batch *batch, struct lease *l)
 		uint64_t i = l->probe_at;
 		int look = LOOK_GOOD;
 
+		if (l->used <= i)
+			l->used = i + 1;
 		/* What a full store refused lies behind what was looked at. */
 		if (l->blocks[i].state == BLOCK_WANTED)
 			look = lease_look(batch, l, i);

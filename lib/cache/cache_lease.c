@@ -108,6 +108,7 @@ aibrix__lease_take(aibrix_cache *cache, struct lease_block *blocks, uint64_t n)
 	*l = (struct lease){.id = l->id,
 			    .n = n,
 			    .cap = n,
+			    .used = n,
 			    .blocks = blocks,
 			    .state = LEASE_BUSY};
 	cache->stat.leases++;
@@ -157,6 +158,10 @@ block_let_go(aibrix_cache *cache, struct lease_block *b)
 void
 aibrix__lease_cut(aibrix_cache *cache, struct lease *l, uint64_t at)
 {
+	uint64_t rest = at > l->used ? at : l->used;
+
+	if (l->n > rest)
+		l->n = rest;
 	while (l->n > at)
 		block_let_go(cache, &l->blocks[--l->n]);
 	if (l->good > at)
@@ -241,6 +246,7 @@ run_pin(aibrix_cache *cache, struct lease *l)
 {
 	uint64_t got = WINDOW;
 
+	l->used = 0;
 	for (uint64_t i = 0; got == WINDOW && i < l->n; i += got) {
 		uint64_t want = l->n - i < WINDOW ? l->n - i : WINDOW;
 		struct lease_block *b = &l->blocks[i];
@@ -258,6 +264,7 @@ run_pin(aibrix_cache *cache, struct lease *l)
 			b->state = BLOCK_PINNED;
 			b->tier = AIBRIX_CACHE_L1;
 		}
+		l->used = i + got;
 	}
 }
 
@@ -291,7 +298,7 @@ run_keep(aibrix_cache *cache, struct lease *l, uint64_t good)
 		l->blocks[i].state = BLOCK_HELD;
 	if (good < l->n && l->blocks[good].state == BLOCK_PINNED)
 		aibrix__l1_damaged(cache, l->blocks[good].ref);
-	for (uint64_t i = l->n; i-- > good;)
+	for (uint64_t i = l->used; i-- > good;)
 		block_let_go(cache, &l->blocks[i]);
 }
 
