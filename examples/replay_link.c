@@ -261,14 +261,18 @@ link_poll(void *backend, aibrix_done *dones, uint32_t cap, uint64_t now_ns,
 
 	link_advance(link, now_ns);
 	if (timeout_ns && !ended_first(link, now_ns)) {
-		uint64_t wake_ns = link_wake(link);
+		uint64_t wake_ns = link_wake(link), clock_ns;
 
+		/* Who drains a cache in the end may know an earlier time. */
+		clock_ns = *link->conf.now_ns;
+		if (now_ns < clock_ns)
+			now_ns = clock_ns;
 		if (timeout_ns > AIBRIX_FOREVER - 1 - now_ns)
 			timeout_ns = AIBRIX_FOREVER - 1 - now_ns;
 		now_ns += timeout_ns;
 		now_ns = wake_ns < now_ns ? wake_ns : now_ns;
-		if (*link->conf.now_ns < now_ns)
-			*link->conf.now_ns = now_ns;
+		now_ns = now_ns < clock_ns ? clock_ns : now_ns;
+		*link->conf.now_ns = now_ns;
 		link_advance(link, now_ns);
 	}
 	for (*n = 0; *n < cap && (r = ended_first(link, now_ns)); (*n)++) {
