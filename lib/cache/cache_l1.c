@@ -189,8 +189,7 @@ aibrix__l1_data(const aibrix_cache *cache, uint32_t slot)
 uint64_t
 aibrix__l1_sum(const aibrix_cache *cache, uint32_t slot)
 {
-	return aibrix__xxh3_64(aibrix__l1_data(cache, slot), cache->block_bytes,
-			       0);
+	return cache->hash(aibrix__l1_data(cache, slot), cache->block_bytes);
 }
 
 /* The order knows a slot as pinned or not; how often is counted here, since
