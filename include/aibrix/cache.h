@@ -410,6 +410,8 @@ typedef struct aibrix_cache_stat {
 	uint64_t l2_saved_ns;    /* computing that this has saved */
 	uint64_t prefetched;     /* brought into L1 for nobody yet */
 	uint64_t too_long;       /* not reserved because of max_tokens */
+	uint64_t l2_queued;      /* blocks queued for L2, each time: what comes
+	                            of it is written, had, refused or a fault */
 } aibrix_cache_stat;
 
 /* Fails: E_INVAL (stat->size).  Since: 0.1. */

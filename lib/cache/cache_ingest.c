@@ -170,13 +170,21 @@ aibrix__ingest_victim(aibrix_cache *cache)
 	return slot;
 }
 
+/* L2 was asked whether it has the block, and has not answered. */
+static int
+question_waits(const aibrix_cache *cache, const struct slot *s)
+{
+	return s->l2 == L2_ASKED && !s->queued && !s->probed &&
+	       cache->flags & AIBRIX_CACHE_PROBE_FIRST;
+}
+
 void
 aibrix__ingest_forget(aibrix_cache *cache, uint32_t slot)
 {
 	struct slot *s = &cache->slots[slot];
 
-	/* With a pin it is on its way, unless it is a reader's. */
-	if (s->queued || (s->l2 == L2_ASKED && !s->pins))
+	/* A put that is on its way tells by itself what it came to. */
+	if (s->queued || question_waits(cache, s))
 		cache->stat.l2_refused++;
 	if (s->queued)
 		aibrix__l2_unqueue(cache, slot);

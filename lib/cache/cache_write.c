@@ -20,6 +20,7 @@ void
 aibrix__l2_queue(aibrix_cache *cache, uint32_t slot)
 {
 	cache->slots[slot].queued = 1;
+	cache->stat.l2_queued++;
 	list_append(&cache->writes, cache->write_links, slot);
 }
 
@@ -148,7 +149,7 @@ aibrix__write_undo(aibrix_cache *cache, struct transfer *t, int again)
 
 	if (whole && again) {
 		slot_requeue(cache, slot);
-	} else if (whole) {
+	} else if (slot != NONE) {
 		cache->stat.l2_refused++;
 		slot_settle(cache, slot, 0);
 	}

@@ -140,6 +140,7 @@ AT(aibrix_cache_stat, l2_wait_ns, 160);
 AT(aibrix_cache_stat, l2_saved_ns, 168);
 AT(aibrix_cache_stat, prefetched, 176);
 AT(aibrix_cache_stat, too_long, 184);
+AT(aibrix_cache_stat, l2_queued, 192);
 VALUE(AIBRIX_CACHE_NO_L1_VERIFY, 1);
 VALUE(AIBRIX_CACHE_NO_L2_WRITE, 2);
 VALUE(AIBRIX_CACHE_L2_RAW, 4);

@@ -501,6 +501,17 @@ program_step(struct program *p, const uint8_t *step, int damage)
 	}
 }
 
+/* Nothing is on its way: what was queued for L2 was written, was there,
+ * was refused, or failed. */
+static int
+fates_known(const aibrix_cache_stat *s)
+{
+	uint64_t known = s->l2_written + s->l2_had + s->l2_refused;
+
+	return s->l2_waiting == 0 && known <= s->l2_queued &&
+	       s->l2_queued - known <= s->l2_errors;
+}
+
 /* Whatever happened, everything settles and nothing stays pinned. */
 static int
 program_drain(struct program *p)
@@ -528,7 +539,7 @@ program_drain(struct program *p)
 		return 0;
 	for (uint32_t i = 0; i < 2; i++)
 		if (aibrix_cache_stats(p->caches[i].cache, &s) || s.l1_pinned ||
-		    s.leases)
+		    s.leases || !fates_known(&s))
 			return 0;
 	return 1;
 }
