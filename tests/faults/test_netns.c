@@ -158,10 +158,11 @@ patient_end(struct wire *w, uint64_t ms)
 static void
 vanished(void)
 {
-	struct wire *w = wire_far();
+	struct wire *w = wire_far_patient();
 
 	for (uint32_t i = 0; i < rounds; i++) {
 		uint64_t start, refusals;
+		int err;
 
 		patient_begin(w);
 		expect(patient_end(w, 20000) == AIBRIX_E_NOT_FOUND, "there");
@@ -169,11 +170,14 @@ vanished(void)
 		refusals = wire_refused(w);
 		start = load_now_ns();
 		patient_begin(w);
-		expect(patient_end(w, 20000) == AIBRIX_E_UNAVAILABLE,
-		       "found out without a deadline");
+		err = patient_end(w, 20000);
+		expect(err == AIBRIX_E_UNAVAILABLE,
+		       "ended by %s, not found out", aibrix_error_name(err));
 		printf("# after %llu ms\n",
 		       (unsigned long long)(load_now_ns() - start) / 1000000u);
 		expect(wire_refused(w) > refusals, "one request is enough");
+		expect(wire_node(w).state != AIBRIX_NODE_CLOSED,
+		       "the breaker has opened");
 		w->load.allowed |= LOAD_FAULTS;
 		expect(net_ns_link(&w->net, NET_THEIRS, 1) == 0, "plugged in");
 		wire_recovers(w);

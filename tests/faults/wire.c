@@ -5,20 +5,19 @@
 enum {
 	BACKOFF_MIN_MS = 10,
 	BACKOFF_MAX_MS = 200,
-	CONNECT_MS = 200,
-	/* 20 times what a node may be left alone and a connection may take. */
-	RECOVERY_MS = 20 * (BACKOFF_MAX_MS + CONNECT_MS)
+	PATIENCE_MS = 2000,
+	CONNECT_MS = 200
 };
 
 static void
-store_open(struct wire *w, const char *host)
+store_open(struct wire *w, const char *host, uint64_t min_ms, uint64_t max_ms)
 {
-	const aibrix_resp_opts resp = {
-		.size = sizeof(resp),
-		.connections = 4,
-		.connect_timeout_ns = CONNECT_MS * UINT64_C(1000000),
-		.backoff_min_ns = BACKOFF_MIN_MS * UINT64_C(1000000),
-		.backoff_max_ns = BACKOFF_MAX_MS * UINT64_C(1000000)};
+	const aibrix_resp_opts resp = {.size = sizeof(resp),
+				       .connections = 4,
+				       .connect_timeout_ns =
+					       CONNECT_MS * UINT64_C(1000000),
+				       .backoff_min_ns = min_ms * 1000000u,
+				       .backoff_max_ns = max_ms * 1000000u};
 	char url[64];
 	const aibrix_store_opts opts = {.size = sizeof(opts),
 					.backend = AIBRIX_BACKEND_RESP,
@@ -29,6 +28,8 @@ store_open(struct wire *w, const char *host)
 					.backend_opts = &resp};
 	int err;
 
+	/* 20 times what a node may be left alone and a connection may take. */
+	w->recovery_ms = 20 * (max_ms + CONNECT_MS);
 	snprintf(url, sizeof(url), "redis://%s:%d", host, w->server.port);
 	w->descriptors = load_descriptors();
 	err = aibrix_store_open(&opts, &w->store);
@@ -53,8 +54,8 @@ server_start(struct wire *w, const struct redis_opts *opts)
 }
 
 /* A server behind a cable. */
-struct wire *
-wire_far(void)
+static struct wire *
+far_open(uint64_t backoff_min_ms, uint64_t backoff_max_ms)
 {
 	static const char *const lines[] = {"bind 0.0.0.0", "protected-mode no",
 					    NULL};
@@ -65,8 +66,20 @@ wire_far(void)
 	server_start(&w,
 		     &(struct redis_opts){.lines = lines,
 					  .netns = w.net.spaces[NET_THEIRS]});
-	store_open(&w, NET_NS_THEIRS);
+	store_open(&w, NET_NS_THEIRS, backoff_min_ms, backoff_max_ms);
 	return &w;
+}
+
+struct wire *
+wire_far(void)
+{
+	return far_open(BACKOFF_MIN_MS, BACKOFF_MAX_MS);
+}
+
+struct wire *
+wire_far_patient(void)
+{
+	return far_open(PATIENCE_MS, PATIENCE_MS);
 }
 
 /* A server on this machine. */
@@ -76,7 +89,7 @@ wire_near(void)
 	static struct wire w;
 
 	server_start(&w, NULL);
-	store_open(&w, "127.0.0.1");
+	store_open(&w, "127.0.0.1", BACKOFF_MIN_MS, BACKOFF_MAX_MS);
 	/* Its answers are at once: it is the machine that may be busy. */
 	w.load.deadline_ns = 10 * LOAD_DEADLINE_NS;
 	return &w;
@@ -108,13 +121,15 @@ wire_recovers(struct wire *w)
 {
 	uint64_t start = load_now_ns(), ms;
 
-	ms = load_until_hit(&w->load, RECOVERY_MS);
-	expect(ms <= RECOVERY_MS, "no hit for %d ms", RECOVERY_MS);
-	while (wire_node(w).state != AIBRIX_NODE_CLOSED && ms <= RECOVERY_MS) {
+	ms = load_until_hit(&w->load, w->recovery_ms);
+	expect(ms <= w->recovery_ms, "no hit for %llu ms",
+	       (unsigned long long)w->recovery_ms);
+	while (wire_node(w).state != AIBRIX_NODE_CLOSED &&
+	       ms <= w->recovery_ms) {
 		load_run(&w->load, 1);
 		ms = (load_now_ns() - start) / 1000000u;
 	}
-	expect(ms <= RECOVERY_MS, "the breaker stays open");
+	expect(ms <= w->recovery_ms, "the breaker stays open");
 	/* What was sent into the fault has ended. */
 	load_run(&w->load, LOAD_DEADLINE_NS / 1000000u);
 }

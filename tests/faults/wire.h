@@ -15,11 +15,15 @@ struct wire {
 	struct redis_server server;
 	aibrix_store *store;
 	struct load load;
+	uint64_t recovery_ms; /* wire_recovers waits no longer */
 	int descriptors;
 };
 
 /* Filled.  They skip the case where there is no server or no cable. */
 struct wire *wire_far(void);
+/* A node that failed is left alone for two seconds: what comes meanwhile is
+ * refused, however late a busy machine sends it. */
+struct wire *wire_far_patient(void);
 struct wire *wire_near(void);
 
 aibrix_store_node wire_node(const struct wire *w);
