@@ -20,6 +20,7 @@ E_IO = -20
 BIND, NO_TOPIC = 1, 2
 MAPS = 1
 END = b"\xff" * 8
+TURN_S = 0.001  # it is polled again though nothing has come
 
 
 class PubOpts(Versioned):
@@ -116,11 +117,17 @@ class Publisher:
         call("zmq_pub_stats", self.pub, byref(stat))
         return stat
 
+    def stirs(self, most_s):
+        """Whether its descriptor has something to say, within so long."""
+        fd = lib.aibrix_zmq_pub_fd(self.pub)
+        return fd >= 0 and bool(select.select([fd], [], [], most_s)[0])
+
     def until(self, ready, what):
+        """Polled until then; what is not the publisher's, ready waits for."""
         end = time.monotonic() + HANG_S
         while not ready():
+            self.stirs(TURN_S)
             self.poll()
-            time.sleep(0.001)
             assert time.monotonic() < end, what + " hangs"
 
     def __enter__(self):
@@ -170,7 +177,7 @@ class Plain:
         return dealer
 
     def live(self):
-        self.pub.until(lambda: self.sub.poll(0), "a live message")
+        self.pub.until(lambda: self.sub.poll(1), "a live message")
         return self.sub.recv_multipart()
 
     def listen(self):
@@ -188,7 +195,7 @@ class Plain:
         dealer.send_multipart([b"", first.to_bytes(8, "big")])
         replies = []
         while not replies or replies[-1][-2] != END:
-            self.pub.until(lambda: dealer.poll(0), "a reply")
+            self.pub.until(lambda: dealer.poll(1), "a reply")
             replies.append(dealer.recv_multipart())
         return replies
 
@@ -321,11 +328,12 @@ def a_replay_ends_with_what_was_published_when_it_was_asked_for():
         for number in range(3):
             pub.send(b"")
         plain.dealer.send_multipart([b"", bytes(8)])
-        pub.until(lambda: pub.poll(1) == 1, "the first reply")
+        while pub.poll(1) == 0:
+            assert pub.stirs(HANG_S), "the first reply hangs"
         pub.send(b"later")
         replies = [plain.dealer.recv_multipart()]
         while replies[-1][-2] != END:
-            pub.until(lambda: plain.dealer.poll(0), "a reply")
+            pub.until(lambda: plain.dealer.poll(1), "a reply")
             replies.append(plain.dealer.recv_multipart())
         assert len(replies) == 4 and b"later" not in sum(replies, [])
 
@@ -334,9 +342,8 @@ def blocked(pub, plain, dealer=None):
     """A replay of a peer that reads nothing, as far as it gets."""
     (dealer or plain.dealer).send_multipart([b"", bytes(8)])
     pub.until(lambda: pub.stat().replaying == 1, "a replay")
-    for _ in range(20):
-        pub.poll(100000)
-        time.sleep(0.005)
+    while pub.poll(100000) or pub.stirs(20 * TURN_S):
+        pass
     assert pub.stat().replaying == 1
 
 
@@ -369,7 +376,7 @@ def who_asks_again_has_given_up_what_it_asked_for():
         plain.dealer.send_multipart([b"", (299).to_bytes(8, "big")])
         numbers = []
         while END not in numbers:
-            pub.until(lambda: plain.dealer.poll(0), "a reply")
+            pub.until(lambda: plain.dealer.poll(1), "a reply")
             numbers.append(plain.dealer.recv_multipart()[-2])
         assert numbers[-2:] == [(299).to_bytes(8, "big"), END]
         assert len(numbers) < 300 and pub.stat().gone == 1
