@@ -16,6 +16,11 @@ SIZES = [0x7f, 0xff, 0xffff, 0xffffffff]
 STORED, REMOVED, CLEARED = 1, 2, 3
 
 
+def named(length):
+    """A long name: what counts is where its length ends."""
+    return ("support-chat-fr-" * 16)[:length]
+
+
 class Batch(msgspec.Struct, array_like=True, omit_defaults=True):
     ts: float
     events: list[Any]
@@ -71,12 +76,12 @@ def event(r):
     e["tokens"] = [number(r, SIZES) for _ in range(n * e["block_tokens"])]
     if r.random() < 0.3:
         e["tokens"] = []
-    e["lora"] = r.choice([None, None, "adapter", "x" * 31, "x" * 32,
-                          "x" * 256])
+    e["lora"] = r.choice([None, None, "adapter", named(31), named(32),
+                          named(256)])
     e["kind"] = r.choice([0, 0, 1])
     e["extra"] = None
     if n and r.random() < 0.4:
-        e["extra"] = [r.choice([None, [], ["salt"], [["image", -3], "x" * 40]])
+        e["extra"] = [r.choice([None, [], ["salt"], [["image", -3], named(40)]])
                       for _ in range(n)]
     return e
 
