@@ -7,43 +7,16 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <aibrix/cache.h>
 
 #include "base/rand.h"
 #include "cache/cache_internal.h"
+#include "chains.h"
+#include "require.h"
 
-enum { THREADS = 4, ROUNDS = 6000, CHAINS = 16, LENGTH = 24, BLOCK = 256 };
-
-#define REQUIRE(x) ((x) ? (void)0 : fail(#x, __LINE__))
-
-static void
-fail(const char *what, int line)
-{
-	fprintf(stderr, "line %d: %s\n", line, what);
-	abort();
-}
-
-/* Chains share their first 8 blocks in pairs. */
-static void
-keys_make(uint32_t c, aibrix_key keys[LENGTH])
-{
-	memset(keys, 0, LENGTH * sizeof(*keys));
-	for (uint32_t i = 0; i < LENGTH; i++) {
-		keys[i].bytes[0] = (uint8_t)(i < 8 ? c / 2 : c + CHAINS);
-		keys[i].bytes[1] = (uint8_t)i;
-		keys[i].bytes[2] = 1;
-	}
-}
-
-static uint8_t
-byte_of(const aibrix_key *key)
-{
-	return (uint8_t)(key->bytes[0] * 31 + key->bytes[1]);
-}
+enum { THREADS = 4, ROUNDS = 6000 };
 
 static void
 read_chain(aibrix_cache *cache, const aibrix_key *keys, uint64_t *hits)

@@ -8,31 +8,22 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <aibrix/cache.h>
 
 #include "base/rand.h"
 #include "cache/cache_internal.h"
+#include "chains.h"
+#include "require.h"
 #include "store/store_faults.h"
+#include "temp_path.h"
 
-enum { THREADS = 5, ROUNDS = 500, CHAINS = 16, LENGTH = 24, BLOCK = 256 };
+enum { THREADS = 5, ROUNDS = 500 };
 enum { FAULTS = 400, MS = 1000000 };
 
 enum { WAITS = 0, POLLS = 1, LOOPS = 2 };
-
-#define REQUIRE(x) ((x) ? (void)0 : fail(#x, __LINE__))
-
-static void
-fail(const char *what, int line)
-{
-	fprintf(stderr, "line %d: %s\n", line, what);
-	abort();
-}
 
 static uint64_t
 now(void)
@@ -41,24 +32,6 @@ now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000 * MS + (uint64_t)t.tv_nsec;
-}
-
-/* Chains share their first 8 blocks in pairs. */
-static void
-keys_make(uint32_t c, aibrix_key keys[LENGTH])
-{
-	memset(keys, 0, LENGTH * sizeof(*keys));
-	for (uint32_t i = 0; i < LENGTH; i++) {
-		keys[i].bytes[0] = (uint8_t)(i < 8 ? c / 2 : c + CHAINS);
-		keys[i].bytes[1] = (uint8_t)i;
-		keys[i].bytes[2] = 1;
-	}
-}
-
-static uint8_t
-byte_of(const aibrix_key *key)
-{
-	return (uint8_t)(key->bytes[0] * 31 + key->bytes[1]);
 }
 
 struct worker {
@@ -228,7 +201,7 @@ cache_check(aibrix_cache *cache, uint64_t hits)
 		REQUIRE(!aibrix_cache_poll(cache, now(), MS, &busy));
 	broken = aibrix__cache_check(cache);
 	if (broken)
-		fail(broken, __LINE__);
+		require_failed(broken, __FILE__, __LINE__);
 	REQUIRE(!aibrix_cache_stats(cache, &s));
 	REQUIRE(s.l1_pinned == 0 && s.leases == 0 && s.corrupt_l1 == 0);
 	/* Leases that were given up may have been settled before. */
@@ -273,23 +246,21 @@ int
 main(void)
 {
 	static struct store_fault faults[FAULTS];
-	char path[] = "/tmp/aibrix-stress-cache-XXXXXX";
+	const struct temp_path path = temp_path_new();
 	aibrix_store_opts mem = {.size = sizeof(mem),
 				 .capacity_bytes = 300 * (FRAME_BYTES + BLOCK),
 				 .value_bytes = FRAME_BYTES + BLOCK,
 				 .max_inflight = 40,
 				 .timeout_ns = 5 * MS};
 	aibrix_store_opts file = mem;
-	int fd = mkstemp(path);
 
-	REQUIRE(fd >= 0 && !close(fd) && !unlink(path));
 	faults_make(faults);
 	run(&mem, faults);
 	file.backend = AIBRIX_BACKEND_FILE;
-	file.path = path;
+	file.path = path.text;
 	run(&file, NULL);
 	file.flags = AIBRIX_STORE_NO_RING;
 	run(&file, faults);
-	unlink(path);
+	temp_path_remove(path.text);
 	return 0;
 }

@@ -19,69 +19,11 @@
 #include <aibrix/store.h>
 
 #include "base/rand.h"
+#include "host_threads.h"
 #include "store/store_queue.h"
 
-enum { THREADS = 4, JOBS = 64, KEYS = 8, VALUE = 256 };
+enum { KEYS = 8, VALUE = 256 };
 enum { ROUNDS = 40, STEPS = 1500, INFLIGHT = 24, POISON = 0xee };
-
-#define REQUIRE(x)                                                             \
-	((x) ? (void)0                                                         \
-	     : (fprintf(stderr, "line %d: %s\n", __LINE__, #x), abort()))
-
-/* ---- the host's threads */
-
-struct job {
-	void (*fn)(void *arg);
-	void *arg;
-};
-
-struct host {
-	pthread_mutex_t lock;
-	pthread_cond_t work;
-	struct job jobs[JOBS];
-	uint32_t n, asked;
-	int stop;
-	pthread_t threads[THREADS];
-};
-
-static void *
-host_thread(void *arg)
-{
-	struct host *host = arg;
-
-	pthread_mutex_lock(&host->lock);
-	while (!host->stop || host->n) {
-		struct job job;
-
-		if (!host->n) {
-			pthread_cond_wait(&host->work, &host->lock);
-			continue;
-		}
-		job = host->jobs[--host->n];
-		pthread_mutex_unlock(&host->lock);
-		job.fn(job.arg);
-		pthread_mutex_lock(&host->lock);
-	}
-	pthread_mutex_unlock(&host->lock);
-	return NULL;
-}
-
-/* Each eighth call is refused. */
-static int
-host_run(void *ctx, void (*fn)(void *arg), void *arg)
-{
-	struct host *host = ctx;
-	int refused;
-
-	pthread_mutex_lock(&host->lock);
-	refused = host->n == JOBS || ++host->asked % 8 == 0;
-	if (!refused) {
-		host->jobs[host->n++] = (struct job){fn, arg};
-		pthread_cond_signal(&host->work);
-	}
-	pthread_mutex_unlock(&host->lock);
-	return refused;
-}
 
 /* ---- the backend */
 
@@ -287,21 +229,12 @@ int
 main(void)
 {
 	static struct caller c = {.seed = 20};
-	static struct host host;
+	static struct host host = {.refused_of = 8};
 
-	pthread_mutex_init(&host.lock, NULL);
-	pthread_cond_init(&host.work, NULL);
-	for (uint32_t i = 0; i < THREADS; i++)
-		REQUIRE(!pthread_create(&host.threads[i], NULL, host_thread,
-					&host));
+	host_start(&host);
 	for (uint32_t i = 0; i < ROUNDS; i++)
 		caller_round(&c, &host);
-	pthread_mutex_lock(&host.lock);
-	host.stop = 1;
-	pthread_cond_broadcast(&host.work);
-	pthread_mutex_unlock(&host.lock);
-	for (uint32_t i = 0; i < THREADS; i++)
-		pthread_join(host.threads[i], NULL);
+	host_stop(&host);
 	REQUIRE(c.joined > 0);
 	printf("%" PRIu64 " requests joined others\n", c.joined);
 	return 0;

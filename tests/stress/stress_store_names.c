@@ -19,77 +19,13 @@
 
 #include "base/rand.h"
 #include "fake_server.h"
+#include "host_threads.h"
 
-enum { THREADS = 4, JOBS = 64 };
 enum { ROUNDS = 300, STEPS = 30, INFLIGHT = 16 };
 
 #define NOBODY                                                                 \
 	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
 	"aa"
-
-#define REQUIRE(x)                                                             \
-	((x) ? (void)0                                                         \
-	     : (fprintf(stderr, "line %d: %s\n", __LINE__, #x), abort()))
-
-/* ---- the host's threads */
-
-struct job {
-	void (*fn)(void *arg);
-	void *arg;
-};
-
-struct host {
-	pthread_mutex_t lock;
-	pthread_cond_t work;
-	struct job jobs[JOBS];
-	uint32_t n, asked, done;
-	int stop;
-	pthread_t threads[THREADS];
-};
-
-static void *
-host_thread(void *arg)
-{
-	struct host *host = arg;
-
-	pthread_mutex_lock(&host->lock);
-	while (!host->stop || host->n) {
-		struct job job;
-
-		if (!host->n) {
-			pthread_cond_wait(&host->work, &host->lock);
-			continue;
-		}
-		job = host->jobs[--host->n];
-		pthread_mutex_unlock(&host->lock);
-		job.fn(job.arg);
-		pthread_mutex_lock(&host->lock);
-		host->done++;
-	}
-	pthread_mutex_unlock(&host->lock);
-	return NULL;
-}
-
-/* Each sixth call is refused, each seventh done in the call. */
-static int
-host_run(void *ctx, void (*fn)(void *arg), void *arg)
-{
-	struct host *host = ctx;
-	int refused, at_once;
-
-	pthread_mutex_lock(&host->lock);
-	host->asked++;
-	refused = host->n == JOBS || host->asked % 6 == 0;
-	at_once = !refused && host->asked % 7 == 0;
-	if (!refused && !at_once) {
-		host->jobs[host->n++] = (struct job){fn, arg};
-		pthread_cond_signal(&host->work);
-	}
-	pthread_mutex_unlock(&host->lock);
-	if (at_once)
-		fn(arg);
-	return refused;
-}
 
 /* ---- requests */
 
@@ -181,8 +117,7 @@ store_live(struct host *host, const char *url, uint64_t seed)
 int
 main(void)
 {
-	struct host host = {.lock = PTHREAD_MUTEX_INITIALIZER,
-			    .work = PTHREAD_COND_INITIALIZER};
+	struct host host = {.refused_of = 6, .at_once_of = 7};
 	struct fake *fake = fake_start(&(struct fake_opts){0});
 	uint64_t seed = 1, found = 0;
 	char url[256], key[3] = "ka";
@@ -192,17 +127,10 @@ main(void)
 	snprintf(url, sizeof(url),
 		 "redis://localhost:%d,localhost:1," NOBODY ":7",
 		 fake_port(fake));
-	for (int i = 0; i < THREADS; i++)
-		REQUIRE(!pthread_create(&host.threads[i], NULL, host_thread,
-					&host));
+	host_start(&host);
 	for (int i = 0; i < ROUNDS; i++)
 		found += store_live(&host, url, rand_next(&seed));
-	pthread_mutex_lock(&host.lock);
-	host.stop = 1;
-	pthread_cond_broadcast(&host.work);
-	pthread_mutex_unlock(&host.lock);
-	for (int i = 0; i < THREADS; i++)
-		REQUIRE(!pthread_join(host.threads[i], NULL));
+	host_stop(&host);
 	fake_stop(fake);
 	printf("%" PRIu32 " calls of the host, %" PRIu32 " on its threads, "
 	       "%" PRIu64 " hits\n",

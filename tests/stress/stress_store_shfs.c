@@ -14,18 +14,11 @@
 #include <aibrix/shfs.h>
 
 #include "base/rand.h"
+#include "require.h"
 #include "run_thread.h"
 #include "store_tools.h"
 
 enum { STORES = 2, KEYS = 48, VALUE = 3000, BATCH = 16, ROUNDS = 1500 };
-
-#define REQUIRE(x)                                                             \
-	do {                                                                   \
-		if (!(x)) {                                                    \
-			fprintf(stderr, "line %d: %s\n", __LINE__, #x);        \
-			abort();                                               \
-		}                                                              \
-	} while (0)
 
 struct request {
 	char key[8], value[VALUE];
