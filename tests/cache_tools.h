@@ -184,4 +184,16 @@ new_store(uint32_t values)
 	return store;
 }
 
+/* Chain c, n blocks, in the store and in no L1. */
+static inline void
+store_blocks(aibrix_store *store, uint32_t c, uint32_t n)
+{
+	aibrix_cache *cache = new_cache(n, store);
+
+	cr_assert_eq(put_blocks(cache, c, n), n);
+	settle_all(cache, 1);
+	cr_assert_eq(stat_of(cache).l2_written, n);
+	aibrix_cache_free(cache);
+}
+
 #endif

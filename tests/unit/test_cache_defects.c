@@ -14,11 +14,8 @@ static aibrix_store *
 new_filled_store(void)
 {
 	aibrix_store *store = new_store(64);
-	aibrix_cache *cache = new_cache(N, store);
 
-	cr_assert_eq(put_blocks(cache, 1, N), N);
-	settle_all(cache, 1);
-	aibrix_cache_free(cache);
+	store_blocks(store, 1, N);
 	return store;
 }
 

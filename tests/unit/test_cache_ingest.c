@@ -87,11 +87,9 @@ Test(cache_ingest, what_is_hot_is_written_at_its_nth_hit_and_once)
 Test(cache_ingest, what_came_from_l2_is_not_written_back)
 {
 	aibrix_store *store = new_store(16);
-	aibrix_cache *cache = new_cache(4, store);
+	aibrix_cache *cache;
 
-	cr_assert_eq(put_blocks(cache, 1, 4), 4);
-	settle_all(cache, 1);
-	aibrix_cache_free(cache);
+	store_blocks(store, 1, 4);
 	cache = cache_giving(store, 8, AIBRIX_CACHE_INGEST_HOT, 0);
 	cr_assert_eq(count_blocks(cache, 1, 4), 4);
 	cr_assert_eq(count_blocks(cache, 1, 4), 4);
@@ -237,11 +235,9 @@ Test(cache_ingest, a_victim_that_waits_gives_way_to_a_block_that_is_needed)
 Test(cache_ingest, only_what_l2_lacks_is_sent)
 {
 	aibrix_store *store = new_store(32);
-	aibrix_cache *cache = new_cache(8, store);
+	aibrix_cache *cache;
 
-	cr_assert_eq(put_blocks(cache, 1, 3), 3);
-	settle_all(cache, 1);
-	aibrix_cache_free(cache);
+	store_blocks(store, 1, 3);
 	cache = cache_giving(store, 8, AIBRIX_CACHE_INGEST_ALL,
 			     AIBRIX_CACHE_PROBE_FIRST);
 	cr_assert_eq(put_blocks(cache, 1, 5), 5);

@@ -8,17 +8,6 @@
 
 #define MS UINT64_C(1000000)
 
-/* Chain c, n blocks, in the store and in no L1. */
-static void
-store_blocks(aibrix_store *store, uint32_t c, uint32_t n)
-{
-	aibrix_cache *cache = new_cache(n, store);
-
-	cr_assert_eq(put_blocks(cache, c, n), n);
-	settle_all(cache, 1);
-	aibrix_cache_free(cache);
-}
-
 /* A millisecond passes whenever it is read. */
 static uint64_t
 ticking(void *ctx)
