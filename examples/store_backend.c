@@ -30,7 +30,7 @@
 #include <aibrix/aibrix.h>
 #include <aibrix/backend.h>
 
-enum { KEY_MAX = 64, NAME_BYTES = 2 * KEY_MAX + 1 };
+enum { KEY_MAX = 64, NAME_BYTES = 2 * KEY_MAX + 1, PATH_BYTES = 256 };
 
 /* Numbers of requests, in order of arrival. */
 struct ring {
@@ -542,7 +542,7 @@ try_cache(aibrix_store *store)
 static void
 folder_clear(const char *path)
 {
-	char name[NAME_BYTES + 64];
+	char name[PATH_BYTES + NAME_BYTES];
 
 	for (int i = 1; i <= BLOCKS; i++) {
 		snprintf(name, sizeof(name), "%s/%02x%030d", path, i, 0);
@@ -554,7 +554,8 @@ folder_clear(const char *path)
 int
 main(void)
 {
-	char path[] = "/tmp/aibrix-backend-XXXXXX";
+	const char *temp = getenv("TMPDIR");
+	char path[PATH_BYTES];
 	aibrix_store_opts opts = {.size = sizeof(opts),
 				  .backend = AIBRIX_BACKEND_USER,
 				  .user = &folder_table,
@@ -566,6 +567,8 @@ main(void)
 	uint64_t found;
 	int good;
 
+	snprintf(path, sizeof(path), "%.200s/aibrix-backend-XXXXXX",
+		 temp && *temp ? temp : "/tmp");
 	if (!mkdtemp(path))
 		return 1;
 	check(aibrix_store_open(&opts, &store));

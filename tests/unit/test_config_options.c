@@ -6,6 +6,8 @@
 
 #include <aibrix/rocksdb.h>
 
+#include "temp_path.h"
+
 enum { STRICT = 0, COMPAT = AIBRIX_CONFIG_COMPAT };
 
 static const aibrix_config_host rank0 = {.size = sizeof(rank0),
@@ -468,17 +470,16 @@ Test(config_options, a_field_that_does_not_fit_is_not_dropped)
 /* Names and values, and at the end a block that comes back. */
 Test(config_options, from_names_and_values_to_a_cache_that_works)
 {
-	char dir[] = "/tmp/aibrix-config-XXXXXX";
+	const struct temp_path dir = temp_folder_new();
 	struct use u;
 	aibrix_key key = {{1}};
 	aibrix_cache *cache;
 	aibrix_store *store;
 	uint64_t lease, n, busy = 1;
 	aibrix_cache_view view = {.size = sizeof(view)};
-	char command[64];
 
-	cr_assert_not_null(mkdtemp(dir));
-	u = USE(COMPAT, {OL "L2_CACHE_BACKEND", "SHFS"}, {OL "SHFS_ROOT", dir},
+	u = USE(COMPAT, {OL "L2_CACHE_BACKEND", "SHFS"},
+		{OL "SHFS_ROOT", dir.text},
 		{OL "L1_CACHE_CAPACITY_GB", "0.01"});
 	cr_assert_eq(store_of(&u, &rank0), AIBRIX_OK);
 	cr_assert_eq(aibrix_store_open(&u.store, &store), AIBRIX_OK);
@@ -497,8 +498,7 @@ Test(config_options, from_names_and_values_to_a_cache_that_works)
 	cr_expect_eq(aibrix_cache_lookup(cache, &key, 1), 1);
 	aibrix_cache_free(cache);
 	aibrix_store_free(store);
-	snprintf(command, sizeof(command), "rm -r %s", dir);
-	cr_expect_eq(system(command), 0);
+	temp_path_remove(dir.text);
 }
 
 Test(config_options, l2_is_given_what_was_asked_for)

@@ -10,6 +10,7 @@
 #include <aibrix/shfs.h>
 
 #include "crypt/crypt_internal.h"
+#include "temp_path.h"
 
 enum { VALUE = 4096 };
 
@@ -180,7 +181,7 @@ Test(crypt, a_value_is_bound_to_its_key_and_context)
 static char value[] = "value here";
 
 struct place {
-	char dir[32];
+	struct temp_path dir;
 	aibrix_store_opts inner;
 	aibrix_shfs_opts shfs;
 	aibrix_crypt_key keys[2];
@@ -191,13 +192,12 @@ struct place {
 static void
 place_make(struct place *p)
 {
-	*p = (struct place){.dir = "/tmp/aibrix-crypt-XXXXXX"};
-	cr_assert_not_null(mkdtemp(p->dir));
+	*p = (struct place){.dir = temp_folder_new()};
 	p->shfs = (aibrix_shfs_opts){.size = sizeof(p->shfs)};
 	p->inner =
 		(aibrix_store_opts){.size = sizeof(p->inner),
 				    .backend = AIBRIX_BACKEND_SHFS,
-				    .path = p->dir,
+				    .path = p->dir.text,
 				    .value_bytes = VALUE + AIBRIX_CRYPT_BYTES,
 				    .backend_opts = &p->shfs};
 	p->keys[0] = key_of(1, 1);
@@ -214,12 +214,9 @@ place_make(struct place *p)
 }
 
 static void
-place_remove(struct place *p)
+place_remove(const struct place *p)
 {
-	char command[64];
-
-	snprintf(command, sizeof(command), "rm -r %s", p->dir);
-	cr_assert_eq(system(command), 0);
+	temp_path_remove(p->dir.text);
 }
 
 static aibrix_store *
