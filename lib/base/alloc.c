@@ -90,20 +90,35 @@ aibrix__allocator_load(aibrix_allocator *dst, const aibrix_allocator *src)
 	return dst->alloc && dst->free ? AIBRIX_OK : AIBRIX_E_INVAL;
 }
 
+/* *total is what to zero. */
+static void *
+array_alloc(const aibrix_allocator *a, size_t n, size_t bytes, size_t align,
+	    size_t *total)
+{
+	if (!checked_mul(n, bytes, total))
+		return NULL;
+	*total += !*total;
+	return a->alloc(a->ctx, *total, align);
+}
+
 void *
 aibrix__alloc_aligned(const aibrix_allocator *a, size_t n, size_t bytes,
 		      size_t align)
 {
 	size_t total;
-	void *ptr;
+	void *ptr = array_alloc(a, n, bytes, align, &total);
 
-	if (!checked_mul(n, bytes, &total))
-		return NULL;
-	total += !total;
-	ptr = a->alloc(a->ctx, total, align);
 	if (ptr)
 		memset(ptr, 0, total);
 	return ptr;
+}
+
+void *
+aibrix__alloc_raw(const aibrix_allocator *a, size_t n, size_t bytes)
+{
+	size_t total;
+
+	return array_alloc(a, n, bytes, _Alignof(max_align_t), &total);
 }
 
 void *

@@ -10,7 +10,10 @@ int aibrix__allocator_load(aibrix_allocator *dst, const aibrix_allocator *src);
  * allocator is out of memory.  n * bytes == 0 allocates one byte. */
 void *aibrix__alloc(const aibrix_allocator *a, size_t n, size_t bytes);
 
-/* The same, aligned to a power of two. */
+/* The same, not zeroed. */
+void *aibrix__alloc_raw(const aibrix_allocator *a, size_t n, size_t bytes);
+
+/* Zeroed, aligned to a power of two. */
 void *aibrix__alloc_aligned(const aibrix_allocator *a, size_t n, size_t bytes,
 			    size_t align);
 

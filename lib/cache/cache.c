@@ -59,10 +59,13 @@ aibrix__cache_unlock(aibrix_cache *cache)
 void
 aibrix__cache_leave(aibrix_cache *cache)
 {
-	const aibrix_cache_stat now = cache->stat, was = cache->said;
+	const struct said now = {cache->stat.corrupt_l1, cache->stat.corrupt_l2,
+				 cache->stat.l2_errors},
+			  was = cache->said;
 
 	cache->said = now;
-	aibrix__meter_tell(cache);
+	if (cache->meter)
+		aibrix__meter_tell(cache);
 	aibrix__wait_note(cache);
 	aibrix__cache_unlock(cache);
 	if (now.corrupt_l1 != was.corrupt_l1 ||

@@ -172,12 +172,12 @@ batch_undo(struct batch *batch, uint32_t taken, int again)
 	batch->n = 0;
 }
 
-void
+int
 aibrix__batch_send(struct batch *batch)
 {
 	aibrix_cache *cache = batch->cache;
 	uint32_t taken = 0;
-	int err = AIBRIX_OK, again;
+	int err = AIBRIX_OK, again, undone;
 	uint64_t wake_ns;
 
 	aibrix__cache_unlock(cache);
@@ -194,8 +194,10 @@ aibrix__batch_send(struct batch *batch)
 	if (err)
 		taken = 0;
 	again = !err || err == AIBRIX_E_FULL;
-	batch->stalled |= taken < batch->n && again;
+	undone = taken < batch->n;
+	batch->stalled |= undone && again;
 	batch_undo(batch, taken, again);
+	return undone;
 }
 
 /* A block of L1 has been looked at for the one who waits for it. */

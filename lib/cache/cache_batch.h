@@ -35,8 +35,8 @@ void aibrix__batch_add(struct batch *batch, struct transfer *t,
 		       uint64_t deadline_ns);
 /* The store is the caller's; the lock is released in between.  What the store
  * does not take is undone: its blocks and slots are as before the transfer,
- * and the lease's cursors point at them again. */
-void aibrix__batch_send(struct batch *batch);
+ * and the lease's cursors point at them again; then it returns 1. */
+int aibrix__batch_send(struct batch *batch);
 /* Sum the blocks of L1, with the lock released, and hand them over. */
 void aibrix__batch_verify(struct batch *batch);
 

@@ -102,27 +102,30 @@ batch_gather(struct batch *batch, uint32_t what, struct lease *lease)
 		aibrix__l2_write(batch);
 }
 
-/* One step; 0: nothing can go on. */
+/* One step; 0: nothing can go on.  What was all sent need not be looked at
+ * again, unless others have left something meanwhile. */
 static int
 batch_move(struct batch *batch, uint32_t what, struct lease *lease)
 {
 	aibrix_cache *cache = batch->cache;
-	int sent = 0;
+	int more = 0;
 
 	if (!aibrix__store_take(cache)) {
 		cache->stirred = 1;
 	} else {
 		batch_gather(batch, what, lease);
-		sent = batch->n || batch->n_cancels;
-		if (sent)
-			aibrix__batch_send(batch);
+		if (batch->n || batch->n_cancels) {
+			more = batch_full(batch) || batch->n_looks;
+			more |= aibrix__batch_send(batch);
+			more |= cache->cancels.count || cache->stirred;
+		}
 		aibrix__store_give(cache);
 	}
-	if (!sent && batch->n_looks) {
+	if (!more && batch->n_looks) {
 		aibrix__batch_verify(batch);
 		return 1;
 	}
-	return sent;
+	return more;
 }
 
 void

@@ -225,6 +225,11 @@ struct waiting {
 	struct wait_fds fds;
 };
 
+/* What the log has been told of. */
+struct said {
+	uint64_t corrupt_l1, corrupt_l2, l2_errors;
+};
+
 struct aibrix_cache {
 	aibrix_allocator alloc;
 	aibrix_log log;
@@ -296,7 +301,7 @@ struct aibrix_cache {
 	struct events *events; /* NULL: nobody wants to be told */
 
 	aibrix_cache_stat stat;
-	aibrix_cache_stat said; /* what the log has been told */
+	struct said said;
 };
 
 /* cache.c */
@@ -309,7 +314,7 @@ void aibrix__cache_unlock(aibrix_cache *cache);
 
 /* cache_meter.c */
 
-/* What has changed since; before the lock is left. */
+/* What has changed since; before the lock is left.  There is a meter. */
 void aibrix__meter_tell(aibrix_cache *cache);
 /* The cache ends: its gauges are 0, its leases were leaked. */
 void aibrix__meter_close(aibrix_cache *cache);

@@ -63,14 +63,33 @@ aibrix__lease_close(aibrix_cache *cache)
 		     sizeof(*cache->lease_links));
 }
 
+static inline int
+key_is_none(const aibrix_key *key)
+{
+	uint64_t half[2];
+
+	memcpy(half, key, sizeof(half));
+	return (half[0] | half[1]) == 0;
+}
+
 uint64_t
 aibrix__keys_named(const aibrix_key *keys, uint64_t n)
 {
-	static const aibrix_key zero;
 	uint64_t i = 0;
 
-	while (i < n && memcmp(&keys[i], &zero, sizeof(zero)) != 0)
+	while (i < n && !key_is_none(&keys[i]))
 		i++;
+	return i;
+}
+
+/* Up to the first zero key; how many. */
+static uint64_t
+blocks_fill(struct lease_block *blocks, const aibrix_key *keys, uint64_t n)
+{
+	uint64_t i;
+
+	for (i = 0; i < n && !key_is_none(&keys[i]); i++)
+		blocks[i] = (struct lease_block){.key = keys[i]};
 	return i;
 }
 
@@ -78,21 +97,26 @@ int
 aibrix__blocks_new(aibrix_cache *cache, const aibrix_key *keys, uint64_t *n,
 		   struct lease_block **out)
 {
+	uint64_t want = *n < cache->capacity ? *n : cache->capacity, use = 0;
 	struct lease_block *blocks = NULL;
-	uint64_t max = *n < cache->capacity ? *n : cache->capacity, use;
 
 	if (!keys && *n)
 		return AIBRIX_E_INVAL;
-	use = aibrix__keys_named(keys, max);
-	if (use) {
-		blocks = aibrix__alloc(&cache->alloc, use, sizeof(*blocks));
+	/* Twice where a zero key cuts it, which is hardly ever. */
+	while (want) {
+		blocks =
+			aibrix__alloc_raw(&cache->alloc, want, sizeof(*blocks));
 		if (!blocks)
 			return AIBRIX_E_NOMEM;
+		use = blocks_fill(blocks, keys, want);
+		if (use == want)
+			break;
+		aibrix__blocks_free(cache, blocks, want);
+		blocks = NULL;
+		want = use;
 	}
-	for (uint64_t i = 0; i < use; i++)
-		blocks[i].key = keys[i];
 	*out = blocks;
-	*n = use;
+	*n = want;
 	return AIBRIX_OK;
 }
 
@@ -280,9 +304,8 @@ run_verify(const aibrix_cache *cache, const struct lease *l)
 		b = &l->blocks[i];
 		if (b->state != BLOCK_PINNED)
 			break;
-		if (!(cache->flags & AIBRIX_CACHE_NO_L1_VERIFY) &&
-		    aibrix__l1_sum(cache, b->ref) !=
-			    cache->slots[b->ref].checksum)
+		if (aibrix__l1_sum(cache, b->ref) !=
+		    cache->slots[b->ref].checksum)
 			break;
 	}
 	return i;
@@ -309,9 +332,13 @@ aibrix__lease_ask(aibrix_cache *cache, struct lease *l, uint64_t deadline_ns,
 	uint64_t good, id = l->id;
 
 	run_pin(cache, l);
-	aibrix__cache_leave(cache);
-	good = run_verify(cache, l);
-	aibrix__cache_enter(cache);
+	if (l->used && !(cache->flags & AIBRIX_CACHE_NO_L1_VERIFY)) {
+		aibrix__cache_leave(cache);
+		good = run_verify(cache, l);
+		aibrix__cache_enter(cache);
+	} else {
+		good = l->used;
+	}
 	run_keep(cache, l, good);
 
 	l->deadline_ns = deadline_ns;

@@ -112,8 +112,6 @@ aibrix__meter_tell(aibrix_cache *cache)
 		cache->capacity * cache->block_bytes,
 	};
 
-	if (!cache->meter)
-		return;
 	sums_tell(cache);
 	gauges_tell(cache, now);
 }
