@@ -3,6 +3,8 @@
  *
  * Reading:  acquire the longest prefix -> read its blocks -> release.
  * Writing:  reserve -> fill -> commit (or abort).
+ * Handing over:  reserve_tail -> fill -> commit -> hand_over, and there
+ *           acquire_tail -> extent -> read -> release.
  *
  * Contract:
  *   - Only leading blocks count.  A block that is missing, late or damaged
@@ -201,6 +203,36 @@ aibrix_cache_reserve(aibrix_cache *cache, const aibrix_key *keys,
 		     const uint64_t *hashes, uint64_t n, uint64_t now_ns,
 		     uint64_t *lease, uint64_t *n_out);
 
+/*
+ * A prompt that does not end with a whole block, for who hands it over: the
+ * last of the n keys, made by aibrix_hash_partial, names a block of which
+ * only tail_tokens are valid.  0: it is whole, as with the calls above.
+ *
+ * Such a tail is as long as other blocks and starts as zeros; the caller fills
+ * what is valid.  hashes has no element for it.  How many tokens it has is
+ * checked besides its key, in both tiers: a block of another number is a miss.
+ * Nothing follows a tail; aibrix_cache_events does not tell it, and
+ * aibrix_cache_prefetch does not bring it.
+ *
+ * Fails: as the calls above; E_INVAL (tail_tokens not below block_tokens, or
+ * above 65535; no keys), E_UNSUPPORTED (AIBRIX_CACHE_L2_RAW: such values do not
+ * say how much is valid), E_STATE (reserve: the first key names a block of
+ * another number of tokens).
+ * Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_cache_reserve_tail(aibrix_cache *cache, const aibrix_key *keys,
+			  const uint64_t *hashes, uint64_t n,
+			  uint32_t tail_tokens, uint64_t now_ns,
+			  uint64_t *lease, uint64_t *n_out);
+
+/* Since: 0.1. */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_cache_acquire_tail(aibrix_cache *cache, const aibrix_key *keys,
+			  uint64_t n, uint32_t tail_tokens,
+			  uint64_t deadline_ns, uint64_t now_ns,
+			  uint64_t *lease, uint64_t *n_out);
+
 enum { AIBRIX_CACHE_L1 = 1, AIBRIX_CACHE_L2 = 2 };
 
 /* One block of a lease. */
@@ -211,6 +243,7 @@ typedef struct aibrix_cache_view {
 	void *data;    /* block_bytes bytes; acquired: read only; reserved:
 	                  to be filled, or NULL: nothing to do */
 	uint64_t bytes;
+	uint64_t tokens; /* valid ones: block_tokens, or those of a tail */
 } aibrix_cache_view;
 
 /*
@@ -223,6 +256,36 @@ typedef struct aibrix_cache_view {
 AIBRIX_API AIBRIX_CHECK int aibrix_cache_block(aibrix_cache *cache,
 					       uint64_t lease, uint64_t i,
 					       aibrix_cache_view *view);
+
+/* What of a prompt a lease has, exactly. */
+typedef struct aibrix_cache_extent {
+	uint32_t size;
+	int32_t why; /* status of the first block that is missing; OK: none */
+	uint64_t blocks;       /* held, from the first one on: its length */
+	uint64_t tokens;       /* in them, valid */
+	uint64_t asked_blocks; /* those from blocks on have failed */
+	uint64_t asked_tokens;
+} aibrix_cache_extent;
+
+/*
+ * How far a settled lease reaches, and why no further.  Blocks and tokens
+ * count from keys[0].  Who has told a scheduler that asked_tokens would come
+ * reports [blocks, asked_blocks) as failed and computes from tokens on.
+ *
+ * why, of an acquired lease: E_NOT_FOUND (nobody has it, or has it with
+ * another number of tokens or layout), E_TIMEOUT (the deadline), E_CORRUPT
+ * (damaged: dropped), E_BUSY (another lease is writing it), E_FULL (no room in
+ * L1 to read it into), E_UNAVAILABLE (L2 was not asked, or did not take the
+ * request), or what the store's completion said, such as E_IO, E_CLOSED.
+ * Of a reservation: E_FULL, E_DENIED (max_tokens), E_STATE (the key is taken by
+ * a block of another number of tokens).
+ *
+ * Fails: E_AGAIN (still coming), E_NOT_FOUND, E_INVAL (out->size).
+ * Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_cache_extent_of(aibrix_cache *cache,
+						   uint64_t lease,
+						   aibrix_cache_extent *out);
 
 /*
  * Length of a lease, when it is settled.
@@ -320,6 +383,22 @@ AIBRIX_API AIBRIX_CHECK int aibrix_cache_flush(aibrix_cache *cache,
 					       uint64_t now_ns, uint64_t *left);
 
 /*
+ * aibrix_cache_flush for one prompt: write its blocks to L2 and wait until L2
+ * has them, or deadline_ns has come.  *n_out becomes the number of its leading
+ * blocks that L2 has taken, whatever is returned of OK, E_TIMEOUT,
+ * E_UNAVAILABLE and E_NOT_FOUND.  They are held meanwhile.
+ *
+ * Fails: E_TIMEOUT (more are under way), E_UNAVAILABLE (L2 did not take the
+ * next one), E_NOT_FOUND (the next one is not in L1: it was not kept, or
+ * evicted), E_UNSUPPORTED (no L2, or one that is read only), E_FULL
+ * (max_leases), E_NOMEM, E_INVAL.
+ * Cost: O(n) and the writes.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_cache_hand_over(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
+		       uint64_t deadline_ns, uint64_t now_ns, uint64_t *n_out);
+
+/*
  * For a host's event loop: a descriptor that is readable when poll has work,
  * also when another thread's call has settled a lease; -1: poll works only
  * when called.  Always the same one.  Borrowed.  One loop at a time: what its
@@ -367,8 +446,8 @@ AIBRIX_API AIBRIX_CHECK int aibrix_cache_events_begin(aibrix_cache *cache);
 /*
  * Take at most cap events; *n becomes their number.  cap of them: there may be
  * more.  Whoever has applied all of them has, of every prompt that was
- * reserved from its first block on, just the blocks that aibrix_cache_lookup
- * counts, at the time of this call.
+ * reserved from its first block on, just the whole blocks that
+ * aibrix_cache_lookup counts, at the time of this call.
  *
  * A parent is told before its child, and removals before what was stored
  * since.  A block whose parent has never been told, or is not there, waits

@@ -57,6 +57,7 @@ aibrix__transfer_take(aibrix_cache *cache, uint32_t op, const aibrix_key *key)
 	t->slot = NONE;
 	t->goal = GOAL_READ;
 	t->doomed = 0;
+	t->tail = 0;
 	return t;
 }
 
@@ -125,7 +126,7 @@ block_undo(aibrix_cache *cache, const struct transfer *t, int again)
 	l = &cache->leases[t->lease];
 	l->blocks[i].state = BLOCK_WANTED;
 	if (!again) {
-		aibrix__lease_cut(cache, l, i);
+		aibrix__lease_fail(cache, l, i, AIBRIX_E_UNAVAILABLE);
 	} else if (t->op == AIBRIX_STORE_GET) {
 		l->blocks[i].state = BLOCK_FOUND;
 		l->get_at = i < l->get_at ? i : l->get_at;

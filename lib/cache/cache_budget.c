@@ -162,7 +162,7 @@ aibrix__budget_open(aibrix_cache *cache, struct lease *l, uint64_t good,
 	}
 	b->credit_ns -= l->risk_ns;
 	cache->stat.l2_skipped += l->n - n;
-	aibrix__lease_cut(cache, l, n);
+	aibrix__lease_fail(cache, l, n, AIBRIX_E_UNAVAILABLE);
 	deadline_lower(l,
 		       after(now_ns, l->risk_ns + blocks_ns(cache, good, n)));
 	return 1;

@@ -149,7 +149,9 @@ aibrix__events_content(aibrix_cache *cache, uint32_t slot, uint64_t hash)
 void
 aibrix__events_shown(aibrix_cache *cache, uint32_t slot)
 {
-	if (cache->events)
+	/* No prompt goes on behind a piece of a block: routers need not
+	   know. */
+	if (cache->events && !cache->slots[slot].tail)
 		slot_move(cache->events, slot, PENDING);
 }
 

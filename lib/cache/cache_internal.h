@@ -7,6 +7,8 @@
  *   cache_l1.c     slots, pins, eviction
  *   cache_lease.c  leases: what a caller holds, and the prefix rule
  *   cache_reserve.c
+ *   cache_view.c   what its holder sees of a lease
+ *   cache_handover.c prompts that others go on with, and their last piece
  *   cache_prefetch.c leases for nobody yet
  *   cache_l2.c     reading from the store
  *   cache_ingest.c what is written to it, and when
@@ -72,13 +74,14 @@ struct slot {
 	uint32_t parent; /* slot that had the block before it; NONE */
 	uint32_t depth;  /* blocks from the first one known to this one */
 	uint8_t state;
-	/* All of these only when READY. */
+	/* All of these but tail only when READY. */
 	uint8_t ordered : 1; /* in the eviction order */
 	uint8_t queued : 1;  /* waits to be written to L2 */
 	uint8_t probed : 1;  /* L2 said that it lacks it */
 	uint8_t leaving : 1; /* a victim that L2 is to have first */
 	uint8_t left : 1;    /* a victim: its memory is the next to be reused */
 	uint8_t flush : 1;   /* somebody waits for its write */
+	uint8_t tail : 1;    /* of fewer tokens, as cache->tails says; always */
 	uint8_t l2;          /* hits, or L2_ASKED, L2_HAS */
 };
 
@@ -136,7 +139,7 @@ struct lease {
 	uint64_t probe_at;    /* first block that L2 was not asked about */
 	uint64_t get_at;      /* first block not held and not fetched */
 	uint64_t deadline_ns; /* 0: none */
-	uint64_t asked;       /* blocks, of acquire */
+	uint64_t asked;       /* blocks, by the caller */
 	uint64_t begun_ns;    /* acquire */
 	struct lease_block *blocks;
 	uint64_t asked_ns; /* when L2 was asked */
@@ -149,6 +152,8 @@ struct lease {
 	uint8_t late; /* settled before L2 had said all */
 	uint8_t prefetch;
 	uint8_t known; /* L2 has some of it, or is expected to */
+	uint32_t tail; /* tokens of the last block asked for; 0: all */
+	int32_t why;   /* block n is missing: a status */
 };
 
 enum {
@@ -171,6 +176,7 @@ struct transfer {
 	uint32_t slot;   /* pinned; NONE: none */
 	uint32_t goal;   /* GOAL_*: who waits for it */
 	uint32_t doomed; /* in the list of those to be cancelled */
+	uint32_t tail;   /* tokens that the block must have; 0: all */
 	uint8_t frame[FRAME_BYTES];
 };
 
@@ -255,6 +261,7 @@ struct aibrix_cache {
 	aibrix_evict *evict;
 	struct slot *slots;
 	struct origin *origins; /* NULL without L2 */
+	uint16_t *tails;        /* valid tokens of slots that are tails */
 	uint32_t capacity;
 	uint64_t count[SLOT_STATES];
 	uint64_t pinned; /* slots with pins */
@@ -405,12 +412,35 @@ struct lease_block *aibrix__lease_end(aibrix_cache *cache, struct lease *lease,
 uint64_t aibrix__lease_good(struct lease *lease);
 /* The prefix ends before block at: all from there on is let go. */
 void aibrix__lease_cut(aibrix_cache *cache, struct lease *lease, uint64_t at);
+/* The same; block at is missing for this reason. */
+void aibrix__lease_fail(aibrix_cache *cache, struct lease *lease, uint64_t at,
+			int why);
 /* A waiting lease becomes what it has. */
 void aibrix__lease_settle(aibrix_cache *cache, struct lease *lease);
 
 /* Hold the longest prefix of a BUSY lease: OK, or E_AGAIN. */
 int aibrix__lease_ask(aibrix_cache *cache, struct lease *l,
 		      uint64_t deadline_ns, uint64_t now_ns);
+
+/* cache_handover.c */
+
+/* May the last of n blocks have tail tokens? */
+int aibrix__tail_check(const aibrix_cache *cache, uint64_t n, uint32_t tail);
+/* Valid tokens of a slot's block; 0: all. */
+void aibrix__tail_set(aibrix_cache *cache, uint32_t slot, uint32_t tail);
+
+static inline uint32_t
+slot_tail(const aibrix_cache *cache, uint32_t slot)
+{
+	return cache->slots[slot].tail ? cache->tails[slot] : 0;
+}
+
+/* What block i of a lease must have. */
+static inline uint32_t
+lease_tail(const struct lease *l, uint64_t i)
+{
+	return l->tail && i == l->asked - 1 ? l->tail : 0;
+}
 
 /* cache_prefetch.c */
 

@@ -39,6 +39,10 @@ l1_tables(aibrix_cache *cache, int l2)
 		if (!cache->origins)
 			return AIBRIX_E_NOMEM;
 	}
+	cache->tails = aibrix__alloc(&cache->alloc, cache->capacity,
+				     sizeof(*cache->tails));
+	if (!cache->tails)
+		return AIBRIX_E_NOMEM;
 	cache->count[SLOT_FREE] = cache->capacity;
 	return aibrix__table_open(&cache->table, &cache->alloc,
 				  cache->capacity);
@@ -81,6 +85,8 @@ aibrix__l1_close(aibrix_cache *cache)
 	aibrix__table_close(&cache->table, &cache->alloc);
 	aibrix__free(&cache->alloc, cache->origins, cache->capacity,
 		     sizeof(*cache->origins));
+	aibrix__free(&cache->alloc, cache->tails, cache->capacity,
+		     sizeof(*cache->tails));
 	aibrix__free(&cache->alloc, cache->slots, cache->capacity,
 		     sizeof(*cache->slots));
 	aibrix_pool_free(cache->pool);
@@ -170,6 +176,7 @@ aibrix__l1_take(aibrix_cache *cache, const aibrix_key *key,
 	s->parent = parent ? aibrix__table_find(&cache->table, parent) : NONE;
 	s->depth = s->parent == NONE ? 1 : cache->slots[s->parent].depth + 1;
 	s->checksum = 0;
+	s->tail = 0;
 	if (cache->origins)
 		cache->origins[hold.slot] =
 			(struct origin){parent ? *parent : no_key, 0};

@@ -86,14 +86,18 @@ lease_look(struct batch *batch, struct lease *l, uint64_t i)
 	if (slot == NONE)
 		return LOOK_MISS;
 	switch (cache->slots[slot].state) {
-	case SLOT_READY: return lease_hold(batch, l, i, slot);
+	case SLOT_READY:
+		if (slot_tail(cache, slot) == lease_tail(l, i))
+			return lease_hold(batch, l, i, slot);
+		aibrix__lease_fail(cache, l, i, AIBRIX_E_NOT_FOUND);
+		return LOOK_GOOD;
 	case SLOT_FETCHING:
 		l->blocks[i].state = BLOCK_FOUND;
 		l->known = 1;
 		return LOOK_GOOD;
 	default:
 		/* A reservation may take for ever: a miss. */
-		aibrix__lease_cut(cache, l, i);
+		aibrix__lease_fail(cache, l, i, AIBRIX_E_BUSY);
 		return LOOK_GOOD;
 	}
 }
@@ -187,9 +191,11 @@ fetch_start(struct batch *batch, struct lease *l, uint64_t i)
 	slot = aibrix__l1_take(cache, &b->key, parent, SLOT_FETCHING);
 	if (slot == NONE) {
 		aibrix__transfer_give(cache, t);
-		aibrix__lease_cut(cache, l, i);
+		aibrix__lease_fail(cache, l, i, AIBRIX_E_FULL);
 		return LOOK_GOOD;
 	}
+	t->tail = lease_tail(l, i);
+	aibrix__tail_set(cache, slot, t->tail);
 	t->lease = (uint32_t)(l - cache->leases);
 	t->block = i;
 	t->slot = slot;
@@ -267,7 +273,8 @@ probe_done(aibrix_cache *cache, struct transfer *t, const aibrix_done *done)
 	luck_move(cache, l, t->block, 0);
 	l->late |= done->status == AIBRIX_E_TIMEOUT;
 	l->blocks[t->block].state = BLOCK_WANTED;
-	aibrix__lease_cut(cache, l, t->block);
+	aibrix__lease_fail(cache, l, t->block,
+			   done->status ? done->status : AIBRIX_E_NOT_FOUND);
 }
 
 /* Is that the frame of the block that was asked for? */
@@ -277,6 +284,8 @@ frame_verify(const aibrix_cache *cache, const struct transfer *t,
 {
 	struct frame want = {.payload_bytes = cache->block_bytes,
 			     .layout = cache->layout};
+	uint32_t tokens = t->tail ? t->tail : cache->block_tokens;
+	uint32_t part = t->tail ? FRAME_PARTIAL : 0;
 	int err = aibrix__frame_decode(cache->cpu, t->frame, got);
 
 	if (err)
@@ -285,9 +294,12 @@ frame_verify(const aibrix_cache *cache, const struct transfer *t,
 	err = aibrix__frame_check(&want, got);
 	if (err)
 		return err;
-	/* Unsummed, or part of a block: whole, but not what is wanted here. */
-	if (got->flags == FRAME_SUM_XXH3 ||
-	    (got->flags == FRAME_SUM_NONE &&
+	/* Whole, but not what is wanted here: of another number of tokens, or
+	   unsummed. */
+	if ((got->flags & FRAME_PARTIAL) != part || got->tokens != tokens)
+		return AIBRIX_E_NOT_FOUND;
+	if ((got->flags ^ part) == FRAME_SUM_XXH3 ||
+	    ((got->flags ^ part) == FRAME_SUM_NONE &&
 	     cache->flags & AIBRIX_CACHE_NO_L2_VERIFY))
 		return AIBRIX_OK;
 	return AIBRIX_E_UNSUPPORTED;
@@ -405,7 +417,7 @@ get_done(aibrix_cache *cache, struct transfer *t,
 		aibrix__l1_unpin(cache, slot);
 		l->late |= err == AIBRIX_E_TIMEOUT;
 		l->blocks[t->block].state = BLOCK_WANTED;
-		aibrix__lease_cut(cache, l, t->block);
+		aibrix__lease_fail(cache, l, t->block, err);
 		if (err == AIBRIX_E_CORRUPT)
 			value_delete(cache, &t->key);
 		return;

@@ -20,7 +20,6 @@
 #include <string.h>
 
 #include "base/arch.h"
-#include "base/versioned.h"
 
 enum { WINDOW = 32 }; /* blocks whose slots are on their way */
 
@@ -192,6 +191,14 @@ aibrix__lease_cut(aibrix_cache *cache, struct lease *l, uint64_t at)
 		l->good = at;
 }
 
+void
+aibrix__lease_fail(aibrix_cache *cache, struct lease *l, uint64_t at, int why)
+{
+	if (at < l->n)
+		l->why = why;
+	aibrix__lease_cut(cache, l, at);
+}
+
 /* Ends a lease; the caller frees the blocks when the lock is released. */
 struct lease_block *
 aibrix__lease_end(aibrix_cache *cache, struct lease *l, uint64_t *cap)
@@ -283,6 +290,11 @@ run_pin(aibrix_cache *cache, struct lease *l)
 		for (uint64_t k = 0; k < got; k++)
 			prefetch(&cache->slots[slots[k]]);
 		for (uint64_t k = 0; k < got; k++, b++) {
+			if (slot_tail(cache, slots[k]) !=
+			    lease_tail(l, i + k)) {
+				got = k;
+				break;
+			}
 			aibrix__l1_pin(cache, slots[k]);
 			b->ref = slots[k];
 			b->state = BLOCK_PINNED;
@@ -319,8 +331,11 @@ run_keep(aibrix_cache *cache, struct lease *l, uint64_t good)
 {
 	for (uint64_t i = 0; i < good; i++)
 		l->blocks[i].state = BLOCK_HELD;
-	if (good < l->n && l->blocks[good].state == BLOCK_PINNED)
+	l->why = AIBRIX_E_NOT_FOUND;
+	if (good < l->n && l->blocks[good].state == BLOCK_PINNED) {
 		aibrix__l1_damaged(cache, l->blocks[good].ref);
+		l->why = AIBRIX_E_CORRUPT;
+	}
 	for (uint64_t i = l->used; i-- > good;)
 		block_let_go(cache, &l->blocks[i]);
 }
@@ -330,6 +345,7 @@ aibrix__lease_ask(aibrix_cache *cache, struct lease *l, uint64_t deadline_ns,
 		  uint64_t now_ns)
 {
 	uint64_t good, id = l->id;
+	int wait = 0;
 
 	run_pin(cache, l);
 	if (l->used && !(cache->flags & AIBRIX_CACHE_NO_L1_VERIFY)) {
@@ -342,9 +358,14 @@ aibrix__lease_ask(aibrix_cache *cache, struct lease *l, uint64_t deadline_ns,
 	run_keep(cache, l, good);
 
 	l->deadline_ns = deadline_ns;
-	if (!cache->l2 || good == l->n ||
-	    (deadline_ns && now_ns >= deadline_ns) ||
-	    !(l->prefetch || aibrix__budget_open(cache, l, good, now_ns))) {
+	if (cache->l2 && deadline_ns && now_ns >= deadline_ns)
+		l->why = AIBRIX_E_TIMEOUT;
+	else if (cache->l2 && good < l->n && !l->prefetch &&
+		 !aibrix__budget_open(cache, l, good, now_ns))
+		l->why = AIBRIX_E_UNAVAILABLE;
+	else
+		wait = cache->l2 && good < l->n;
+	if (!wait) {
 		aibrix__lease_settle(cache, l);
 		return AIBRIX_OK;
 	}
@@ -360,9 +381,10 @@ aibrix__lease_ask(aibrix_cache *cache, struct lease *l, uint64_t deadline_ns,
 }
 
 int
-aibrix_cache_acquire(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
-		     uint64_t deadline_ns, uint64_t now_ns, uint64_t *lease,
-		     uint64_t *n_out)
+aibrix_cache_acquire_tail(aibrix_cache *cache, const aibrix_key *keys,
+			  uint64_t n, uint32_t tail_tokens,
+			  uint64_t deadline_ns, uint64_t now_ns,
+			  uint64_t *lease, uint64_t *n_out)
 {
 	struct lease_block *blocks;
 	uint64_t want = n;
@@ -371,6 +393,9 @@ aibrix_cache_acquire(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
 
 	if (!cache || !lease || !n_out)
 		return AIBRIX_E_INVAL;
+	err = aibrix__tail_check(cache, n, tail_tokens);
+	if (err)
+		return err;
 	/* Without L2 only L1's run can come: no use to copy more. */
 	if (!cache->l2 && keys)
 		want = aibrix__table_run(&cache->table, keys, sizeof(*keys), n,
@@ -390,6 +415,7 @@ aibrix_cache_acquire(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
 		return AIBRIX_E_FULL;
 	}
 	l->asked = n;
+	l->tail = tail_tokens;
 	l->begun_ns = now_ns;
 	err = aibrix__lease_ask(cache, l, deadline_ns, now_ns);
 	*lease = l->id;
@@ -397,35 +423,6 @@ aibrix_cache_acquire(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
 		*n_out = l->n;
 	aibrix__cache_leave(cache);
 	return err;
-}
-
-int
-aibrix_cache_block(aibrix_cache *cache, uint64_t lease, uint64_t i,
-		   aibrix_cache_view *view)
-{
-	enum { VIEW_V1 = STRUCT_UPTO(aibrix_cache_view, bytes) };
-	aibrix_cache_view v = {.size = sizeof(v)};
-	const struct lease *l;
-	int err = AIBRIX_OK;
-
-	if (!cache || !view)
-		return AIBRIX_E_INVAL;
-	v.bytes = cache->block_bytes;
-	aibrix__cache_enter(cache);
-	l = aibrix__lease_find(cache, lease);
-	if (!l)
-		err = AIBRIX_E_NOT_FOUND;
-	else if (l->state == LEASE_BUSY || l->state == LEASE_WAITING)
-		err = AIBRIX_E_AGAIN;
-	else if (i >= l->n)
-		err = AIBRIX_E_NOT_FOUND;
-	else if (l->state == LEASE_ACQUIRED)
-		v.tier = l->blocks[i].tier;
-	if (!err &&
-	    (l->state == LEASE_ACQUIRED || l->blocks[i].state == BLOCK_OWN))
-		v.data = aibrix__l1_data(cache, l->blocks[i].ref);
-	aibrix__cache_leave(cache);
-	return err ? err : aibrix__struct_store(view, &v, sizeof(v), VIEW_V1);
 }
 
 /* Length of a lease that is settled; the lock is held. */

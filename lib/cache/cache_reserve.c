@@ -14,6 +14,8 @@
 
 #include "cache/cache_internal.h"
 
+#include <string.h>
+
 /* Pin what is there, note what others write. */
 static void
 reserve_present(aibrix_cache *cache, struct lease *l)
@@ -26,6 +28,10 @@ reserve_present(aibrix_cache *cache, struct lease *l)
 		slot = aibrix__table_find(&cache->table, &b->key);
 		if (slot == NONE)
 			continue;
+		if (slot_tail(cache, slot) != lease_tail(l, i)) {
+			aibrix__lease_fail(cache, l, i, AIBRIX_E_STATE);
+			return;
+		}
 		b->state = BLOCK_ELSEWHERE;
 		if (cache->slots[slot].state != SLOT_READY)
 			continue;
@@ -59,6 +65,7 @@ reserve_room(aibrix_cache *cache, struct lease *l, const uint64_t *hashes)
 {
 	struct lease_block *b;
 	uint32_t slot;
+	uint64_t hash;
 
 	for (uint64_t i = 0; i < l->n; i++) {
 		b = &l->blocks[i];
@@ -74,11 +81,13 @@ reserve_room(aibrix_cache *cache, struct lease *l, const uint64_t *hashes)
 			break;
 		b->state = BLOCK_OWN;
 		b->ref = slot;
+		aibrix__tail_set(cache, slot, lease_tail(l, i));
+		hash = hashes && !lease_tail(l, i) ? hashes[i] : 0;
 		if (cache->origins)
-			cache->origins[slot].digest = hashes ? hashes[i] : 0;
-		aibrix__events_content(cache, slot, hashes ? hashes[i] : 0);
+			cache->origins[slot].digest = hash;
+		aibrix__events_content(cache, slot, hash);
 	}
-	aibrix__lease_cut(cache, l, aibrix__lease_good(l));
+	aibrix__lease_fail(cache, l, aibrix__lease_good(l), AIBRIX_E_FULL);
 }
 
 /* Is there a block to be filled, by whomever, or none for want of room? */
@@ -91,10 +100,20 @@ lease_adds(const struct lease *l)
 	return l->n < l->cap;
 }
 
+/* What the caller does not fill of a piece goes to L2 as zeros, not as what
+ * another prompt has left there. */
+static void
+tail_clear(const aibrix_cache *cache, const struct lease_block *b)
+{
+	if (b->state == BLOCK_OWN)
+		memset(aibrix__l1_data(cache, b->ref), 0, cache->block_bytes);
+}
+
 int
-aibrix_cache_reserve(aibrix_cache *cache, const aibrix_key *keys,
-		     const uint64_t *hashes, uint64_t n, uint64_t now_ns,
-		     uint64_t *lease, uint64_t *n_out)
+aibrix_cache_reserve_tail(aibrix_cache *cache, const aibrix_key *keys,
+			  const uint64_t *hashes, uint64_t n,
+			  uint32_t tail_tokens, uint64_t now_ns,
+			  uint64_t *lease, uint64_t *n_out)
 {
 	struct lease_block *blocks;
 	uint64_t want = n, asked = n, named, cap;
@@ -104,6 +123,9 @@ aibrix_cache_reserve(aibrix_cache *cache, const aibrix_key *keys,
 	(void)now_ns;
 	if (!cache || !lease || !n_out)
 		return AIBRIX_E_INVAL;
+	err = aibrix__tail_check(cache, n, tail_tokens);
+	if (err)
+		return err;
 	if (cache->max_blocks && n > cache->max_blocks)
 		want = n = cache->max_blocks;
 	err = aibrix__blocks_new(cache, keys, &want, &blocks);
@@ -119,12 +141,15 @@ aibrix_cache_reserve(aibrix_cache *cache, const aibrix_key *keys,
 	if (!l) {
 		err = AIBRIX_E_FULL;
 	} else {
+		l->asked = asked;
+		l->tail = tail_tokens;
+		l->why = asked > n ? AIBRIX_E_DENIED : AIBRIX_E_FULL;
 		reserve_present(cache, l);
 		reserve_room(cache, l, hashes);
 		cache->stat.no_room += named - l->n;
 		cache->stat.too_long += asked - n;
 		if (l->n == 0 && n > 0)
-			err = AIBRIX_E_FULL;
+			err = l->why == AIBRIX_E_STATE ? l->why : AIBRIX_E_FULL;
 		else if (asked > n && !lease_adds(l))
 			err = AIBRIX_E_DENIED;
 		if (err) {
@@ -140,6 +165,8 @@ aibrix_cache_reserve(aibrix_cache *cache, const aibrix_key *keys,
 	aibrix__cache_leave(cache);
 	if (err)
 		aibrix__blocks_free(cache, blocks, cap);
+	else if (tail_tokens && l->n == asked)
+		tail_clear(cache, &l->blocks[asked - 1]);
 	return err;
 }
 

@@ -201,6 +201,7 @@ aibrix__wait_late(aibrix_cache *cache, uint64_t now_ns)
 		limit = aibrix__budget_limit(cache, l);
 		if (limit && now_ns >= limit) {
 			l->late |= aibrix__lease_good(l) < l->n;
+			aibrix__lease_fail(cache, l, l->good, AIBRIX_E_TIMEOUT);
 			aibrix__lease_settle(cache, l);
 			aibrix__prefetch_over(cache, l);
 		} else if (limit && limit < w->late_ns) {

@@ -36,9 +36,10 @@ frame_make(const aibrix_cache *cache, const aibrix_key *key, uint32_t slot,
 	   uint8_t out[FRAME_BYTES])
 {
 	const struct origin *origin = &cache->origins[slot];
-	struct frame f = {.flags = sums_are_kept(cache) ? FRAME_SUM_XXH3
-							: FRAME_SUM_NONE,
-			  .tokens = cache->block_tokens,
+	uint32_t tail = slot_tail(cache, slot);
+	uint32_t sum = sums_are_kept(cache) ? FRAME_SUM_XXH3 : FRAME_SUM_NONE;
+	struct frame f = {.flags = sum | (tail ? FRAME_PARTIAL : 0),
+			  .tokens = tail ? tail : cache->block_tokens,
 			  .payload_bytes = cache->block_bytes,
 			  .stored_bytes = cache->block_bytes,
 			  .layout = cache->layout,

@@ -10,7 +10,9 @@
  *	byte 1: slots of L1, 1 to 12
  *	byte 2: bits 0-2 transfers, 1 to 8; 3-4 blocks that wait for L2
  *	then three bytes a step: operation (low 4 bits), cache (bit 4);
- *	which lease, chain or fault; how many
+ *	which lease, chain or fault; how many, and of a lease in bits 3-4
+ *	whether its last block is a tail, of 5 or 9 tokens.  Tails have the
+ *	keys of whole blocks: what keeps them apart is their number of tokens
  */
 #ifndef TESTS_CACHE_PROGRAM_H
 #define TESTS_CACHE_PROGRAM_H
@@ -25,6 +27,7 @@
 
 enum {
 	PROGRAM_BLOCK = 48,
+	PROGRAM_TOKENS = 16,
 	PROGRAM_CHAINS = 4,
 	PROGRAM_LENGTH = 8,
 	PROGRAM_KEYS = PROGRAM_CHAINS * PROGRAM_LENGTH,
@@ -47,13 +50,15 @@ enum {
 	STEP_RENEW = 10, /* free the cache and make it again */
 	STEP_FLUSH = 11,
 	STEP_PREFETCH = 12,
-	STEP_KINDS = 13,
+	STEP_HAND_OVER = 13,
+	STEP_KINDS = 14,
 	STEP_DAMAGE = 15 /* spoil the model; a poll where that is not allowed */
 };
 
 struct naive_lease {
 	uint64_t id; /* 0: none */
 	uint32_t cache, chain, n;
+	uint32_t asked, tail;
 	int writing, settled;
 	uint64_t floor;                  /* what L1 had at the time */
 	uint8_t version[PROGRAM_LENGTH]; /* written, or first seen; 0: none */
@@ -78,6 +83,7 @@ struct program {
 	/* Versions 1 .. of a key that were committed, by layout. */
 	uint8_t versions[2][PROGRAM_KEYS];
 	uint8_t whole[2][PROGRAM_KEYS][256];
+	uint8_t tails[2][PROGRAM_KEYS][256]; /* tokens; 0: all */
 	uint64_t now;
 };
 
@@ -173,6 +179,37 @@ program_close(struct naive_cache *c)
 	return ok;
 }
 
+/* Tokens that block i of a lease must have; 0: all. */
+static uint32_t
+lease_wants(const struct naive_lease *l, uint32_t i)
+{
+	return i + 1 == l->asked ? l->tail : 0;
+}
+
+static uint64_t
+lease_tokens(const struct naive_lease *l, uint32_t n)
+{
+	uint64_t tokens = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		tokens += lease_wants(l, i) ? l->tail : PROGRAM_TOKENS;
+	return tokens;
+}
+
+/* What a settled lease has of the prompt, and what it says of it. */
+static int
+extent_check(const struct naive_cache *c, const struct naive_lease *l)
+{
+	aibrix_cache_extent e = {.size = sizeof(e)};
+
+	return !aibrix_cache_extent_of(c->cache, l->id, &e) &&
+	       e.blocks == l->n && e.tokens == lease_tokens(l, l->n) &&
+	       e.asked_blocks == l->asked &&
+	       e.asked_tokens == lease_tokens(l, l->asked) &&
+	       (e.why == AIBRIX_OK) == (l->n == l->asked) &&
+	       e.why != AIBRIX_E_AGAIN;
+}
+
 /* Every byte of an acquired block is of one committed version, and stays. */
 static int
 lease_equal(struct program *p, struct naive_lease *l)
@@ -191,7 +228,11 @@ lease_equal(struct program *p, struct naive_lease *l)
 		if (!l->version[i])
 			l->version[i] = data[2];
 		program_fill(want, c->layout, key, l->version[i]);
-		if (!p->whole[c->layout][key][l->version[i]] ||
+		if (v.tokens !=
+			    (lease_wants(l, i) ? l->tail : PROGRAM_TOKENS) ||
+		    p->tails[c->layout][key][l->version[i]] !=
+			    lease_wants(l, i) ||
+		    !p->whole[c->layout][key][l->version[i]] ||
 		    memcmp(want, data, PROGRAM_BLOCK) != 0)
 			return 0;
 	}
@@ -214,7 +255,7 @@ lease_check(struct program *p, struct naive_lease *l)
 		return 0;
 	l->settled = 1;
 	l->n = (uint32_t)n;
-	return lease_equal(p, l);
+	return extent_check(&p->caches[l->cache], l) && lease_equal(p, l);
 }
 
 /* What was there and is gone was evicted or damaged. */
@@ -256,6 +297,22 @@ program_check(struct program *p)
 	return 1;
 }
 
+/* Leading blocks that L1 has, with the right number of tokens. */
+static uint64_t
+l1_run(struct naive_cache *c, const struct naive_lease *l,
+       const aibrix_key *keys)
+{
+	uint64_t n = aibrix_cache_lookup(c->cache, keys, l->asked);
+	uint32_t slot;
+
+	for (uint32_t i = 0; i < n; i++) {
+		slot = aibrix__table_find(&c->cache->table, &keys[i]);
+		if (slot_tail(c->cache, slot) != lease_wants(l, i))
+			return i;
+	}
+	return n;
+}
+
 static int
 step_acquire(struct program *p, struct naive_lease *l, uint32_t n, int late)
 {
@@ -267,9 +324,9 @@ step_acquire(struct program *p, struct naive_lease *l, uint32_t n, int late)
 	int err;
 
 	program_keys(l->chain, keys);
-	l->floor = aibrix_cache_lookup(c->cache, keys, n);
-	err = aibrix_cache_acquire(c->cache, keys, n, deadline, p->now, &l->id,
-				   &got);
+	l->floor = l1_run(c, l, keys);
+	err = aibrix_cache_acquire_tail(c->cache, keys, n, l->tail, deadline,
+					p->now, &l->id, &got);
 	if (aibrix_cache_stats(c->cache, &s) ||
 	    (err && err != AIBRIX_E_AGAIN && err != AIBRIX_E_FULL))
 		return 0;
@@ -292,14 +349,16 @@ step_reserve(struct program *p, struct naive_lease *l, uint32_t n)
 	int err;
 
 	program_keys(l->chain, keys);
-	err = aibrix_cache_reserve(c->cache, keys, NULL, n, p->now, &l->id,
-				   &got);
+	err = aibrix_cache_reserve_tail(c->cache, keys, NULL, n, l->tail,
+					p->now, &l->id, &got);
 	if (err) {
 		l->id = 0;
-		return err == AIBRIX_E_FULL;
+		return err == AIBRIX_E_FULL || err == AIBRIX_E_STATE;
 	}
 	l->writing = 1;
 	l->n = (uint32_t)got;
+	if (!extent_check(c, l))
+		return 0;
 	for (uint32_t i = 0; i < l->n; i++) {
 		if (aibrix_cache_block(c->cache, l->id, i, &v))
 			return 0;
@@ -309,6 +368,8 @@ step_reserve(struct program *p, struct naive_lease *l, uint32_t n)
 		if (p->versions[c->layout][key] < 255)
 			p->versions[c->layout][key]++;
 		l->version[i] = p->versions[c->layout][key];
+		p->tails[c->layout][key][l->version[i]] =
+			(uint8_t)lease_wants(l, i);
 		program_fill(v.data, c->layout, key, l->version[i]);
 	}
 	return got <= n;
@@ -439,6 +500,37 @@ step_flush(struct program *p, uint32_t i, uint32_t wait)
 	return left == 0;
 }
 
+/* Those that are said to be there are the leading ones that L2 has taken. */
+static int
+step_hand_over(struct program *p, uint32_t i, uint32_t what, uint32_t n)
+{
+	struct naive_cache *c = &p->caches[i];
+	aibrix_key keys[PROGRAM_LENGTH];
+	uint64_t got = 99;
+	uint32_t slot;
+	int err;
+
+	n = n % PROGRAM_LENGTH + 1;
+	program_keys(what % PROGRAM_CHAINS, keys);
+	err = aibrix_cache_hand_over(c->cache, keys, n,
+				     p->now + what / 4 * 1000, p->now, &got);
+	if (!p->store || (i == 0 && (p->head[0] & 8)))
+		return err == AIBRIX_E_UNSUPPORTED && got == 99;
+	if (err == AIBRIX_E_FULL)
+		return got == 99;
+	if ((err == AIBRIX_OK) != (got == n) || got > n)
+		return 0;
+	/* Unless they were evicted since. */
+	for (uint32_t j = 0; j < got; j++) {
+		slot = aibrix__table_find(&c->cache->table, &keys[j]);
+		if (slot != NONE && c->cache->slots[slot].state == SLOT_READY &&
+		    c->cache->slots[slot].l2 != L2_HAS)
+			return 0;
+	}
+	return !err || err == AIBRIX_E_TIMEOUT || err == AIBRIX_E_UNAVAILABLE ||
+	       err == AIBRIX_E_NOT_FOUND;
+}
+
 /* A version that the model believes in and nobody wrote. */
 static void
 model_damage(struct program *p)
@@ -452,6 +544,7 @@ static int
 step_on_lease(struct program *p, const uint8_t *step, uint32_t cache)
 {
 	struct naive_lease *l = &p->leases[step[1] % PROGRAM_LEASES];
+	static const uint8_t tails[4] = {0, 0, 5, 9};
 	uint32_t n = step[2] % PROGRAM_LENGTH + 1;
 
 	switch (step[0] & 15) {
@@ -462,7 +555,9 @@ step_on_lease(struct program *p, const uint8_t *step, uint32_t cache)
 			return 1;
 		*l = (struct naive_lease){.cache = cache,
 					  .chain = step[1] / PROGRAM_LEASES %
-						   PROGRAM_CHAINS};
+						   PROGRAM_CHAINS,
+					  .asked = n,
+					  .tail = tails[step[2] >> 3 & 3]};
 		if ((step[0] & 15) == STEP_RESERVE)
 			return step_reserve(p, l, n);
 		return step_acquire(p, l, n,
@@ -489,6 +584,7 @@ program_step(struct program *p, const uint8_t *step, int damage)
 	case STEP_TIME: p->now += step[1] * (uint64_t)step[2]; return 1;
 	case STEP_RENEW: return step_renew(p, cache);
 	case STEP_PREFETCH: return step_prefetch(p, cache, step[1], step[2]);
+	case STEP_HAND_OVER: return step_hand_over(p, cache, step[1], step[2]);
 	case STEP_FLUSH: return step_flush(p, cache, step[1]);
 	case STEP_DAMAGE:
 		if (damage)

@@ -6,7 +6,8 @@ static int
 cache_write(aibrix_cache *cache)
 {
 	uint64_t lease = 7, n = 7;
-	int err = aibrix_cache_reserve(cache, chain(1), NULL, 5, 1, &lease, &n);
+	int err = aibrix_cache_reserve_tail(cache, chain(1), NULL, 5, 7, 1,
+					    &lease, &n);
 
 	check(cache);
 	if (err) {
@@ -20,11 +21,27 @@ cache_write(aibrix_cache *cache)
 	return AIBRIX_OK;
 }
 
+/* Without L2 there is nothing to hand over to. */
+static int
+cache_hand_over(aibrix_cache *cache)
+{
+	uint64_t n = 7;
+	int err = aibrix_cache_hand_over(cache, chain(1), 5, 1, 1, &n);
+
+	check(cache);
+	if (err == AIBRIX_OK)
+		cr_assert_eq(n, 5);
+	else
+		cr_assert_eq(n, 7, "outputs are untouched");
+	return err == AIBRIX_E_UNSUPPORTED ? AIBRIX_OK : err;
+}
+
 static int
 cache_read(aibrix_cache *cache)
 {
 	uint64_t lease = 7, n = 7;
-	int err = aibrix_cache_acquire(cache, chain(1), 5, 0, 1, &lease, &n);
+	int err = aibrix_cache_acquire_tail(cache, chain(1), 5, 7, 0, 1, &lease,
+					    &n);
 
 	check(cache);
 	if (err == AIBRIX_E_NOMEM) {
@@ -63,6 +80,10 @@ cache_use(const aibrix_allocator *a, aibrix_store *store)
 	err = cache_write(cache);
 	if (err)
 		cr_assert_eq(cache_write(cache), AIBRIX_OK);
+	again = cache_hand_over(cache);
+	if (again)
+		cr_assert_eq(cache_hand_over(cache), AIBRIX_OK);
+	err = err ? err : again;
 	again = cache_read(cache);
 	if (again)
 		cr_assert_eq(cache_read(cache), AIBRIX_OK);
