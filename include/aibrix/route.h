@@ -23,10 +23,14 @@ enum {
 };
 
 /*
- * strategy is one of
- *   "random"         uniform over the candidates
- *   "least-request"  fewest requests running
- *   "prefix-cache"   most of the prompt already there, without overload
+ * strategy is a name of the table that aibrix_route_strategy lists, or
+ *
+ *   "a:6,b:4"  both, weighted: each name with a whole number from 0 to
+ *              1000000, 1 when there is none; 0 leaves the item out
+ *   "a>b>c"    each narrows what the one before it left
+ *
+ * "least-user-N" and "most-user-N" read column AIBRIX_COL_USER + N, so that
+ * whatever the caller computes is a strategy, too.
  */
 typedef struct aibrix_route_opts {
 	uint32_t size;
@@ -45,12 +49,64 @@ typedef struct aibrix_route_opts {
 	uint32_t flags;       /* AIBRIX_ROUTE_*_SET */
 	uint32_t spare;       /* must be 0 */
 	const aibrix_allocator *alloc; /* NULL: malloc */
+	/* default profile: what an engine reported longer ago than this is
+	   not known; 0: 10 s, AIBRIX_FOREVER: any age will do */
+	uint64_t max_age_ns;
 } aibrix_route_opts;
 
 enum {
 	AIBRIX_ROUTE_IMBALANCE_SET = 1,
 	AIBRIX_ROUTE_STDDEV_SET = 2
 };
+
+enum {
+	/* bytes of a strategy string, and items in it */
+	AIBRIX_ROUTE_TEXT_MAX = 1024,
+	AIBRIX_ROUTE_ITEMS_MAX = 16,
+	AIBRIX_ROUTE_COEFFICIENT_MAX = 1000000
+};
+
+enum {
+	/* "pd" or "slo...": the first of them is the whole strategy */
+	AIBRIX_ROUTE_ITEM_EXCLUSIVE = 1,
+	/* separated by '>' */
+	AIBRIX_ROUTE_ITEM_STAGE = 2
+};
+
+/* Frozen: 16 bytes.  One item of a strategy string. */
+typedef struct aibrix_route_item {
+	uint32_t at;          /* where its name begins */
+	uint32_t len;         /* bytes of the name */
+	uint32_t coefficient; /* 1-1000000 */
+	uint32_t flags;       /* AIBRIX_ROUTE_ITEM_* */
+} aibrix_route_item;
+
+/*
+ * The items of a strategy string as the grammar has them: without those of
+ * coefficient 0, with the coefficients of a name that stands twice added to
+ * the first, and an exclusive one alone.  Names are not looked up.  *n
+ * becomes their number, at most AIBRIX_ROUTE_ITEMS_MAX.
+ *
+ * Fails: E_PARSE (not of this grammar, or above a limit; *offset, unless
+ * NULL, says where), E_SPACE (*n holds the number), E_INVAL.
+ * Cost: O(len), no allocation.  Thread: any.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_route_parse(const char *text, uint64_t len, aibrix_route_item *out,
+		   uint32_t cap, uint32_t *n, uint64_t *offset);
+
+/*
+ * The one spelling of a strategy string, for logs and labels: what parse
+ * leaves, coefficients divided by their greatest common divisor and ":1"
+ * left out.  Two strings with one spelling choose alike.  *n becomes the
+ * number of bytes without the NUL that ends them; out is not longer than
+ * the text was.
+ *
+ * Fails: as parse; E_SPACE (cap is not above *n).  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_route_canonical(const char *text,
+						   uint64_t len, char *out,
+						   uint64_t cap, uint64_t *n);
 
 /*
  * Thread: shared (immutable after _new in this version).
@@ -60,8 +116,10 @@ typedef struct aibrix_route aibrix_route;
 /*
  * A router.  opts may be NULL.  *out is owned: aibrix_route_free.
  *
- * Fails: E_UNSUPPORTED (unknown strategy), E_INVAL (profile, spare, numbers
- * not finite, negative without a _SET flag), E_ABI, E_NOMEM.  Since: 0.1.
+ * Fails: E_PARSE (strategy is not of the grammar), E_UNSUPPORTED (unknown
+ * strategy, or one that cannot be combined in a list), E_INVAL (profile,
+ * spare, numbers not finite, negative without a _SET flag), E_ABI, E_NOMEM.
+ * Since: 0.1.
  */
 AIBRIX_API AIBRIX_CHECK int aibrix_route_new(const aibrix_route_opts *opts,
 					     aibrix_route **out);
@@ -87,7 +145,10 @@ typedef struct aibrix_route_request {
 	uint32_t block_tokens;  /* of PREFIX_BLOCKS; 0: 16 */
 	uint64_t prompt_tokens; /* 0: not known */
 	uint64_t n_blocks;      /* whole blocks of the prompt */
-	uint64_t entropy; /* decides ties and random picks; nothing else does */
+	uint64_t entropy; /* decides ties and random picks only */
+	/* wins over the router's; it is read for this call, nothing of it is
+	   kept, so a client may name what it likes.  NULL: the router's */
+	const char *strategy;
 } aibrix_route_request;
 
 /* Why a row was picked.  Numbers are stable. */
@@ -99,7 +160,16 @@ enum {
 	AIBRIX_REASON_PREFIX_NONE = 4,   /* nobody holds it: least loaded */
 	AIBRIX_REASON_PREFIX_SKIPPED = 5, /* holders overloaded: least loaded */
 	AIBRIX_REASON_ONLY_CANDIDATE = 6,
-	AIBRIX_REASON_NO_DATA = 7 /* nothing known of any candidate: random */
+	AIBRIX_REASON_NO_DATA = 7, /* nothing known of any candidate: random */
+	AIBRIX_REASON_COMBINED = 8, /* best of the weighted strategies */
+	AIBRIX_REASON_CHAINED = 9,  /* best of what the stages left */
+	AIBRIX_REASON_COLUMN = 10,  /* best in a column of the caller */
+	AIBRIX_REASON_THROUGHPUT = 11,
+	AIBRIX_REASON_LEAST_KV_CACHE = 12,
+	AIBRIX_REASON_LEAST_GPU_CACHE = 13,
+	AIBRIX_REASON_LEAST_BUSY_TIME = 14,
+	AIBRIX_REASON_LEAST_UTILIZATION = 15,
+	AIBRIX_REASON_LEAST_LATENCY = 16
 };
 
 typedef struct aibrix_route_result {
@@ -118,7 +188,7 @@ typedef struct aibrix_route_result {
  *
  * Fails: E_NOT_FOUND (no usable candidate), E_INVAL (overlay of another
  * length than the fleet, column number, a candidate that is not a row in
- * use), E_ABI.
+ * use), E_PARSE and E_UNSUPPORTED (the request's strategy), E_ABI.
  * Cost: O(candidates), no allocation.  Since: 0.1.
  */
 AIBRIX_API AIBRIX_CHECK int

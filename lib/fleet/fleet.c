@@ -288,6 +288,12 @@ aibrix_fleet_column(const aibrix_fleet *fleet, uint32_t column)
 	return fleet->columns[column].values;
 }
 
+const uint64_t *
+aibrix__fleet_times(const aibrix_fleet *fleet, uint32_t column)
+{
+	return fleet->columns[column].set_ns;
+}
+
 struct fleet_view
 aibrix__fleet_view(const aibrix_fleet *fleet)
 {

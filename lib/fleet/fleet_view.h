@@ -13,6 +13,9 @@ struct fleet_view {
 
 struct fleet_view aibrix__fleet_view(const aibrix_fleet *fleet);
 
+/* When each value of a column that has values was set. */
+const uint64_t *aibrix__fleet_times(const aibrix_fleet *fleet, uint32_t column);
+
 static inline int
 fleet_view_used(const struct fleet_view *view, uint32_t row)
 {

@@ -7,10 +7,9 @@
  *
  * A pick is a pure function of table, request and entropy: nothing is
  * counted here, so any number of threads may pick at once, and a log of the
- * inputs replays the decision.  Fleets have up to 65536 rows and a pick may
- * not allocate, so candidates are walked several times instead of being
- * collected: a walk reads bits and columns that the first one has brought
- * into the cache.
+ * inputs replays the decision.  A pick may not allocate, and strategies walk
+ * over the candidates several times: up to 1024 of them are listed on the
+ * stack by the first walk; a larger fleet is walked by its bits each time.
  */
 
 #include <aibrix/route.h>
@@ -28,51 +27,8 @@ enum { BLOCK_TOKENS = 16 }; /* vLLM's block size */
  * keeps 97 % of the hits of the conversation trace (doc/modules/route.md). */
 static const double queue_weight_default = 0.125;
 static const double tokens_per_request_default = 2048;
-
-static const struct {
-	const char *name;
-	const struct route_ops *ops[2]; /* by profile */
-} strategies[] = {
-	{"random", {&aibrix__route_random, &aibrix__route_random}},
-	{"least-request",
-	 {&aibrix__route_least_request, &aibrix__route_least_request_compat}},
-	{"prefix-cache",
-	 {&aibrix__route_prefix_cache, &aibrix__route_prefix_compat}},
-};
-
-enum { STRATEGIES = sizeof(strategies) / sizeof(strategies[0]) };
-
-const char *
-aibrix_route_strategy(uint32_t i)
-{
-	return i < STRATEGIES ? strategies[i].name : NULL;
-}
-
-const char *
-aibrix_route_reason(uint32_t reason)
-{
-	static const char *const texts[] = {
-		[AIBRIX_REASON_NONE] = "none",
-		[AIBRIX_REASON_RANDOM] = "random",
-		[AIBRIX_REASON_LEAST_REQUEST] = "least-request",
-		[AIBRIX_REASON_PREFIX] = "prefix",
-		[AIBRIX_REASON_PREFIX_NONE] = "prefix-none",
-		[AIBRIX_REASON_PREFIX_SKIPPED] = "prefix-skipped",
-		[AIBRIX_REASON_ONLY_CANDIDATE] = "only-candidate",
-		[AIBRIX_REASON_NO_DATA] = "no-data",
-	};
-
-	return reason < sizeof(texts) / sizeof(texts[0]) ? texts[reason] : "?";
-}
-
-static const struct route_ops *
-strategy_find(const char *name, uint32_t profile)
-{
-	for (uint32_t i = 0; i < STRATEGIES; i++)
-		if (strcmp(strategies[i].name, name) == 0)
-			return strategies[i].ops[profile];
-	return NULL;
-}
+/* Ten scrapes of a second each have failed. */
+static const uint64_t max_age_default_ns = 10000000000u;
 
 /* *x becomes its default when it is 0 and not set on purpose.  Otherwise it
  * must be finite, and positive unless it is. */
@@ -108,6 +64,8 @@ opts_load(aibrix_route_opts *o, const aibrix_route_opts *opts)
 	if (!err)
 		err = number_load(&o->stddev_factor, 1,
 				  o->flags & AIBRIX_ROUTE_STDDEV_SET);
+	if (!o->max_age_ns)
+		o->max_age_ns = max_age_default_ns;
 	return err;
 }
 
@@ -116,7 +74,7 @@ aibrix_route_new(const aibrix_route_opts *opts, aibrix_route **out)
 {
 	aibrix_route_opts o;
 	aibrix_allocator alloc;
-	const struct route_ops *ops;
+	struct route_policy policy;
 	aibrix_route *route;
 	int err;
 
@@ -125,24 +83,25 @@ aibrix_route_new(const aibrix_route_opts *opts, aibrix_route **out)
 	err = opts_load(&o, opts);
 	if (!err)
 		err = aibrix__allocator_load(&alloc, o.alloc);
+	if (!err)
+		err = aibrix__route_policy(o.strategy ? o.strategy
+						      : "prefix-cache",
+					   o.profile, &policy);
 	if (err)
 		return err;
-	ops = strategy_find(o.strategy ? o.strategy : "prefix-cache",
-			    o.profile);
-	if (!ops)
-		return AIBRIX_E_UNSUPPORTED;
 
 	route = aibrix__alloc(&alloc, 1, sizeof(*route));
 	if (!route)
 		return AIBRIX_E_NOMEM;
 	*route = (aibrix_route){
 		.alloc = alloc,
-		.ops = ops,
 		.profile = o.profile,
 		.tokens_per_request = o.tokens_per_request,
 		.queue_weight = o.queue_weight,
 		.imbalance_abs = o.imbalance_abs,
 		.stddev_factor = o.stddev_factor,
+		.max_age_ns = o.max_age_ns,
+		.policy = policy,
 	};
 	*out = route;
 	return AIBRIX_OK;
@@ -197,64 +156,159 @@ column_of(const aibrix_fleet *fleet, const aibrix_route_request *request,
 	return aibrix_fleet_column(fleet, id);
 }
 
-/*
- * Check the call and look at it as the strategy does.  copy is where the
- * request lives for the length of the call; *n becomes the number of usable
- * candidates.
- */
-static int
-view_open(struct route_view *view, const aibrix_route *route,
-	  const aibrix_fleet *fleet, const aibrix_route_request *request,
-	  aibrix_route_request *copy, uint32_t *n)
+int
+aibrix__route_walk(const struct route_ask *ask, uint32_t *at, uint32_t *row)
+{
+	const uint32_t *rows = ask->request.rows;
+	uint32_t n = rows ? ask->request.n_rows : ask->fleet.rows;
+
+	while (*at < n) {
+		uint32_t r = rows ? rows[*at] : *at;
+
+		++*at;
+		/* NaN: nobody has judged it, so it is healthy. */
+		if (fleet_view_used(&ask->fleet, r) &&
+		    !(ask->health && ask->health[r] <= 0)) {
+			*row = r;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static void
+ask_list(struct route_ask *ask)
 {
 	uint32_t at = 0, row;
+
+	ask->n = 0;
+	while (aibrix__route_walk(ask, &at, &row)) {
+		if (ask->n < ROUTE_LISTED)
+			ask->list[ask->n] = row;
+		ask->n++;
+	}
+	ask->listed = ask->n <= ROUTE_LISTED;
+}
+
+/* Check the call; the policy is the request's own or the router's. */
+static int
+ask_open(struct route_ask *ask, const aibrix_route *route,
+	 const aibrix_fleet *fleet, const aibrix_route_request *request,
+	 uint64_t now_ns)
+{
 	int err;
 
 	if (!route || !fleet || !request)
 		return AIBRIX_E_INVAL;
-	memset(view, 0, sizeof(*view));
-	view->fleet = aibrix__fleet_view(fleet);
-	err = request_load(copy, request, &view->fleet);
+	ask->route = route;
+	ask->table = fleet;
+	ask->fleet = aibrix__fleet_view(fleet);
+	err = request_load(&ask->request, request, &ask->fleet);
+	if (!err && ask->request.strategy)
+		err = aibrix__route_policy(ask->request.strategy,
+					   route->profile, &ask->own);
 	if (err)
 		return err;
-	view->route = route;
-	view->request = copy;
-	view->health = column_of(fleet, copy, AIBRIX_COL_HEALTH_RATIO);
-	for (uint32_t i = 0; i < route->ops->n_columns; i++)
-		view->column[i] =
-			column_of(fleet, copy, route->ops->columns[i]);
-
-	*n = 0;
-	while (route_next(view, &at, &row))
-		++*n;
-	if (*n == 0)
-		return AIBRIX_E_NOT_FOUND;
-	if (route->ops->prepare)
-		route->ops->prepare(view);
-	return AIBRIX_OK;
+	ask->policy = ask->request.strategy ? &ask->own : &route->policy;
+	ask->health = column_of(fleet, &ask->request, AIBRIX_COL_HEALTH_RATIO);
+	ask->oldest_ns =
+		now_ns > route->max_age_ns ? now_ns - route->max_age_ns : 0;
+	ask_list(ask);
+	return ask->n ? AIBRIX_OK : AIBRIX_E_NOT_FOUND;
 }
 
-/* The score as results show it; NaN when not known. */
-static double
-view_score(const struct route_view *view, uint32_t row)
+/* What engines report is polled and gets old; the gateway's own counts,
+ * verdicts and configuration hold until they are set again, and an overlay
+ * is of this moment.  AIBrix looks at no age. */
+static int
+column_ages(const struct route_ask *ask, uint32_t id, const double *values)
 {
-	double score = view->route->ops->rank.score(view, row);
-
-	return isfinite(score) ? score : NAN;
+	return ask->route->profile == AIBRIX_PROFILE_DEFAULT && values &&
+	       id >= AIBRIX_COL_ENGINE_RUNNING &&
+	       id < AIBRIX_COL_HEALTH_RATIO &&
+	       values == aibrix_fleet_column(ask->table, id);
 }
 
 static void
-view_choose(const struct route_view *view, struct route_choice *out)
+view_open(const struct route_ask *ask, const struct route_part *part,
+	  struct route_view *view)
 {
-	const struct route_ops *ops = view->route->ops;
+	const struct route_ops *ops = part->ops;
 
-	out->reason = ops->reason;
-	if (ops->choose)
-		ops->choose(view, out);
-	else
-		aibrix__route_choose(view, &ops->rank, out);
+	*view = (struct route_view){
+		.ask = ask,
+		.ops = ops,
+		.route = ask->route,
+		.request = &ask->request,
+	};
+	for (uint32_t i = 0; i < ops->n_columns; i++) {
+		uint32_t id =
+			i == 0 && part->column ? part->column : ops->columns[i];
+
+		view->column[i] = column_of(ask->table, &ask->request, id);
+		if (column_ages(ask, id, view->column[i]))
+			view->set_ns[i] = aibrix__fleet_times(ask->table, id);
+	}
+	if (ops->prepare)
+		ops->prepare(view);
+}
+
+void
+aibrix__route_views(const struct route_ask *ask, struct route_views *out)
+{
+	out->n = ask->policy->n;
+	for (uint32_t i = 0; i < out->n; i++) {
+		view_open(ask, &ask->policy->part[i], &out->view[i]);
+		out->view[i].views = out;
+	}
+}
+
+static void
+views_choose(struct route_views *views, struct route_choice *out)
+{
+	const struct route_view *view = &views->view[0];
+
+	switch (view->ask->policy->kind) {
+	case ROUTE_WEIGHTED: aibrix__route_combine(views, out); break;
+	case ROUTE_CHAIN: aibrix__route_chain(views, out); break;
+	case ROUTE_SINGLE:
+		out->reason = view->ops->reason;
+		if (view->ops->choose)
+			view->ops->choose(view, out);
+		else
+			aibrix__route_choose(view, &view->ops->rank, out);
+	}
 	if (out->scored == 0)
 		out->reason = AIBRIX_REASON_NO_DATA;
+	if (view->ask->n == 1)
+		out->reason = AIBRIX_REASON_ONLY_CANDIDATE;
+}
+
+static double
+views_score(const struct route_views *views, uint32_t row)
+{
+	const struct route_view *view = &views->view[0];
+
+	switch (view->ask->policy->kind) {
+	case ROUTE_WEIGHTED: return aibrix__route_combined(views, row);
+	case ROUTE_CHAIN: return aibrix__route_chained(views, row);
+	case ROUTE_SINGLE: break;
+	}
+	return view_score(view, row);
+}
+
+static uint32_t
+views_lower_is_better(const struct route_views *views)
+{
+	const struct route_view *view = &views->view[0];
+
+	switch (view->ask->policy->kind) {
+	case ROUTE_WEIGHTED:
+		return view->route->profile == AIBRIX_PROFILE_DEFAULT;
+	case ROUTE_CHAIN: view = &views->view[views->n - 1]; break;
+	case ROUTE_SINGLE: break;
+	}
+	return view->ops->rank.lower_is_better;
 }
 
 int
@@ -262,28 +316,25 @@ aibrix_route_pick(const aibrix_route *route, const aibrix_fleet *fleet,
 		  const aibrix_route_request *request, uint64_t now_ns,
 		  aibrix_route_result *out)
 {
-	aibrix_route_request copy;
 	aibrix_route_result result;
-	struct route_view view;
+	struct route_ask ask;
+	struct route_views views;
 	struct route_choice choice;
-	uint32_t n;
 	int err;
 
-	(void)now_ns; /* no strategy of this version looks at ages */
 	if (!out)
 		return AIBRIX_E_INVAL;
-	err = view_open(&view, route, fleet, request, &copy, &n);
+	err = ask_open(&ask, route, fleet, request, now_ns);
 	if (err)
 		return err;
-	view_choose(&view, &choice);
-	if (n == 1)
-		choice.reason = AIBRIX_REASON_ONLY_CANDIDATE;
+	aibrix__route_views(&ask, &views);
+	views_choose(&views, &choice);
 	result = (aibrix_route_result){
 		.row = choice.row,
-		.owner = view.fleet.owners[choice.row],
-		.score = view_score(&view, choice.row),
+		.owner = ask.fleet.owners[choice.row],
+		.score = views_score(&views, choice.row),
 		.reason = choice.reason,
-		.candidates = n,
+		.candidates = ask.n,
 		.ties = choice.ties,
 	};
 	return aibrix__struct_store(out, &result, sizeof(result),
@@ -296,25 +347,28 @@ aibrix_route_explain(const aibrix_route *route, const aibrix_fleet *fleet,
 		     aibrix_route_score *out, uint32_t cap, uint32_t *n,
 		     uint32_t *lower_is_better)
 {
-	aibrix_route_request copy;
-	struct route_view view;
-	uint32_t count, at = 0, row;
+	struct route_ask ask;
+	struct route_views views;
+	struct route_choice choice;
+	uint32_t at = 0, row;
 	int err;
 
-	(void)now_ns;
 	if (!n || !lower_is_better || (cap && !out))
 		return AIBRIX_E_INVAL;
-	err = view_open(&view, route, fleet, request, &copy, &count);
+	err = ask_open(&ask, route, fleet, request, now_ns);
 	if (err)
 		return err;
-	*n = count;
-	if (count > cap)
+	*n = ask.n;
+	if (ask.n > cap)
 		return AIBRIX_E_SPACE;
-	for (; route_next(&view, &at, &row); out++) {
-		double score = view_score(&view, row);
+	aibrix__route_views(&ask, &views);
+	/* Scales and limits of several strategies are found by choosing. */
+	views_choose(&views, &choice);
+	for (; ask_next(&ask, &at, &row); out++) {
+		double score = views_score(&views, row);
 
 		*out = (aibrix_route_score){row, !isnan(score), score};
 	}
-	*lower_is_better = route->ops->rank.lower_is_better;
+	*lower_is_better = views_lower_is_better(&views);
 	return AIBRIX_OK;
 }

@@ -7,7 +7,8 @@
  * whatever order the caller has, and no two gateways with different entropy
  * herd to one pod.  The compat profile draws uniformly among equals in the
  * caller's order (AIBrix shuffles its list), by keeping the k-th equal with
- * probability 1 / k.
+ * probability 1 / k, or keeps the first or the last as AIBrix does there.
+ * Rows without a score are always drawn: that is its random fallback.
  */
 
 #include "route/route_internal.h"
@@ -64,15 +65,16 @@ owner_lot(const aibrix_owner *owner, uint64_t entropy)
 
 /* Whether p takes the place of its equal best, the ties-th among equals. */
 static int
-place_takes(const struct route_view *view, struct place *best, struct place *p,
-	    uint32_t ties, uint64_t *state)
+place_takes(const struct route_view *view, enum route_tie tie,
+	    struct place *best, struct place *p, uint32_t ties, uint64_t *state)
 {
 	const uint64_t entropy = view->request->entropy;
-	const aibrix_owner *a = &view->fleet.owners[p->row];
-	const aibrix_owner *b = &view->fleet.owners[best->row];
+	const aibrix_owner *a = &view->ask->fleet.owners[p->row];
+	const aibrix_owner *b = &view->ask->fleet.owners[best->row];
 
 	if (view->route->profile == AIBRIX_PROFILE_COMPAT)
-		return rand_below(state, ties) == 0;
+		return tie == TIE_DRAWN ? rand_below(state, ties) == 0
+					: tie == TIE_LAST;
 	if (ties == 2)
 		best->lot = owner_lot(b, entropy);
 	p->lot = owner_lot(a, entropy);
@@ -100,7 +102,8 @@ aibrix__route_choose(const struct route_view *view,
 			continue;
 		out->ties = order < 0 ? 1 : out->ties + 1;
 		if (order < 0 ||
-		    place_takes(view, &best, &p, out->ties, &state))
+		    place_takes(view, isnan(p.score) ? TIE_DRAWN : rank->tie,
+				&best, &p, out->ties, &state))
 			best = p;
 	}
 	out->row = best.row;

@@ -2,8 +2,8 @@
  * What a strategy is, and what it sees.
  *
  * A strategy says which columns it reads and how good a row is; filter,
- * choice, ties, reasons and explanation are written once, in route.c and
- * route_choose.c.  doc/modules/route.md has the recipe for a new one.
+ * choice, ties, combination, reasons and explanation are written once, in
+ * route*.c.  doc/modules/route.md has the recipe for a new one.
  */
 #ifndef ROUTE_INTERNAL_H
 #define ROUTE_INTERNAL_H
@@ -14,18 +14,71 @@
 
 #include "fleet/fleet_view.h"
 
-enum { ROUTE_COLUMNS = 8, ROUTE_FACTS = 4 };
+enum { ROUTE_COLUMNS = 8, ROUTE_FACTS = 4, ROUTE_LISTED = 1024 };
 
-/* One decision, seen by one strategy. */
-struct route_view {
-	const struct aibrix_route *route;
-	const aibrix_route_request *request; /* ours, defaults filled in */
+struct route_ops;
+struct route_views;
+
+struct route_items {
+	aibrix_route_item item[AIBRIX_ROUTE_ITEMS_MAX];
+	uint32_t n;
+};
+
+/* One strategy of a policy. */
+struct route_part {
+	const struct route_ops *ops;
+	uint32_t coefficient;
+	uint32_t column; /* instead of ops->columns[0]; 0: that one */
+};
+
+enum route_kind { ROUTE_SINGLE, ROUTE_WEIGHTED, ROUTE_CHAIN };
+
+/* A strategy string, looked up. */
+struct route_policy {
+	enum route_kind kind;
+	uint32_t n;
+	struct route_part part[AIBRIX_ROUTE_ITEMS_MAX];
+};
+
+struct aibrix_route {
+	aibrix_allocator alloc;
+	uint32_t profile;
+	double tokens_per_request, queue_weight;
+	double imbalance_abs, stddev_factor;
+	uint64_t max_age_ns;
+	struct route_policy policy;
+};
+
+/* One decision, whatever strategies look at it. */
+struct route_ask {
+	const aibrix_route *route;
+	const aibrix_fleet *table;
+	const struct route_policy *policy;
 	struct fleet_view fleet;
 	const double *health;
-	const double *column[ROUTE_COLUMNS]; /* in the order of ops->columns;
-						NULL: nothing known */
-	double fact[ROUTE_FACTS];            /* what prepare found out */
+	uint64_t oldest_ns;           /* what was set before is not known */
+	uint32_t n;                   /* usable candidates */
+	int listed;                   /* list has them all */
+	aibrix_route_request request; /* ours, defaults filled in */
+	struct route_policy own;      /* of the request, if it has one */
+	uint32_t list[ROUTE_LISTED];
 };
+
+/* It, as one strategy sees it. */
+struct route_view {
+	const struct route_ask *ask;
+	const struct route_views *views; /* it and its neighbours */
+	const struct route_ops *ops;
+	const aibrix_route *route;
+	const aibrix_route_request *request;
+	const double *column[ROUTE_COLUMNS];   /* in the order of ops->columns;
+						  NULL: nothing known */
+	const uint64_t *set_ns[ROUTE_COLUMNS]; /* NULL: it does not age */
+	double fact[ROUTE_FACTS];              /* what prepare found out */
+};
+
+/* Among equals of the compat profile; the default one draws by owner. */
+enum route_tie { TIE_DRAWN, TIE_FIRST, TIE_LAST };
 
 /* An order of rows.  Scores that are NaN or infinite are not known: such
  * rows come last, as equals. */
@@ -34,6 +87,7 @@ struct route_rank {
 	/* among equal scores, lower first, NaN last; may be NULL */
 	double (*then)(const struct route_view *view, uint32_t row);
 	uint32_t lower_is_better;
+	enum route_tie tie;
 };
 
 struct route_choice {
@@ -47,6 +101,11 @@ struct route_ops {
 	uint32_t n_columns;
 	uint32_t reason; /* of a choice by rank */
 	struct route_rank rank;
+	/* What one request more on a row is worth in its score: the common
+	 * unit of weighted strategies.  0: 1. */
+	double (*unit)(const struct route_view *view);
+	/* The score says nothing outside of this strategy's own choice. */
+	int alone;
 	/* Facts about all candidates, before any score; may be NULL. */
 	void (*prepare)(struct route_view *view);
 	/* NULL: the best by rank.  Otherwise fills out, and rank is what
@@ -54,12 +113,18 @@ struct route_ops {
 	void (*choose)(const struct route_view *view, struct route_choice *out);
 };
 
-struct aibrix_route {
-	aibrix_allocator alloc;
-	const struct route_ops *ops;
-	uint32_t profile;
-	double tokens_per_request, queue_weight;
-	double imbalance_abs, stddev_factor;
+/* Weighted: what turns a score into a share.  Stages: the range that a score
+ * must be in, unless nobody had one. */
+struct route_scale {
+	double low, high, weight;
+	uint32_t scored;
+};
+
+/* The views of a policy's parts. */
+struct route_views {
+	struct route_view view[AIBRIX_ROUTE_ITEMS_MAX];
+	struct route_scale scale[AIBRIX_ROUTE_ITEMS_MAX];
+	uint32_t n;
 };
 
 extern const struct route_ops aibrix__route_random;
@@ -67,11 +132,46 @@ extern const struct route_ops aibrix__route_least_request;
 extern const struct route_ops aibrix__route_least_request_compat;
 extern const struct route_ops aibrix__route_prefix_cache;
 extern const struct route_ops aibrix__route_prefix_compat;
+extern const struct route_ops aibrix__route_throughput;
+extern const struct route_ops aibrix__route_throughput_compat;
+extern const struct route_ops aibrix__route_least_kv_cache;
+extern const struct route_ops aibrix__route_least_kv_cache_compat;
+extern const struct route_ops aibrix__route_least_gpu_cache;
+extern const struct route_ops aibrix__route_least_gpu_cache_compat;
+extern const struct route_ops aibrix__route_least_busy_time;
+extern const struct route_ops aibrix__route_least_busy_time_compat;
+extern const struct route_ops aibrix__route_least_utilization;
+extern const struct route_ops aibrix__route_least_utilization_compat;
+extern const struct route_ops aibrix__route_least_latency;
+extern const struct route_ops aibrix__route_least_latency_compat;
+extern const struct route_ops aibrix__route_least_user;
+extern const struct route_ops aibrix__route_most_user;
+
+/* The items of a text of len bytes; *offset is where it is wrong. */
+int aibrix__route_parse(const char *bytes, uint64_t len,
+			struct route_items *out, uint64_t *offset);
+
+/* A strategy string, at most AIBRIX_ROUTE_TEXT_MAX of it read. */
+int aibrix__route_policy(const char *text, uint32_t profile,
+			 struct route_policy *out);
+
+/* Look at the decision as each strategy of the policy does. */
+void aibrix__route_views(const struct route_ask *ask, struct route_views *out);
 
 /* The best row; there is at least one candidate.  Leaves out->reason. */
 void aibrix__route_choose(const struct route_view *view,
 			  const struct route_rank *rank,
 			  struct route_choice *out);
+
+/* Weighted strategies, and stages: choice, and score of a row. */
+void aibrix__route_combine(struct route_views *views, struct route_choice *out);
+double aibrix__route_combined(const struct route_views *views, uint32_t row);
+void aibrix__route_chain(struct route_views *views, struct route_choice *out);
+double aibrix__route_chained(const struct route_views *views, uint32_t row);
+
+/* The next candidate of a fleet too large for the list. */
+int aibrix__route_walk(const struct route_ask *ask, uint32_t *at,
+		       uint32_t *row);
 
 /* The i-th of ops->columns at row, or other when it is not known. */
 static inline double
@@ -79,28 +179,47 @@ view_get(const struct route_view *view, uint32_t i, uint32_t row, double other)
 {
 	const double *column = view->column[i];
 
-	return column && isfinite(column[row]) ? column[row] : other;
+	if (!column || !isfinite(column[row]) ||
+	    (view->set_ns[i] && view->set_ns[i][row] < view->ask->oldest_ns))
+		return other;
+	return column[row];
+}
+
+/* The same of what cannot be below zero: such a value is an error of who
+ * reports it, and as good as none. */
+static inline double
+view_gauge(const struct route_view *view, uint32_t i, uint32_t row)
+{
+	double x = view_get(view, i, row, NAN);
+
+	return x < 0 ? NAN : x;
+}
+
+/* Its score, NaN when not known. */
+static inline double
+view_score(const struct route_view *view, uint32_t row)
+{
+	double score = view->ops->rank.score(view, row);
+
+	return isfinite(score) ? score : NAN;
 }
 
 /* Walk over the usable candidates: *at begins at 0; 0 at the end. */
 static inline int
+ask_next(const struct route_ask *ask, uint32_t *at, uint32_t *row)
+{
+	if (!ask->listed)
+		return aibrix__route_walk(ask, at, row);
+	if (*at == ask->n)
+		return 0;
+	*row = ask->list[(*at)++];
+	return 1;
+}
+
+static inline int
 route_next(const struct route_view *view, uint32_t *at, uint32_t *row)
 {
-	const uint32_t *rows = view->request->rows;
-	uint32_t n = rows ? view->request->n_rows : view->fleet.rows;
-
-	while (*at < n) {
-		uint32_t r = rows ? rows[*at] : *at;
-
-		++*at;
-		/* NaN: nobody has judged it, so it is healthy. */
-		if (fleet_view_used(&view->fleet, r) &&
-		    !(view->health && view->health[r] <= 0)) {
-			*row = r;
-			return 1;
-		}
-	}
-	return 0;
+	return ask_next(view->ask, at, row);
 }
 
 #endif

@@ -104,11 +104,19 @@ prefix_choose(const struct route_view *view, struct route_choice *out)
 		out->reason = AIBRIX_REASON_PREFIX_SKIPPED;
 }
 
+/* What one waiting request of tokens_per_request is in this cost. */
+static double
+prefix_unit(const struct route_view *view)
+{
+	return view->route->queue_weight * view->route->tokens_per_request;
+}
+
 const struct route_ops aibrix__route_prefix_cache = {
 	.columns = {AIBRIX_COL_TOKENS_PENDING, AIBRIX_COL_REQUESTS_RUNNING,
 		    AIBRIX_COL_CAPACITY_RATIO, AIBRIX_COL_PREFIX_BLOCKS},
 	.n_columns = 4,
 	.rank = {prefix_cost, requests_running, .lower_is_better = 1},
+	.unit = prefix_unit,
 	.prepare = prefix_prepare,
 	.choose = prefix_choose,
 };

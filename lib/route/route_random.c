@@ -14,4 +14,5 @@ same_score(const struct route_view *view, uint32_t row)
 const struct route_ops aibrix__route_random = {
 	.reason = AIBRIX_REASON_RANDOM,
 	.rank = {.score = same_score, .lower_is_better = 1},
+	.alone = 1,
 };

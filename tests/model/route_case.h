@@ -15,12 +15,48 @@
 
 #include "base/bytes.h"
 
-enum { CASE_ROWS = 24, CASE_COLUMNS = 5, CASE_OVERLAYS = 3 };
+enum { CASE_ROWS = 24, CASE_COLUMNS = 17, CASE_OVERLAYS = 3 };
 
 static const uint32_t case_column[CASE_COLUMNS] = {
-	AIBRIX_COL_REQUESTS_RUNNING, AIBRIX_COL_TOKENS_PENDING,
-	AIBRIX_COL_PREFIX_BLOCKS, AIBRIX_COL_HEALTH_RATIO,
-	AIBRIX_COL_CAPACITY_RATIO};
+	AIBRIX_COL_REQUESTS_RUNNING,
+	AIBRIX_COL_TOKENS_PENDING,
+	AIBRIX_COL_PREFIX_BLOCKS,
+	AIBRIX_COL_HEALTH_RATIO,
+	AIBRIX_COL_CAPACITY_RATIO,
+	AIBRIX_COL_KV_USAGE_RATIO,
+	AIBRIX_COL_GPU_USAGE_RATIO,
+	AIBRIX_COL_CPU_USAGE_RATIO,
+	AIBRIX_COL_GPU_BUSY_RATIO,
+	AIBRIX_COL_UTILIZATION_RATIO,
+	AIBRIX_COL_QUEUE_S,
+	AIBRIX_COL_PREFILL_S,
+	AIBRIX_COL_DECODE_S,
+	AIBRIX_COL_PROMPT_TOKENS,
+	AIBRIX_COL_OUTPUT_TOKENS,
+	AIBRIX_COL_TOKENS_PER_S,
+	AIBRIX_COL_USER,
+};
+
+/* Compat prefix-cache is the one that has a plain version here. */
+static const char *const case_strategy[] = {
+	"prefix-cache",
+	"least-request",
+	"random",
+	"throughput",
+	"least-kv-cache",
+	"least-gpu-cache",
+	"least-busy-time",
+	"least-utilization",
+	"least-latency",
+	"least-user-0",
+	"most-user-0",
+	"prefix-cache:6,least-latency:4",
+	"least-request,most-user-0:1000000,least-kv-cache:3",
+	"least-request>prefix-cache",
+	"least-latency>least-user-0>random",
+};
+
+enum { CASE_STRATEGIES = sizeof(case_strategy) / sizeof(case_strategy[0]) };
 
 struct route_case {
 	uint32_t n, profile, strategy;
@@ -52,7 +88,7 @@ case_router(struct route_case *c, struct reader *r)
 	aibrix_route_opts opts = {
 		.size = sizeof(opts),
 		.profile = c->profile,
-		.strategy = aibrix_route_strategy(c->strategy),
+		.strategy = case_strategy[c->strategy],
 		.flags = AIBRIX_ROUTE_IMBALANCE_SET | AIBRIX_ROUTE_STDDEV_SET,
 	};
 
@@ -129,7 +165,7 @@ case_read(struct route_case *c, const uint8_t *bytes, size_t len)
 	memset(c, 0, sizeof(*c));
 	c->n = read_u8(&r) % (CASE_ROWS + 1);
 	c->profile = read_u8(&r) % 2;
-	c->strategy = read_u8(&r) % 3;
+	c->strategy = read_u8(&r) % CASE_STRATEGIES;
 	c->free_row = read_u8(&r) % 64;
 	for (uint32_t k = 0; k < CASE_COLUMNS; k++)
 		for (uint32_t i = 0; i < c->n; i++)
@@ -290,7 +326,9 @@ case_explained(const struct route_case *c, const uint32_t *rows, uint32_t n,
 {
 	aibrix_route_score scores[CASE_ROWS];
 	uint32_t count, lower, found = 0;
-	int by_score = c->profile == AIBRIX_PROFILE_DEFAULT || c->strategy != 2;
+	int by_score = c->profile == AIBRIX_PROFILE_DEFAULT || c->strategy != 0;
+	/* AIBrix's own, where it combines. */
+	double slack = c->profile == AIBRIX_PROFILE_DEFAULT ? 0 : 1e-9;
 
 	if (aibrix_route_explain(c->route, c->fleet, &c->request, 0, scores,
 				 CASE_ROWS, &count, &lower))
@@ -308,7 +346,8 @@ case_explained(const struct route_case *c, const uint32_t *rows, uint32_t n,
 				return "the winner's score is not explained";
 		} else if (by_score && !isnan(s) &&
 			   (isnan(pick->score) ||
-			    (lower ? s < pick->score : s > pick->score))) {
+			    (lower ? s < pick->score - slack
+				   : s > pick->score + slack))) {
 			return "a better candidate lost";
 		}
 	}
@@ -383,7 +422,7 @@ case_check(struct route_case *c, int fault)
 	wrong = case_explained(c, rows, n, &pick);
 	if (!wrong && c->profile == AIBRIX_PROFILE_DEFAULT)
 		wrong = case_order(c, &pick);
-	if (!wrong && c->profile == AIBRIX_PROFILE_COMPAT && c->strategy == 2 &&
+	if (!wrong && c->profile == AIBRIX_PROFILE_COMPAT && c->strategy == 0 &&
 	    !(case_compat_prefix(c, rows, n) >> pick.row & 1))
 		wrong = "AIBrix would not pick the winner";
 	return wrong;

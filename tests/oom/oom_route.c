@@ -24,8 +24,6 @@ Test(route, a_router_without_memory_is_no_router)
 
 Test(route, pick_and_explain_allocate_nothing)
 {
-	static const char *const names[] = {"random", "least-request",
-					    "prefix-cache"};
 	static aibrix_route_score scores[1000];
 	struct failing f = {.fail_at = AIBRIX_FOREVER};
 	aibrix_allocator a = failing_allocator(&f);
@@ -34,12 +32,17 @@ Test(route, pick_and_explain_allocate_nothing)
 	cr_assert_eq(
 		aibrix_fleet_set(fleet, 500, AIBRIX_COL_REQUESTS_RUNNING, 1, 0),
 		AIBRIX_OK);
-	for (uint32_t i = 0; i < 6; i++) {
+	for (uint32_t i = 0; aibrix_route_strategy(i / 2); i++) {
 		aibrix_route_opts opts = {.size = sizeof(opts),
 					  .profile = i % 2,
-					  .strategy = names[i / 2],
+					  .strategy =
+						  aibrix_route_strategy(i / 2),
 					  .alloc = &a};
-		aibrix_route_request request = {.size = sizeof(request)};
+		aibrix_route_request request = {
+			.size = sizeof(request),
+			.strategy = i == 2   ? "least-request:2,prefix-cache"
+				    : i == 4 ? "least-request>throughput"
+					     : NULL};
 		aibrix_route *route;
 		uint64_t calls;
 		uint32_t n, lower;

@@ -9,7 +9,7 @@
 
 #include <aibrix/route.h>
 
-enum { THREADS = 4, PICKS = 400, ROWS = 300 };
+enum { THREADS = 4, PICKS = 200, ROWS = 300 };
 
 struct rig {
 	const aibrix_route *route;
@@ -97,7 +97,7 @@ main(void)
 	aibrix_fleet *fleet = new_fleet();
 	int failed = !fleet;
 
-	for (uint32_t i = 0; !failed && i < 6; i++) {
+	for (uint32_t i = 0; !failed && aibrix_route_strategy(i / 2); i++) {
 		aibrix_route_opts opts = {.size = sizeof(opts),
 					  .profile = i % 2,
 					  .strategy =

@@ -56,7 +56,8 @@ Test(route_calls, strategies_are_listed_by_name)
 	cr_expect_str_eq(aibrix_route_strategy(0), "random");
 	cr_expect_str_eq(aibrix_route_strategy(1), "least-request");
 	cr_expect_str_eq(aibrix_route_strategy(2), "prefix-cache");
-	cr_expect_null(aibrix_route_strategy(3));
+	cr_expect_str_eq(aibrix_route_strategy(8), "least-latency");
+	cr_expect_null(aibrix_route_strategy(9));
 	cr_expect_null(aibrix_route_strategy(UINT32_MAX));
 }
 
@@ -64,16 +65,26 @@ Test(route_calls, reasons_have_texts)
 {
 	cr_expect_str_eq(aibrix_route_reason(AIBRIX_REASON_PREFIX), "prefix");
 	cr_expect_str_eq(aibrix_route_reason(AIBRIX_REASON_NO_DATA), "no-data");
-	cr_expect_str_eq(aibrix_route_reason(8), "?");
+	cr_expect_str_eq(aibrix_route_reason(17), "?");
 	cr_expect_str_eq(aibrix_route_reason(UINT32_MAX), "?");
-	for (uint32_t i = 0; i < 8; i++)
+	for (uint32_t i = 0; i < 17; i++)
 		cr_expect_str_neq(aibrix_route_reason(i), "?");
 }
 
 Test(route_calls, a_strategy_nobody_knows_is_unsupported)
 {
-	static const char *const names[] = {"", "pd", "least-request ", "least",
-					    "Random"};
+	static const char *const names[] = {
+		"pd",
+		"slo-pack-load:2,random",
+		"least-request,least",
+		"Random",
+		"least-user-",
+		"least-user-32",
+		"least-user-x",
+		"most-user-100",
+		/* It has no score. */
+		"random,least-request",
+	};
 	aibrix_route *none = NULL;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -145,7 +156,7 @@ Test(route_calls, options_of_a_newer_library_are_refused_when_used)
 	next.newer = 1;
 	cr_expect_eq(aibrix_route_new(&next.opts, &r), AIBRIX_E_ABI);
 	next.newer = 0;
-	next.opts.flags = 4;
+	next.opts.flags = 1u << 31;
 	cr_expect_eq(aibrix_route_new(&next.opts, &r), AIBRIX_E_ABI);
 }
 

@@ -1,0 +1,134 @@
+/*
+ * The strategies by name, and what a strategy string asks for.
+ */
+
+#include <string.h>
+
+#include "route/route_internal.h"
+
+static const struct {
+	const char *name;
+	const struct route_ops *ops[2]; /* by profile */
+} strategies[] = {
+	{"random", {&aibrix__route_random, &aibrix__route_random}},
+	{"least-request",
+	 {&aibrix__route_least_request, &aibrix__route_least_request_compat}},
+	{"prefix-cache",
+	 {&aibrix__route_prefix_cache, &aibrix__route_prefix_compat}},
+	{"throughput",
+	 {&aibrix__route_throughput, &aibrix__route_throughput_compat}},
+	{"least-kv-cache",
+	 {&aibrix__route_least_kv_cache, &aibrix__route_least_kv_cache_compat}},
+	{"least-gpu-cache",
+	 {&aibrix__route_least_gpu_cache,
+	  &aibrix__route_least_gpu_cache_compat}},
+	{"least-busy-time",
+	 {&aibrix__route_least_busy_time,
+	  &aibrix__route_least_busy_time_compat}},
+	{"least-utilization",
+	 {&aibrix__route_least_utilization,
+	  &aibrix__route_least_utilization_compat}},
+	{"least-latency",
+	 {&aibrix__route_least_latency, &aibrix__route_least_latency_compat}},
+};
+
+enum { STRATEGIES = sizeof(strategies) / sizeof(strategies[0]) };
+
+const char *
+aibrix_route_strategy(uint32_t i)
+{
+	return i < STRATEGIES ? strategies[i].name : NULL;
+}
+
+const char *
+aibrix_route_reason(uint32_t reason)
+{
+	static const char *const texts[] = {
+		[AIBRIX_REASON_NONE] = "none",
+		[AIBRIX_REASON_RANDOM] = "random",
+		[AIBRIX_REASON_LEAST_REQUEST] = "least-request",
+		[AIBRIX_REASON_PREFIX] = "prefix",
+		[AIBRIX_REASON_PREFIX_NONE] = "prefix-none",
+		[AIBRIX_REASON_PREFIX_SKIPPED] = "prefix-skipped",
+		[AIBRIX_REASON_ONLY_CANDIDATE] = "only-candidate",
+		[AIBRIX_REASON_NO_DATA] = "no-data",
+		[AIBRIX_REASON_COMBINED] = "combined",
+		[AIBRIX_REASON_CHAINED] = "chained",
+		[AIBRIX_REASON_COLUMN] = "column",
+		[AIBRIX_REASON_THROUGHPUT] = "throughput",
+		[AIBRIX_REASON_LEAST_KV_CACHE] = "least-kv-cache",
+		[AIBRIX_REASON_LEAST_GPU_CACHE] = "least-gpu-cache",
+		[AIBRIX_REASON_LEAST_BUSY_TIME] = "least-busy-time",
+		[AIBRIX_REASON_LEAST_UTILIZATION] = "least-utilization",
+		[AIBRIX_REASON_LEAST_LATENCY] = "least-latency",
+	};
+
+	return reason < sizeof(texts) / sizeof(texts[0]) ? texts[reason] : "?";
+}
+
+/* "least-user-N": the number of the column, or 0. */
+static uint32_t
+user_column(const char *name, uint32_t len, const char *prefix)
+{
+	uint32_t start = (uint32_t)strlen(prefix), n = 0;
+
+	if (len <= start || len > start + 2 || memcmp(name, prefix, start) != 0)
+		return 0;
+	for (uint32_t i = start; i < len; i++) {
+		if (name[i] < '0' || name[i] > '9')
+			return 0;
+		n = n * 10 + (uint32_t)(name[i] - '0');
+	}
+	n += AIBRIX_COL_USER;
+	return n < AIBRIX_COL_MAX ? n : 0;
+}
+
+static int
+part_find(const char *name, uint32_t len, uint32_t profile,
+	  struct route_part *part)
+{
+	for (uint32_t i = 0; i < STRATEGIES; i++) {
+		if (strlen(strategies[i].name) == len &&
+		    memcmp(strategies[i].name, name, len) == 0) {
+			part->ops = strategies[i].ops[profile];
+			return AIBRIX_OK;
+		}
+	}
+	part->ops = &aibrix__route_least_user;
+	part->column = user_column(name, len, "least-user-");
+	if (part->column)
+		return AIBRIX_OK;
+	part->ops = &aibrix__route_most_user;
+	part->column = user_column(name, len, "most-user-");
+	return part->column ? AIBRIX_OK : AIBRIX_E_UNSUPPORTED;
+}
+
+int
+aibrix__route_policy(const char *text, uint32_t profile,
+		     struct route_policy *out)
+{
+	struct route_items items;
+	uint64_t at;
+	int err = aibrix__route_parse(
+		text, strnlen(text, AIBRIX_ROUTE_TEXT_MAX + 1), &items, &at);
+
+	if (err)
+		return err;
+	*out = (struct route_policy){.n = items.n};
+	if (items.n > 1)
+		out->kind = items.item[0].flags & AIBRIX_ROUTE_ITEM_STAGE
+				    ? ROUTE_CHAIN
+				    : ROUTE_WEIGHTED;
+	for (uint32_t i = 0; i < items.n; i++) {
+		const aibrix_route_item *item = &items.item[i];
+
+		err = part_find(text + item->at, item->len, profile,
+				&out->part[i]);
+		if (err)
+			return err;
+		out->part[i].coefficient = item->coefficient;
+		if (out->kind == ROUTE_WEIGHTED && out->part[i].ops->alone)
+			return AIBRIX_E_UNSUPPORTED;
+	}
+	return AIBRIX_OK;
+}
