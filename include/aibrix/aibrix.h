@@ -27,5 +27,7 @@
 #include <aibrix/store.h>
 #include <aibrix/stream.h>
 #include <aibrix/version.h>
+#include <aibrix/vtc.h>
+#include <aibrix/vtc_window.h>
 
 #endif

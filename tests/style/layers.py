@@ -15,6 +15,7 @@ ALLOW = {
     "hash": "",
     "layout": "",
     "agree": "",
+    "vtc": "",
     "metric": "",
     "fleet": "",
     "evict": "",
@@ -34,7 +35,8 @@ ALLOW = {
 HEADER_OF = {"backend": "store", "compat": "hash", "version": "base",
              "prefix": "index", "predict": "index", "admit": "event",
              "stream": "store", "key_text": "store", "shfs": "store",
-             "resp": "store", "meter": "metric", "zmq_pub": "zmq"}
+             "resp": "store", "meter": "metric", "zmq_pub": "zmq",
+             "vtc_window": "vtc"}
 INCLUDE = re.compile(r'#include\s+(?:"(\w+)/(\w+)\.h"|<aibrix/(\w+)\.h>)')
 
 
