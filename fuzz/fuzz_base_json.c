@@ -268,6 +268,37 @@ check_value(const struct json *value, const struct json *inside)
 	}
 }
 
+/* A walk that checks on its way finds what a walk after checking finds, and
+ * breaks where reading breaks. */
+static void
+check_steps(const char *text, size_t len, int err, size_t offset)
+{
+	struct json_walk walk, after;
+	struct json object, key, value, key_after, value_after;
+	size_t none;
+	int status;
+
+	if (!aibrix__json_open(text, len, &walk)) {
+		REQUIRE(err || aibrix__json_read(text, len, &object, &none) ||
+			object.type != JSON_OBJECT);
+		return;
+	}
+	if (!err) {
+		REQUIRE(aibrix__json_read(text, len, &object, &none) == 0);
+		after = aibrix__json_walk(&object);
+	}
+	while ((status = aibrix__json_step(&walk, &key, &value)) == AIBRIX_OK) {
+		if (err)
+			continue;
+		REQUIRE(aibrix__json_next(&after, &key_after, &value_after));
+		REQUIRE(key.at == key_after.at && key.n == key_after.n);
+		REQUIRE(value.at == value_after.at && value.n == value_after.n);
+	}
+	REQUIRE(status == (err ? AIBRIX_E_PARSE : AIBRIX_E_NOT_FOUND));
+	REQUIRE(walk.at == text + (err ? offset : len));
+	REQUIRE(err || !aibrix__json_next(&after, NULL, &value_after));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 int
@@ -290,6 +321,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		check_value(&value, &(struct json){text, len, JSON_ARRAY});
 	else
 		REQUIRE(err == AIBRIX_E_PARSE && offset <= len);
+	check_steps(text, len, err, offset);
 	free(text);
 	return 0;
 }

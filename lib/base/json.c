@@ -1,14 +1,8 @@
 /*
- * A JSON scanner for text from outside: engine replies, traces, events.
+ * Spans of JSON text, and walks over them.
  *
- * The nesting is kept as one bit per level (object or array) in a 64-bit
- * number, so that depth costs neither stack nor memory and is limited by the
- * number's width.  Every scan_ function moves the cursor over one thing and
- * returns 1, or leaves it at the first byte that does not belong there and
- * returns 0: that byte's offset is the error's.
- *
- * Walking scans members again.  Texts here are small and mostly flat; a tree
- * would need memory, which is what an attacker would ask for first.
+ * Walking scans members again.  Texts here are mostly flat; a tree would
+ * need memory, which is what an attacker would ask for first.
  */
 
 #include "base/json.h"
@@ -17,256 +11,8 @@
 
 #include <aibrix/base.h>
 
-#include "base/hex.h"
+#include "base/json_scan.h"
 #include "base/utf8.h"
-
-struct cursor {
-	const char *at, *end;
-};
-
-static int
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static int
-next_is(const struct cursor *c, char want)
-{
-	return c->at < c->end && *c->at == want;
-}
-
-static void
-skip_blanks(struct cursor *c)
-{
-	while (c->at < c->end && (*c->at == ' ' || *c->at == '\t' ||
-				  *c->at == '\n' || *c->at == '\r'))
-		c->at++;
-}
-
-static int
-scan_char(struct cursor *c, char want)
-{
-	if (!next_is(c, want))
-		return 0;
-	c->at++;
-	return 1;
-}
-
-static int
-scan_word(struct cursor *c, const char *word)
-{
-	for (; *word; word++)
-		if (!scan_char(c, *word))
-			return 0;
-	return 1;
-}
-
-static int
-scan_digits(struct cursor *c)
-{
-	const char *start = c->at;
-
-	while (c->at < c->end && is_digit(*c->at))
-		c->at++;
-	return c->at > start;
-}
-
-static int
-scan_number(struct cursor *c)
-{
-	scan_char(c, '-');
-	if (!scan_char(c, '0') && !scan_digits(c))
-		return 0;
-	if (scan_char(c, '.') && !scan_digits(c))
-		return 0;
-	if (!scan_char(c, 'e') && !scan_char(c, 'E'))
-		return 1;
-	if (!scan_char(c, '+'))
-		scan_char(c, '-');
-	return scan_digits(c);
-}
-
-/* Four hex digits. */
-static int
-scan_unit(struct cursor *c, uint32_t *unit)
-{
-	uint32_t x = 0;
-
-	for (int i = 0; i < 4; i++) {
-		int digit = c->at < c->end ? hex_value(*c->at) : -1;
-
-		if (digit < 0)
-			return 0;
-		x = x << 4 | (uint32_t)digit;
-		c->at++;
-	}
-	*unit = x;
-	return 1;
-}
-
-/* What follows \u: one unit, or two that make a surrogate pair. */
-static int
-scan_escaped_point(struct cursor *c, uint32_t *point)
-{
-	const char *start = c->at;
-	uint32_t high, low;
-
-	if (!scan_unit(c, &high))
-		return 0;
-	*point = high;
-	if (high < 0xd800 || high > 0xdfff)
-		return 1;
-	if (high < 0xdc00 && scan_char(c, '\\') && scan_char(c, 'u') &&
-	    scan_unit(c, &low) && low >= 0xdc00 && low <= 0xdfff) {
-		*point = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
-		return 1;
-	}
-	c->at = start; /* the unit has no partner */
-	return 0;
-}
-
-/* What follows a backslash. */
-static int
-scan_escape(struct cursor *c, uint32_t *point)
-{
-	static const char names[] = "\"\\/bfnrt", means[] = "\"\\/\b\f\n\r\t";
-	const char *found;
-
-	if (scan_char(c, 'u'))
-		return scan_escaped_point(c, point);
-	if (c->at == c->end || *c->at == '\0')
-		return 0;
-	found = strchr(names, *c->at);
-	if (!found)
-		return 0;
-	*point = (uint32_t)means[found - names];
-	c->at++;
-	return 1;
-}
-
-/* One character inside a string, escaped or not. */
-static int
-scan_point(struct cursor *c, uint32_t *point)
-{
-	if (c->at == c->end || (uint8_t)*c->at < 0x20)
-		return 0;
-	if (*c->at != '\\') {
-		size_t n = utf8_read(c->at, (size_t)(c->end - c->at), point);
-
-		c->at += n;
-		return n > 0;
-	}
-	c->at++;
-	return scan_escape(c, point);
-}
-
-static int
-scan_string(struct cursor *c)
-{
-	uint32_t point;
-
-	if (!scan_char(c, '"'))
-		return 0;
-	while (!next_is(c, '"'))
-		if (!scan_point(c, &point))
-			return 0;
-	c->at++;
-	return 1;
-}
-
-static int
-scan_scalar(struct cursor *c)
-{
-	if (c->at == c->end)
-		return 0;
-	switch (*c->at) {
-	case '"': return scan_string(c);
-	case 'n': return scan_word(c, "null");
-	case 't': return scan_word(c, "true");
-	case 'f': return scan_word(c, "false");
-	}
-	return scan_number(c);
-}
-
-/* A member's name and colon, with the blanks before each. */
-static int
-scan_name(struct cursor *c)
-{
-	skip_blanks(c);
-	if (!scan_string(c))
-		return 0;
-	skip_blanks(c);
-	return scan_char(c, ':');
-}
-
-/* Containers around the cursor, the innermost in the lowest bit. */
-struct nesting {
-	uint64_t objects; /* 1: object, 0: array */
-	uint32_t depth;
-};
-
-static char
-nesting_closer(const struct nesting *in)
-{
-	return in->objects & 1 ? '}' : ']';
-}
-
-/* Over the opening bracket. */
-static int
-nesting_open(struct nesting *in, struct cursor *c)
-{
-	if (in->depth == JSON_DEPTH_MAX)
-		return 0;
-	in->objects = in->objects << 1 | (*c->at == '{');
-	in->depth++;
-	c->at++;
-	skip_blanks(c);
-	return 1;
-}
-
-/*
- * After a value: over the brackets that close here, then over the comma, and
- * the name, that lead to the next one.
- */
-static int
-nesting_go_on(struct nesting *in, struct cursor *c)
-{
-	for (;; in->objects >>= 1, in->depth--) {
-		if (in->depth == 0)
-			return 1;
-		skip_blanks(c);
-		if (!scan_char(c, nesting_closer(in)))
-			break;
-	}
-	if (!scan_char(c, ','))
-		return 0;
-	return !(in->objects & 1) || scan_name(c);
-}
-
-static int
-scan_value(struct cursor *c)
-{
-	struct nesting in = {0, 0};
-
-	do {
-		skip_blanks(c);
-		if (next_is(c, '{') || next_is(c, '[')) {
-			if (!nesting_open(&in, c))
-				return 0;
-			if (!next_is(c, nesting_closer(&in))) {
-				if ((in.objects & 1) && !scan_name(c))
-					return 0;
-				continue;
-			}
-		} else if (!scan_scalar(c)) {
-			return 0;
-		}
-		if (!nesting_go_on(&in, c))
-			return 0;
-	} while (in.depth > 0);
-	return 1;
-}
 
 static enum json_type
 type_of(char first)
@@ -297,7 +43,7 @@ aibrix__json_read(const char *text, size_t n, struct json *value,
 
 	skip_blanks(&c);
 	start = c.at;
-	if (scan_value(&c)) {
+	if (aibrix__json_scan_value(&c, 0)) {
 		end = c.at;
 		skip_blanks(&c);
 		if (c.at == c.end) {
@@ -315,10 +61,10 @@ aibrix__json_walk(const struct json *container)
 	int object = container->type == JSON_OBJECT;
 
 	if (!object && container->type != JSON_ARRAY)
-		return (struct json_walk){container->at, container->at, 0};
+		return (struct json_walk){container->at, container->at, 0, 1};
 	/* Between the brackets. */
 	return (struct json_walk){container->at + 1,
-				  container->at + container->n - 1, object};
+				  container->at + container->n - 1, object, 1};
 }
 
 int
@@ -332,7 +78,7 @@ aibrix__json_next(struct json_walk *walk, struct json *key, struct json *value)
 	skip_blanks(&c);
 	if (walk->object) {
 		start = c.at;
-		if (!scan_string(&c))
+		if (!aibrix__json_scan_string(&c))
 			return 0;
 		if (key)
 			*key = span(start, c.at);
@@ -342,11 +88,71 @@ aibrix__json_next(struct json_walk *walk, struct json *key, struct json *value)
 		skip_blanks(&c);
 	}
 	start = c.at;
-	if (c.at == c.end || !scan_value(&c))
+	if (c.at == c.end || !aibrix__json_scan_value(&c, 0))
 		return 0;
 	*value = span(start, c.at);
 	walk->at = c.at;
 	return 1;
+}
+
+int
+aibrix__json_open(const char *text, size_t n, struct json_walk *walk)
+{
+	struct cursor c = {text, text + n};
+
+	skip_blanks(&c);
+	*walk = (struct json_walk){c.at, c.end, 1, 0};
+	if (!scan_char(&c, '{'))
+		return 0;
+	walk->at = c.at;
+	return 1;
+}
+
+/* After the last member: nothing but blanks may follow. */
+static int
+step_end(struct cursor *c)
+{
+	if (!scan_char(c, '}'))
+		return AIBRIX_E_PARSE;
+	skip_blanks(c);
+	return c->at == c->end ? AIBRIX_E_NOT_FOUND : AIBRIX_E_PARSE;
+}
+
+static int
+step_member(struct cursor *c, struct json *key, struct json *value)
+{
+	const char *start;
+
+	skip_blanks(c);
+	start = c->at;
+	if (!aibrix__json_scan_string(c))
+		return AIBRIX_E_PARSE;
+	*key = span(start, c->at);
+	skip_blanks(c);
+	if (!scan_char(c, ':'))
+		return AIBRIX_E_PARSE;
+	skip_blanks(c);
+	start = c->at;
+	if (!aibrix__json_scan_value(c, 1))
+		return AIBRIX_E_PARSE;
+	*value = span(start, c->at);
+	return AIBRIX_OK;
+}
+
+int
+aibrix__json_step(struct json_walk *walk, struct json *key, struct json *value)
+{
+	struct cursor c = {walk->at, walk->end};
+	int status;
+
+	skip_blanks(&c);
+	if (walk->begun ? !scan_char(&c, ',') : next_is(&c, '}'))
+		status = step_end(&c);
+	else
+		status = step_member(&c, key, value);
+	walk->at = c.at;
+	walk->begun = 1;
+	return status;
 }
 
 /* The characters of a string value, without its quotes. */
@@ -367,7 +173,7 @@ string_is(const struct json *value, const char *name, size_t n)
 	if (value->type != JSON_STRING)
 		return 0;
 	c = string_inside(value);
-	while (c.at < c.end && scan_point(&c, &point)) {
+	while (c.at < c.end && aibrix__json_scan_point(&c, &point)) {
 		size_t some = utf8_write(point, bytes);
 
 		if (n < some || memcmp(name, bytes, some) != 0)
@@ -444,29 +250,57 @@ aibrix__json_path(const struct json *from, const char *path, struct json *value)
 	return 1;
 }
 
+/*
+ * What a string means, piece by piece: a run of bytes that stand for
+ * themselves, or one escape into bytes.  0: there is no more.
+ */
+static size_t
+string_run(struct cursor *c, char bytes[4], const char **run)
+{
+	const char *start = c->at, *escape;
+	uint32_t point;
+
+	if (c->at == c->end)
+		return 0;
+	if (*start == '\\' && aibrix__json_scan_point(c, &point)) {
+		*run = bytes;
+		return utf8_write(point, bytes);
+	}
+	escape = memchr(start, '\\', (size_t)(c->end - start));
+	c->at = escape ? escape : c->end;
+	*run = start;
+	return (size_t)(c->at - start);
+}
+
+/* Bytes of what the string means; out NULL: only counted. */
+static size_t
+string_decode(const struct json *value, char *out)
+{
+	struct cursor c = string_inside(value);
+	size_t n = 0, some;
+	const char *run;
+	char bytes[4];
+
+	for (; (some = string_run(&c, bytes, &run)) > 0; n += some)
+		if (out)
+			memcpy(out + n, run, some);
+	return n;
+}
+
 int
 aibrix__json_text(const struct json *value, char *out, size_t cap, size_t *n)
 {
-	struct cursor c;
-	uint32_t point;
-	size_t need = 0;
-	char bytes[4];
+	size_t need;
 
 	if (value->type != JSON_STRING)
 		return AIBRIX_E_PARSE;
-	c = string_inside(value);
-	while (c.at < c.end && scan_point(&c, &point))
-		need += utf8_write(point, bytes);
-	*n = need;
-	if (need > cap)
-		return AIBRIX_E_SPACE;
-
-	c = string_inside(value);
-	while (c.at < c.end && scan_point(&c, &point)) {
-		size_t some = utf8_write(point, bytes);
-
-		memcpy(out, bytes, some);
-		out += some;
+	/* No escape is shorter than what it means. */
+	if (cap < value->n) {
+		need = string_decode(value, NULL);
+		*n = need;
+		if (need > cap)
+			return AIBRIX_E_SPACE;
 	}
+	*n = string_decode(value, out);
 	return AIBRIX_OK;
 }

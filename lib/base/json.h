@@ -42,7 +42,7 @@ int aibrix__json_read(const char *text, size_t n, struct json *value,
 /* A walk over the members of an array or an object, in order. */
 struct json_walk {
 	const char *at, *end;
-	int object;
+	int object, begun;
 };
 
 /* Over anything else the walk is empty. */
@@ -50,6 +50,21 @@ struct json_walk aibrix__json_walk(const struct json *container);
 
 /* 0: there are no more.  key may be NULL; in an array it is left alone. */
 int aibrix__json_next(struct json_walk *walk, struct json *key,
+		      struct json *value);
+
+/*
+ * The same over an object that nobody has read yet, checking it on the way:
+ * one pass instead of two.  0: text does not begin as an object, and
+ * aibrix__json_read says what it is.
+ */
+int aibrix__json_open(const char *text, size_t n, struct json_walk *walk);
+
+/*
+ * AIBRIX_OK: a member.  AIBRIX_E_NOT_FOUND: that was the last, and text is
+ * what aibrix__json_read accepts.  AIBRIX_E_PARSE: it is not, from walk->at
+ * on.  No call after the last two.
+ */
+int aibrix__json_step(struct json_walk *walk, struct json *key,
 		      struct json *value);
 
 /* The first member of that name, or 0: not an object, or none.  O(object). */

@@ -244,6 +244,121 @@ Test(json, a_walk_over_a_scalar_or_nothing_is_empty)
 	}
 }
 
+/* How a checked walk over all of text ends, and where. */
+static int
+step_through(const char *text, uint32_t *members, size_t *offset)
+{
+	struct json_walk walk;
+	struct json key, value;
+	int status;
+
+	cr_assert(aibrix__json_open(text, strlen(text), &walk));
+	for (*members = 0;; ++*members) {
+		status = aibrix__json_step(&walk, &key, &value);
+		if (status)
+			break;
+	}
+	*offset = (size_t)(walk.at - text);
+	return status;
+}
+
+Test(json, a_checked_walk_gives_members_and_then_the_verdict)
+{
+	static const char text[] = " { \"x\" : 1 ,\"y\":[2,3]} ";
+	struct json_walk walk;
+	struct json key, value;
+
+	cr_assert(aibrix__json_open(text, strlen(text), &walk));
+	cr_assert_eq(aibrix__json_step(&walk, &key, &value), AIBRIX_OK);
+	cr_expect_eq(key.at, text + 3);
+	cr_expect_eq(key.n, 3);
+	cr_expect_eq(*value.at, '1');
+	cr_assert_eq(aibrix__json_step(&walk, &key, &value), AIBRIX_OK);
+	cr_expect_eq(value.n, 5);
+	cr_expect_eq(aibrix__json_step(&walk, &key, &value),
+		     AIBRIX_E_NOT_FOUND);
+	cr_expect_eq(walk.at, text + strlen(text));
+}
+
+Test(json, a_checked_walk_breaks_where_reading_does)
+{
+	static const char *const bad[] = {
+		"{",           "{ 1",
+		"{\"a\"",      "{\"a\"}",
+		"{\"a\":}",    "{\"a\":1",
+		"{\"a\":1,}",  "{\"a\":1 2}",
+		"{,}",         "{\"a\":1} x",
+		"{} {}",       "{\"a\":1]",
+		"{\"a\":[1}}", "{\"a\":\"\\x\"}",
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct json value;
+		uint32_t members;
+		size_t at = 99, read_at = 99;
+
+		cr_expect_eq(step_through(bad[i], &members, &at),
+			     AIBRIX_E_PARSE, "%s", bad[i]);
+		cr_expect_eq(aibrix__json_read(bad[i], strlen(bad[i]), &value,
+					       &read_at),
+			     AIBRIX_E_PARSE);
+		cr_expect_eq(at, read_at, "%s: %zu, %zu", bad[i], at, read_at);
+	}
+}
+
+Test(json, a_checked_walk_is_over_objects_only)
+{
+	static const char *const other[] = {"", " ", "[]", "1", "\"{\"", "x"};
+	struct json_walk walk;
+
+	for (size_t i = 0; i < 6; i++)
+		cr_expect_not(
+			aibrix__json_open(other[i], strlen(other[i]), &walk));
+}
+
+Test(json, a_checked_walk_counts_its_own_level)
+{
+	char text[256];
+	uint32_t members;
+	size_t at;
+
+	for (uint32_t more = 0; more < 2; more++) {
+		uint32_t levels = JSON_DEPTH_MAX - 1 + more;
+
+		strcpy(text, "{\"a\":");
+		for (uint32_t i = 0; i < levels; i++)
+			strcat(text, "[");
+		for (uint32_t i = 0; i < levels; i++)
+			strcat(text, "]");
+		strcat(text, "}");
+		cr_expect_eq(step_through(text, &members, &at),
+			     more ? AIBRIX_E_PARSE : AIBRIX_E_NOT_FOUND);
+		cr_expect_eq(members, 1 - more);
+	}
+}
+
+/* Strings are read eight bytes at a time: what ends a run may be anywhere,
+ * after anything. */
+Test(json, what_is_special_in_a_string_is_seen_at_every_place)
+{
+	for (size_t n = 1; n < 40; n++)
+		for (size_t at = 0; at < n; at++)
+			for (int c = 0; c < 256; c++) {
+				char text[48];
+				size_t offset = 99;
+				int good = c >= 0x20 && c < 0x80 && c != '"' &&
+					   c != '\\';
+
+				memset(text, 'a', sizeof(text));
+				text[0] = '"';
+				text[n + 1] = '"';
+				text[1 + at] = (char)c;
+				cr_assert_eq(read_exactly(text, n + 2, &offset),
+					     good ? AIBRIX_OK : AIBRIX_E_PARSE,
+					     "%zu of %zu: %d", at, n, c);
+			}
+}
+
 Test(json, find_compares_what_a_name_means_and_takes_the_first)
 {
 	struct json v = new_value("{\"\\u0061b\":1,\"ab\":2,\"abc\":3}"), got;
