@@ -22,6 +22,7 @@
 #include <aibrix/predict.h>
 #include <aibrix/prefix.h>
 #include <aibrix/resp.h>
+#include <aibrix/rewrite.h>
 #include <aibrix/route.h>
 #include <aibrix/shfs.h>
 #include <aibrix/store.h>

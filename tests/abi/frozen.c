@@ -1480,6 +1480,58 @@ AT(aibrix_meter_op, tokens, 24);
 AT(aibrix_meter_op, done_tokens, 32);
 AT(aibrix_meter_op, spent_ns, 40);
 
+/* rewrite, 0.1 */
+VALUE(AIBRIX_REWRITE_VLLM, 0);
+VALUE(AIBRIX_REWRITE_SGLANG, 1);
+VALUE(AIBRIX_REWRITE_TRTLLM, 2);
+VALUE(AIBRIX_REWRITE_OTHER, 3);
+VALUE(AIBRIX_REWRITE_SHFS, 0);
+VALUE(AIBRIX_REWRITE_NIXL, 1);
+VALUE(AIBRIX_REWRITE_MOONCAKE, 2);
+VALUE(AIBRIX_REWRITE_CHAT, 0);
+VALUE(AIBRIX_REWRITE_COMPLETION, 1);
+VALUE(AIBRIX_REWRITE_RESPONSES, 2);
+VALUE(AIBRIX_REWRITE_RERANK, 3);
+VALUE(AIBRIX_REWRITE_CLASSIFY, 4);
+VALUE(AIBRIX_REWRITE_NO_TEXT, 5);
+VALUE(AIBRIX_REWRITE_PIECES_MAX, 64);
+VALUE(AIBRIX_REWRITE_TEXT_MAX, 8192);
+VALUE(AIBRIX_REWRITE_NAME_MAX, 256);
+VALUE(AIBRIX_REWRITE_WHY_NONE, 0);
+VALUE(AIBRIX_REWRITE_WHY_BYTES, 1);
+VALUE(AIBRIX_REWRITE_WHY_JSON, 2);
+VALUE(AIBRIX_REWRITE_WHY_OBJECT, 3);
+VALUE(AIBRIX_REWRITE_WHY_TWICE, 4);
+VALUE(AIBRIX_REWRITE_WHY_TYPE, 5);
+VALUE(AIBRIX_REWRITE_WHY_MISSING, 6);
+AT(aibrix_rewrite_opts, size, 0);
+AT(aibrix_rewrite_opts, engine, 4);
+AT(aibrix_rewrite_opts, connector, 8);
+AT(aibrix_rewrite_opts, api, 12);
+AT(aibrix_rewrite_opts, port, 16);
+AT(aibrix_rewrite_opts, spare, 20);
+AT(aibrix_rewrite_opts, host, 24);
+AT(aibrix_rewrite_opts, id, 32);
+AT(aibrix_rewrite_opts, request_id, 40);
+AT(aibrix_rewrite_opts, engine_id, 48);
+AT(aibrix_rewrite_opts, rid, 56);
+AT(aibrix_rewrite_opts, max_bytes, 64);
+SIZE(aibrix_rewrite_piece, 16);
+AT(aibrix_rewrite_piece, at, 0);
+AT(aibrix_rewrite_piece, n, 8);
+AT(aibrix_rewrite_out, size, 0);
+AT(aibrix_rewrite_out, pieces_cap, 4);
+AT(aibrix_rewrite_out, text, 8);
+AT(aibrix_rewrite_out, text_cap, 16);
+AT(aibrix_rewrite_out, pieces, 24);
+AT(aibrix_rewrite_out, bytes, 32);
+AT(aibrix_rewrite_out, text_bytes, 40);
+AT(aibrix_rewrite_out, n_pieces, 48);
+AT(aibrix_rewrite_out, why, 52);
+AT(aibrix_rewrite_out, input, 56);
+AT(aibrix_rewrite_out, spare, 60);
+AT(aibrix_rewrite_out, offset, 64);
+
 int
 main(void)
 {

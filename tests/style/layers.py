@@ -22,6 +22,7 @@ ALLOW = {
     "pool": "",
     "index": "hash",
     "event": "hash index",
+    "rewrite": "",
     "route": "fleet",
     "store": "hash evict pool",
     "cache": "hash evict metric pool store",

@@ -1,0 +1,9 @@
+/* Rows of bench_route, by the module they are of. */
+#ifndef BENCH_ROUTE_H
+#define BENCH_ROUTE_H
+
+struct bench;
+
+void bench_route_rewrite(const struct bench *b);
+
+#endif
