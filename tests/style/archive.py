@@ -28,6 +28,7 @@ MAY_CALL = {
     "base/fence": ["syscall"],
     "base/log": ["vsnprintf"],
     "index": LOCKS,
+    "limit": LOCKS,
     "route": LOCKS,
     "cache": LOCKS,
     "cache/cache_drive": ["pthread_cond_broadcast"],

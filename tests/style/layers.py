@@ -16,6 +16,7 @@ ALLOW = {
     "layout": "",
     "agree": "",
     "vtc": "",
+    "limit": "",
     "metric": "",
     "fleet": "",
     "evict": "",
