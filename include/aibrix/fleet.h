@@ -23,6 +23,10 @@ enum {
 	                                    and not yet prefilled */
 	/* of one request; used as overlays */
 	AIBRIX_COL_PREFIX_BLOCKS = 2, /* leading blocks of the prompt held */
+	AIBRIX_COL_LOAD_RATIO = 3,    /* of the row's capacity in use */
+	AIBRIX_COL_REQUEST_LOAD_RATIO = 4, /* this request adds; infinite: it
+	                                      can never be served there */
+	AIBRIX_COL_ADAPTER_HELD = 5, /* the request's adapter: 1 there, 0 not */
 	/* what engines report */
 	AIBRIX_COL_ENGINE_RUNNING = 8, /* num_requests_running */
 	AIBRIX_COL_ENGINE_WAITING = 9, /* num_requests_waiting */
@@ -40,9 +44,13 @@ enum {
 	AIBRIX_COL_TOKENS_PER_S = 21,
 	AIBRIX_COL_REQUESTS_PER_S = 22,  /* drain rate */
 	AIBRIX_COL_PREFILL_TOKENS_PER_S = 23,
+	AIBRIX_COL_ADAPTERS = 24,     /* loaded */
+	AIBRIX_COL_ADAPTERS_MAX = 25, /* that fit */
 	/* verdicts and configuration */
 	AIBRIX_COL_HEALTH_RATIO = 40, /* 0: do not use; NaN counts as healthy */
 	AIBRIX_COL_CAPACITY_RATIO = 41, /* speed relative to its peers */
+	AIBRIX_COL_JOINED_S = 42, /* when it was first seen, in seconds of the
+	                             clock that now_ns is of */
 	/* the caller's own */
 	AIBRIX_COL_USER = 96,
 	AIBRIX_COL_MAX = 128

@@ -52,11 +52,34 @@ typedef struct aibrix_route_opts {
 	/* default profile: what an engine reported longer ago than this is
 	   not known; 0: 10 s, AIBRIX_FOREVER: any age will do */
 	uint64_t max_age_ns;
+	/* any strategy: when the most and the least requests running are
+	   further apart, who is further above the least (compat: not at it)
+	   is no candidate; 0: off, unless FILTER is set */
+	double imbalance_filter;
+	/* default session-affinity: a row may have this share more requests
+	   than the mean before sessions go elsewhere; 0: 1/4 */
+	double session_bound;
+	/* least-request-top-k: how far above the least is as good; 0: 4 */
+	double top_k_epsilon;
+	uint64_t ramp_ns; /* least-request-top-k: warm-up; 0: 300 s */
+	/* least-load-pulling, pack-load: how full a row may be; 0: 1 */
+	double load_capacity;
+	/* default lora-affinity: what loading an adapter costs, in requests;
+	   0: 8 */
+	double adapter_requests;
+	/* compat lora-affinity: how often rows with the adapter are chosen;
+	   0: 0.999 */
+	double affinity_ratio;
+	uint32_t top_k; /* 0: 5; at most 64 */
+	uint32_t spare2; /* must be 0 */
 } aibrix_route_opts;
 
 enum {
 	AIBRIX_ROUTE_IMBALANCE_SET = 1,
-	AIBRIX_ROUTE_STDDEV_SET = 2
+	AIBRIX_ROUTE_STDDEV_SET = 2,
+	AIBRIX_ROUTE_FILTER = 4,
+	AIBRIX_ROUTE_EPSILON_SET = 8, /* top_k_epsilon may be 0 */
+	AIBRIX_ROUTE_NO_RAMP = 16
 };
 
 enum {
@@ -149,7 +172,37 @@ typedef struct aibrix_route_request {
 	/* wins over the router's; it is read for this call, nothing of it is
 	   kept, so a client may name what it likes.  NULL: the router's */
 	const char *strategy;
+	/* "ip:port" by row, NULL for rows without; for session ids.  NULL, or
+	   n_addresses equals aibrix_fleet_rows */
+	const char *const *addresses;
+	const char *session_id;  /* of the client, any bytes */
+	const void *session_key; /* of the client, any bytes */
+	uint64_t session_id_len, session_key_len;
+	uint32_t n_addresses;
+	uint32_t spare; /* must be 0 */
 } aibrix_route_request;
+
+/*
+ * What the client is to send as session id next time: the address in
+ * base64, with its NUL.  *n becomes the number of bytes without it.
+ *
+ * Fails: E_SPACE (*n holds the number), E_INVAL.  Thread: any.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_route_session_id(const char *address,
+						    char *out, uint64_t cap,
+						    uint64_t *n);
+
+/*
+ * AIBrix's name of the counter in Redis that its power-of-two reads and
+ * counts, with its NUL: of the hour that began_s is in.  began_s is when the
+ * request began, in seconds since 1970; port 0: the pod has one only.  *n
+ * becomes the number of bytes without the NUL.
+ *
+ * Fails: E_SPACE (*n holds the number), E_INVAL.  Thread: any.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_route_count_key(const char *model, const char *pod, uint32_t port,
+		       uint64_t began_s, char *out, uint64_t cap, uint64_t *n);
 
 /* Why a row was picked.  Numbers are stable. */
 enum {
@@ -169,7 +222,19 @@ enum {
 	AIBRIX_REASON_LEAST_GPU_CACHE = 13,
 	AIBRIX_REASON_LEAST_BUSY_TIME = 14,
 	AIBRIX_REASON_LEAST_UTILIZATION = 15,
-	AIBRIX_REASON_LEAST_LATENCY = 16
+	AIBRIX_REASON_LEAST_LATENCY = 16,
+	AIBRIX_REASON_POWER_OF_TWO = 17,
+	AIBRIX_REASON_LOAD_BALANCE = 18,
+	AIBRIX_REASON_TOP_K = 19,
+	AIBRIX_REASON_L_METRIC = 20,
+	AIBRIX_REASON_LEAST_LOAD = 21,
+	AIBRIX_REASON_PACK_LOAD = 22,
+	AIBRIX_REASON_ADAPTER = 23,       /* adapter held there */
+	AIBRIX_REASON_ADAPTER_LOAD = 24,  /* it must be loaded there */
+	AIBRIX_REASON_SESSION_ID = 25,    /* the session's own row */
+	AIBRIX_REASON_SESSION_KEY = 26,   /* the row that its key points to */
+	AIBRIX_REASON_SESSION_MOVED = 27, /* that row had too many requests */
+	AIBRIX_REASON_SESSION_NONE = 28   /* no session known */
 };
 
 typedef struct aibrix_route_result {
@@ -186,7 +251,8 @@ typedef struct aibrix_route_result {
 /*
  * Pick a row.  Candidates whose HEALTH_RATIO is 0 are not usable.
  *
- * Fails: E_NOT_FOUND (no usable candidate), E_INVAL (overlay of another
+ * Fails: E_NOT_FOUND (no usable candidate), E_UNAVAILABLE (all are full:
+ * least-load-pulling, pack-load), E_INVAL (overlay or addresses of another
  * length than the fleet, column number, a candidate that is not a row in
  * use), E_PARSE and E_UNSUPPORTED (the request's strategy), E_ABI.
  * Cost: O(candidates), no allocation.  Since: 0.1.
@@ -208,7 +274,8 @@ typedef struct aibrix_route_score {
  * in which the pick visits them.  *n becomes their number.  Lower is better
  * when *lower_is_better becomes 1.
  *
- * Fails: as aibrix_route_pick; E_SPACE (*n holds the number).  Since: 0.1.
+ * Fails: as aibrix_route_pick, but not where all are full or of unknown
+ * load; E_SPACE (*n holds the number).  Since: 0.1.
  */
 AIBRIX_API AIBRIX_CHECK int
 aibrix_route_explain(const aibrix_route *route, const aibrix_fleet *fleet,

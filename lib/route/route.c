@@ -20,7 +20,12 @@
 #include "base/versioned.h"
 #include "route/route_internal.h"
 
-enum { BLOCK_TOKENS = 16 }; /* vLLM's block size */
+enum {
+	BLOCK_TOKENS = 16, /* vLLM's block size */
+	FLAGS = AIBRIX_ROUTE_IMBALANCE_SET | AIBRIX_ROUTE_STDDEV_SET |
+		AIBRIX_ROUTE_FILTER | AIBRIX_ROUTE_EPSILON_SET |
+		AIBRIX_ROUTE_NO_RAMP
+};
 
 /* A token that waits costs its request only.  A token that is computed again
  * costs its request and everyone who comes after, so it weighs more; 1/8
@@ -29,6 +34,7 @@ static const double queue_weight_default = 0.125;
 static const double tokens_per_request_default = 2048;
 /* Ten scrapes of a second each have failed. */
 static const uint64_t max_age_default_ns = 10000000000u;
+static const uint64_t ramp_default_ns = 300000000000u; /* AIBrix's */
 
 /* *x becomes its default when it is 0 and not set on purpose.  Otherwise it
  * must be finite, and positive unless it is. */
@@ -50,9 +56,10 @@ opts_load(aibrix_route_opts *o, const aibrix_route_opts *opts)
 
 	if (err)
 		return err;
-	if (o->flags & ~(AIBRIX_ROUTE_IMBALANCE_SET | AIBRIX_ROUTE_STDDEV_SET))
+	if (o->flags & ~(uint32_t)FLAGS)
 		return AIBRIX_E_ABI;
-	if (o->profile > AIBRIX_PROFILE_COMPAT || o->spare)
+	if (o->profile > AIBRIX_PROFILE_COMPAT || o->spare || o->spare2 ||
+	    o->top_k > ROUTE_TOP_MAX || o->affinity_ratio > 1)
 		return AIBRIX_E_INVAL;
 	err = number_load(&o->tokens_per_request, tokens_per_request_default,
 			  0);
@@ -64,8 +71,28 @@ opts_load(aibrix_route_opts *o, const aibrix_route_opts *opts)
 	if (!err)
 		err = number_load(&o->stddev_factor, 1,
 				  o->flags & AIBRIX_ROUTE_STDDEV_SET);
+	if (!err)
+		err = number_load(&o->imbalance_filter, -1,
+				  o->flags & AIBRIX_ROUTE_FILTER);
+	if (!err)
+		err = number_load(&o->session_bound, 0.25, 0);
+	if (!err)
+		err = number_load(&o->top_k_epsilon, 4,
+				  o->flags & AIBRIX_ROUTE_EPSILON_SET);
+	if (!err)
+		err = number_load(&o->load_capacity, 1, 0);
+	if (!err)
+		err = number_load(&o->adapter_requests, 8, 0);
+	if (!err)
+		err = number_load(&o->affinity_ratio, 0.999, 0);
 	if (!o->max_age_ns)
 		o->max_age_ns = max_age_default_ns;
+	if (o->flags & AIBRIX_ROUTE_NO_RAMP)
+		o->ramp_ns = 0;
+	else if (!o->ramp_ns)
+		o->ramp_ns = ramp_default_ns;
+	if (!o->top_k)
+		o->top_k = 5;
 	return err;
 }
 
@@ -101,6 +128,14 @@ aibrix_route_new(const aibrix_route_opts *opts, aibrix_route **out)
 		.imbalance_abs = o.imbalance_abs,
 		.stddev_factor = o.stddev_factor,
 		.max_age_ns = o.max_age_ns,
+		.imbalance_filter = o.imbalance_filter,
+		.session_bound = o.session_bound,
+		.top_k_epsilon = o.top_k_epsilon,
+		.ramp_ns = o.ramp_ns,
+		.load_capacity = o.load_capacity,
+		.adapter_requests = o.adapter_requests,
+		.affinity_ratio = o.affinity_ratio,
+		.top_k = o.top_k,
 		.policy = policy,
 	};
 	*out = route;
@@ -128,7 +163,10 @@ request_load(aibrix_route_request *dst, const aibrix_route_request *src,
 
 	if (err)
 		return err;
-	if ((dst->n_overlay && !dst->overlay) || (dst->n_rows && !dst->rows))
+	if ((dst->n_overlay && !dst->overlay) || (dst->n_rows && !dst->rows) ||
+	    (dst->session_id_len && !dst->session_id) ||
+	    (dst->session_key_len && !dst->session_key) || dst->spare ||
+	    (dst->addresses && dst->n_addresses != fleet->rows))
 		return AIBRIX_E_INVAL;
 	for (uint32_t i = 0; i < dst->n_overlay; i++) {
 		const aibrix_column *c = &dst->overlay[i];
@@ -156,6 +194,22 @@ column_of(const aibrix_fleet *fleet, const aibrix_route_request *request,
 	return aibrix_fleet_column(fleet, id);
 }
 
+/* Requests running, for its capacity in the default profile; what is not
+ * known is 0 in compat and never too much otherwise. */
+static double
+ask_load(const struct route_ask *ask, uint32_t row)
+{
+	double load = ask->running ? ask->running[row] : NAN;
+
+	if (ask->route->profile == AIBRIX_PROFILE_COMPAT)
+		return isfinite(load) ? load : 0;
+	if (!isfinite(load))
+		return NAN;
+	if (ask->capacity && ask->capacity[row] > 0)
+		load /= ask->capacity[row];
+	return load < 0 ? 0 : load;
+}
+
 int
 aibrix__route_walk(const struct route_ask *ask, uint32_t *at, uint32_t *row)
 {
@@ -168,7 +222,9 @@ aibrix__route_walk(const struct route_ask *ask, uint32_t *at, uint32_t *row)
 		++*at;
 		/* NaN: nobody has judged it, so it is healthy. */
 		if (fleet_view_used(&ask->fleet, r) &&
-		    !(ask->health && ask->health[r] <= 0)) {
+		    !(ask->health && ask->health[r] <= 0) &&
+		    !(ask->ceiling < INFINITY &&
+		      ask_load(ask, r) > ask->ceiling)) {
 			*row = r;
 			return 1;
 		}
@@ -188,6 +244,32 @@ ask_list(struct route_ask *ask)
 		ask->n++;
 	}
 	ask->listed = ask->n <= ROUTE_LISTED;
+}
+
+/*
+ * AIBrix's pre-filter: with one row far ahead, only those at the minimum are
+ * left, which sends the next burst to one row.  Default: those that are not
+ * further above the minimum than the fleet may be apart.
+ */
+static void
+ask_filter(struct route_ask *ask)
+{
+	const double apart = ask->route->imbalance_filter;
+	double low = INFINITY, high = -INFINITY;
+	uint32_t at = 0, row;
+
+	while (ask_next(ask, &at, &row)) {
+		double load = ask_load(ask, row);
+
+		low = load < low ? load : low;
+		high = load > high ? load : high;
+	}
+	if (!(high - low > apart))
+		return;
+	ask->ceiling = ask->route->profile == AIBRIX_PROFILE_COMPAT
+			       ? low
+			       : low + apart;
+	ask_list(ask);
 }
 
 /* Check the call; the policy is the request's own or the router's. */
@@ -213,7 +295,16 @@ ask_open(struct route_ask *ask, const aibrix_route *route,
 	ask->health = column_of(fleet, &ask->request, AIBRIX_COL_HEALTH_RATIO);
 	ask->oldest_ns =
 		now_ns > route->max_age_ns ? now_ns - route->max_age_ns : 0;
+	ask->now_ns = now_ns;
+	ask->ceiling = INFINITY;
 	ask_list(ask);
+	if (route->imbalance_filter >= 0 && ask->n > 1) {
+		ask->running = column_of(fleet, &ask->request,
+					 AIBRIX_COL_REQUESTS_RUNNING);
+		ask->capacity = column_of(fleet, &ask->request,
+					  AIBRIX_COL_CAPACITY_RATIO);
+		ask_filter(ask);
+	}
 	return ask->n ? AIBRIX_OK : AIBRIX_E_NOT_FOUND;
 }
 
@@ -268,6 +359,7 @@ views_choose(struct route_views *views, struct route_choice *out)
 {
 	const struct route_view *view = &views->view[0];
 
+	out->err = AIBRIX_OK;
 	switch (view->ask->policy->kind) {
 	case ROUTE_WEIGHTED: aibrix__route_combine(views, out); break;
 	case ROUTE_CHAIN: aibrix__route_chain(views, out); break;
@@ -329,6 +421,8 @@ aibrix_route_pick(const aibrix_route *route, const aibrix_fleet *fleet,
 		return err;
 	aibrix__route_views(&ask, &views);
 	views_choose(&views, &choice);
+	if (choice.err)
+		return choice.err;
 	result = (aibrix_route_result){
 		.row = choice.row,
 		.owner = ask.fleet.owners[choice.row],

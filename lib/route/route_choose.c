@@ -55,8 +55,8 @@ place_compare(const struct route_rank *rank, const struct place *a,
 }
 
 /* Stable: a log of inputs replays with any later version. */
-static uint64_t
-owner_lot(const aibrix_owner *owner, uint64_t entropy)
+uint64_t
+aibrix__route_lot(const aibrix_owner *owner, uint64_t entropy)
 {
 	const uint64_t golden = 0x9e3779b97f4a7c15u; /* as in SplitMix64 */
 
@@ -76,8 +76,8 @@ place_takes(const struct route_view *view, enum route_tie tie,
 		return tie == TIE_DRAWN ? rand_below(state, ties) == 0
 					: tie == TIE_LAST;
 	if (ties == 2)
-		best->lot = owner_lot(b, entropy);
-	p->lot = owner_lot(a, entropy);
+		best->lot = aibrix__route_lot(b, entropy);
+	p->lot = aibrix__route_lot(a, entropy);
 	if (p->lot != best->lot)
 		return p->lot < best->lot;
 	return a->pod != b->pod ? a->pod < b->pod : a->rank < b->rank;

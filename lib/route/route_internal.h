@@ -14,7 +14,12 @@
 
 #include "fleet/fleet_view.h"
 
-enum { ROUTE_COLUMNS = 8, ROUTE_FACTS = 4, ROUTE_LISTED = 1024 };
+enum {
+	ROUTE_COLUMNS = 8,
+	ROUTE_FACTS = 4,
+	ROUTE_LISTED = 1024,
+	ROUTE_TOP_MAX = 64
+};
 
 struct route_ops;
 struct route_views;
@@ -46,6 +51,11 @@ struct aibrix_route {
 	double tokens_per_request, queue_weight;
 	double imbalance_abs, stddev_factor;
 	uint64_t max_age_ns;
+	double imbalance_filter; /* below 0: off */
+	double session_bound, top_k_epsilon;
+	uint64_t ramp_ns; /* 0: none */
+	double load_capacity, adapter_requests, affinity_ratio;
+	uint32_t top_k;
 	struct route_policy policy;
 };
 
@@ -55,7 +65,9 @@ struct route_ask {
 	const aibrix_fleet *table;
 	const struct route_policy *policy;
 	struct fleet_view fleet;
-	const double *health;
+	const double *health, *running, *capacity;
+	double ceiling; /* who runs more is no candidate */
+	uint64_t now_ns;
 	uint64_t oldest_ns;           /* what was set before is not known */
 	uint32_t n;                   /* usable candidates */
 	int listed;                   /* list has them all */
@@ -94,6 +106,7 @@ struct route_choice {
 	uint32_t row, reason;
 	uint32_t scored; /* candidates with a score */
 	uint32_t ties;   /* as good as row, row included */
+	int err;         /* nobody may be chosen */
 };
 
 struct route_ops {
@@ -144,6 +157,24 @@ extern const struct route_ops aibrix__route_least_utilization;
 extern const struct route_ops aibrix__route_least_utilization_compat;
 extern const struct route_ops aibrix__route_least_latency;
 extern const struct route_ops aibrix__route_least_latency_compat;
+extern const struct route_ops aibrix__route_power_of_two;
+extern const struct route_ops aibrix__route_power_of_two_compat;
+extern const struct route_ops aibrix__route_load_balance;
+extern const struct route_ops aibrix__route_load_balance_compat;
+extern const struct route_ops aibrix__route_top_k;
+extern const struct route_ops aibrix__route_top_k_compat;
+extern const struct route_ops aibrix__route_l_metric;
+extern const struct route_ops aibrix__route_l_metric_compat;
+extern const struct route_ops aibrix__route_least_load;
+extern const struct route_ops aibrix__route_least_load_compat;
+extern const struct route_ops aibrix__route_least_load_pulling;
+extern const struct route_ops aibrix__route_least_load_pulling_compat;
+extern const struct route_ops aibrix__route_pack_load;
+extern const struct route_ops aibrix__route_pack_load_compat;
+extern const struct route_ops aibrix__route_lora;
+extern const struct route_ops aibrix__route_lora_compat;
+extern const struct route_ops aibrix__route_session;
+extern const struct route_ops aibrix__route_session_compat;
 extern const struct route_ops aibrix__route_least_user;
 extern const struct route_ops aibrix__route_most_user;
 
@@ -162,6 +193,9 @@ void aibrix__route_views(const struct route_ask *ask, struct route_views *out);
 void aibrix__route_choose(const struct route_view *view,
 			  const struct route_rank *rank,
 			  struct route_choice *out);
+
+/* A number that follows from who the owner is and from entropy. */
+uint64_t aibrix__route_lot(const aibrix_owner *owner, uint64_t entropy);
 
 /* Weighted strategies, and stages: choice, and score of a row. */
 void aibrix__route_combine(struct route_views *views, struct route_choice *out);
@@ -193,6 +227,25 @@ view_gauge(const struct route_view *view, uint32_t i, uint32_t row)
 	double x = view_get(view, i, row, NAN);
 
 	return x < 0 ? NAN : x;
+}
+
+/* A count: one below zero is a bookkeeping error, not a reason to win for
+ * ever, as counters of AIBrix that lost a decrement do. */
+static inline double
+view_count(const struct route_view *view, uint32_t i, uint32_t row)
+{
+	double count = view_get(view, i, row, NAN);
+
+	return count < 0 ? 0 : count;
+}
+
+/* Speed relative to its peers, 1 when not known. */
+static inline double
+view_capacity(const struct route_view *view, uint32_t i, uint32_t row)
+{
+	double capacity = view_get(view, i, row, 1);
+
+	return capacity > 0 ? capacity : 1;
 }
 
 /* Its score, NaN when not known. */

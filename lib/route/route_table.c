@@ -30,6 +30,24 @@ static const struct {
 	  &aibrix__route_least_utilization_compat}},
 	{"least-latency",
 	 {&aibrix__route_least_latency, &aibrix__route_least_latency_compat}},
+	{"power-of-two",
+	 {&aibrix__route_power_of_two, &aibrix__route_power_of_two_compat}},
+	{"session-affinity",
+	 {&aibrix__route_session, &aibrix__route_session_compat}},
+	{"least-load",
+	 {&aibrix__route_least_load, &aibrix__route_least_load_compat}},
+	{"least-load-pulling",
+	 {&aibrix__route_least_load_pulling,
+	  &aibrix__route_least_load_pulling_compat}},
+	{"pack-load",
+	 {&aibrix__route_pack_load, &aibrix__route_pack_load_compat}},
+	{"load-balance",
+	 {&aibrix__route_load_balance, &aibrix__route_load_balance_compat}},
+	{"least-request-top-k",
+	 {&aibrix__route_top_k, &aibrix__route_top_k_compat}},
+	{"lora-affinity", {&aibrix__route_lora, &aibrix__route_lora_compat}},
+	{"l-metric-local",
+	 {&aibrix__route_l_metric, &aibrix__route_l_metric_compat}},
 };
 
 enum { STRATEGIES = sizeof(strategies) / sizeof(strategies[0]) };
@@ -61,6 +79,18 @@ aibrix_route_reason(uint32_t reason)
 		[AIBRIX_REASON_LEAST_BUSY_TIME] = "least-busy-time",
 		[AIBRIX_REASON_LEAST_UTILIZATION] = "least-utilization",
 		[AIBRIX_REASON_LEAST_LATENCY] = "least-latency",
+		[AIBRIX_REASON_POWER_OF_TWO] = "power-of-two",
+		[AIBRIX_REASON_LOAD_BALANCE] = "load-balance",
+		[AIBRIX_REASON_TOP_K] = "least-request-top-k",
+		[AIBRIX_REASON_L_METRIC] = "l-metric-local",
+		[AIBRIX_REASON_LEAST_LOAD] = "least-load",
+		[AIBRIX_REASON_PACK_LOAD] = "pack-load",
+		[AIBRIX_REASON_ADAPTER] = "adapter",
+		[AIBRIX_REASON_ADAPTER_LOAD] = "adapter-load",
+		[AIBRIX_REASON_SESSION_ID] = "session-id",
+		[AIBRIX_REASON_SESSION_KEY] = "session-key",
+		[AIBRIX_REASON_SESSION_MOVED] = "session-moved",
+		[AIBRIX_REASON_SESSION_NONE] = "session-none",
 	};
 
 	return reason < sizeof(texts) / sizeof(texts[0]) ? texts[reason] : "?";

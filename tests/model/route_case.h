@@ -15,7 +15,7 @@
 
 #include "base/bytes.h"
 
-enum { CASE_ROWS = 24, CASE_COLUMNS = 17, CASE_OVERLAYS = 3 };
+enum { CASE_ROWS = 24, CASE_COLUMNS = 24, CASE_OVERLAYS = 3 };
 
 static const uint32_t case_column[CASE_COLUMNS] = {
 	AIBRIX_COL_REQUESTS_RUNNING,
@@ -35,6 +35,13 @@ static const uint32_t case_column[CASE_COLUMNS] = {
 	AIBRIX_COL_OUTPUT_TOKENS,
 	AIBRIX_COL_TOKENS_PER_S,
 	AIBRIX_COL_USER,
+	AIBRIX_COL_LOAD_RATIO,
+	AIBRIX_COL_REQUEST_LOAD_RATIO,
+	AIBRIX_COL_ADAPTER_HELD,
+	AIBRIX_COL_ADAPTERS,
+	AIBRIX_COL_ADAPTERS_MAX,
+	AIBRIX_COL_JOINED_S,
+	AIBRIX_COL_REQUESTS_PER_S,
 };
 
 /* Compat prefix-cache is the one that has a plain version here. */
@@ -54,7 +61,19 @@ static const char *const case_strategy[] = {
 	"least-request,most-user-0:1000000,least-kv-cache:3",
 	"least-request>prefix-cache",
 	"least-latency>least-user-0>random",
+	"least-load",
+	"load-balance",
+	"l-metric-local",
+	"session-affinity:3,load-balance,lora-affinity",
+	/* From here on the best score need not win, or nobody may. */
+	"least-load-pulling",
+	"pack-load",
+	"power-of-two",
+	"least-request-top-k",
+	"session-affinity",
 };
+
+enum { CASE_BY_SCORE = 19 };
 
 enum { CASE_STRATEGIES = sizeof(case_strategy) / sizeof(case_strategy[0]) };
 
@@ -141,6 +160,8 @@ case_request(struct route_case *c, struct reader *r)
 	c->request.prompt_tokens = read_u8(r) * 5;
 	c->request.n_blocks = read_u8(r) % 14;
 	c->request.entropy = read_u64(r);
+	c->request.session_key = "key";
+	c->request.session_key_len = skip % 4;
 	for (uint32_t k = 0; k < CASE_OVERLAYS; k++) {
 		c->overlay[k] = (aibrix_column){
 			case_column[read_u8(r) % CASE_COLUMNS],
@@ -326,7 +347,9 @@ case_explained(const struct route_case *c, const uint32_t *rows, uint32_t n,
 {
 	aibrix_route_score scores[CASE_ROWS];
 	uint32_t count, lower, found = 0;
-	int by_score = c->profile == AIBRIX_PROFILE_DEFAULT || c->strategy != 0;
+	int by_score =
+		c->strategy < CASE_BY_SCORE &&
+		(c->profile == AIBRIX_PROFILE_DEFAULT || c->strategy != 0);
 	/* AIBrix's own, where it combines. */
 	double slack = c->profile == AIBRIX_PROFILE_DEFAULT ? 0 : 1e-9;
 
@@ -395,6 +418,21 @@ case_order(struct route_case *c, const aibrix_route_result *pick)
 		       : NULL;
 }
 
+/* Whether nobody with room, a known load or an address is an answer. */
+static int
+case_may_refuse(const struct route_case *c, int err)
+{
+	const char *name = case_strategy[c->strategy];
+
+	if (strcmp(name, "least-load-pulling") == 0 ||
+	    strcmp(name, "pack-load") == 0)
+		return err == AIBRIX_E_NOT_FOUND || err == AIBRIX_E_UNAVAILABLE;
+	return c->profile == AIBRIX_PROFILE_COMPAT &&
+	       err == AIBRIX_E_NOT_FOUND &&
+	       (strcmp(name, "least-load") == 0 ||
+		strcmp(name, "session-affinity") == 0);
+}
+
 static const char *
 case_check(struct route_case *c, int fault)
 {
@@ -402,12 +440,15 @@ case_check(struct route_case *c, int fault)
 	aibrix_route_result again = {.size = sizeof(again)};
 	uint32_t rows[CASE_ROWS], n = case_candidates(c, rows), i = 0;
 	const char *wrong;
+	uint64_t later = 0;
 	int err = aibrix_route_pick(c->route, c->fleet, &c->request, 0, &pick);
 
 	if (n == 0)
 		return err == AIBRIX_E_NOT_FOUND ? NULL : "nobody was picked";
 	if (err)
-		return "a usable candidate was not picked";
+		return case_may_refuse(c, err)
+			       ? NULL
+			       : "a usable candidate was not picked";
 	if (fault)
 		pick.row = rows[(pick.row == rows[0]) % n];
 	while (i < n && rows[i] != pick.row)
@@ -416,7 +457,10 @@ case_check(struct route_case *c, int fault)
 		return "the winner is not usable";
 	if (pick.ties < 1 || pick.ties > n)
 		return "impossible number of ties";
-	if (aibrix_route_pick(c->route, c->fleet, &c->request, 9, &again) ||
+	/* Only a warm-up knows what time it is. */
+	if (strcmp(case_strategy[c->strategy], "least-request-top-k") != 0)
+		later = 9;
+	if (aibrix_route_pick(c->route, c->fleet, &c->request, later, &again) ||
 	    !same_result(&pick, &again))
 		return "the same question has two answers";
 	wrong = case_explained(c, rows, n, &pick);

@@ -25,6 +25,7 @@ Test(route, a_router_without_memory_is_no_router)
 Test(route, pick_and_explain_allocate_nothing)
 {
 	static aibrix_route_score scores[1000];
+	static const char *addresses[1000];
 	struct failing f = {.fail_at = AIBRIX_FOREVER};
 	aibrix_allocator a = failing_allocator(&f);
 	aibrix_fleet *fleet = fixture_fleet(1000, &a);
@@ -32,6 +33,16 @@ Test(route, pick_and_explain_allocate_nothing)
 	cr_assert_eq(
 		aibrix_fleet_set(fleet, 500, AIBRIX_COL_REQUESTS_RUNNING, 1, 0),
 		AIBRIX_OK);
+	for (uint32_t i = 0; i < 1000; i++) {
+		addresses[i] = "10.0.0.1:8000";
+		cr_assert_eq(aibrix_fleet_set(fleet, i, AIBRIX_COL_LOAD_RATIO,
+					      0.5, 0),
+			     AIBRIX_OK);
+		cr_assert_eq(aibrix_fleet_set(fleet, i,
+					      AIBRIX_COL_REQUEST_LOAD_RATIO,
+					      0.1, 0),
+			     AIBRIX_OK);
+	}
 	for (uint32_t i = 0; aibrix_route_strategy(i / 2); i++) {
 		aibrix_route_opts opts = {.size = sizeof(opts),
 					  .profile = i % 2,
@@ -40,6 +51,8 @@ Test(route, pick_and_explain_allocate_nothing)
 					  .alloc = &a};
 		aibrix_route_request request = {
 			.size = sizeof(request),
+			.addresses = addresses,
+			.n_addresses = 1000,
 			.strategy = i == 2   ? "least-request:2,prefix-cache"
 				    : i == 4 ? "least-request>throughput"
 					     : NULL};

@@ -11,6 +11,8 @@
 
 enum { THREADS = 4, PICKS = 200, ROWS = 300 };
 
+static const char *addresses[ROWS];
+
 struct rig {
 	const aibrix_route *route;
 	const aibrix_fleet *fleet;
@@ -25,6 +27,8 @@ pick(const struct rig *rig, uint64_t entropy, uint32_t *row)
 	aibrix_route_request request = {.size = sizeof(request),
 					.n_overlay = 1,
 					.overlay = &overlay,
+					.addresses = addresses,
+					.n_addresses = ROWS,
 					.n_blocks = entropy % 5,
 					.entropy = entropy};
 	aibrix_route_result result = {.size = sizeof(result)};
@@ -84,6 +88,14 @@ new_fleet(void)
 			err = aibrix_fleet_set(fleet, row,
 					       AIBRIX_COL_REQUESTS_RUNNING,
 					       i % 3, 0);
+		if (!err)
+			err = aibrix_fleet_set(fleet, row,
+					       AIBRIX_COL_LOAD_RATIO, 0.5, 0);
+		if (!err)
+			err = aibrix_fleet_set(fleet, row,
+					       AIBRIX_COL_REQUEST_LOAD_RATIO,
+					       0.1, 0);
+		addresses[i] = "10.0.0.1:8000";
 	}
 	if (!err)
 		return fleet;

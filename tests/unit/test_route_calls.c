@@ -57,7 +57,8 @@ Test(route_calls, strategies_are_listed_by_name)
 	cr_expect_str_eq(aibrix_route_strategy(1), "least-request");
 	cr_expect_str_eq(aibrix_route_strategy(2), "prefix-cache");
 	cr_expect_str_eq(aibrix_route_strategy(8), "least-latency");
-	cr_expect_null(aibrix_route_strategy(9));
+	cr_expect_str_eq(aibrix_route_strategy(17), "l-metric-local");
+	cr_expect_null(aibrix_route_strategy(18));
 	cr_expect_null(aibrix_route_strategy(UINT32_MAX));
 }
 
@@ -65,9 +66,9 @@ Test(route_calls, reasons_have_texts)
 {
 	cr_expect_str_eq(aibrix_route_reason(AIBRIX_REASON_PREFIX), "prefix");
 	cr_expect_str_eq(aibrix_route_reason(AIBRIX_REASON_NO_DATA), "no-data");
-	cr_expect_str_eq(aibrix_route_reason(17), "?");
+	cr_expect_str_eq(aibrix_route_reason(29), "?");
 	cr_expect_str_eq(aibrix_route_reason(UINT32_MAX), "?");
-	for (uint32_t i = 0; i < 17; i++)
+	for (uint32_t i = 0; i < 29; i++)
 		cr_expect_str_neq(aibrix_route_reason(i), "?");
 }
 
@@ -84,6 +85,8 @@ Test(route_calls, a_strategy_nobody_knows_is_unsupported)
 		"most-user-100",
 		/* It has no score. */
 		"random,least-request",
+		"least-request,power-of-two",
+		"pack-load,random",
 	};
 	aibrix_route *none = NULL;
 
@@ -117,10 +120,10 @@ Test(route_calls, without_options_the_strategy_is_prefix_cache)
 Test(route_calls, options_out_of_range_are_refused)
 {
 	const aibrix_route_opts good = {.size = sizeof(good)};
-	aibrix_route_opts bad[12];
+	aibrix_route_opts bad[18];
 	aibrix_route *none = NULL;
 
-	for (size_t i = 0; i < 12; i++)
+	for (size_t i = 0; i < 18; i++)
 		bad[i] = good;
 	bad[0].size = 0;
 	bad[1].size = 5000;
@@ -136,7 +139,13 @@ Test(route_calls, options_out_of_range_are_refused)
 	bad[10].stddev_factor = -INFINITY;
 	bad[10].flags = AIBRIX_ROUTE_STDDEV_SET;
 	bad[11].stddev_factor = -1;
-	for (size_t i = 0; i < 12; i++)
+	bad[12].spare2 = 1;
+	bad[13].top_k = 65;
+	bad[14].affinity_ratio = 1.5;
+	bad[15].session_bound = NAN;
+	bad[16].top_k_epsilon = -1;
+	bad[17].imbalance_filter = INFINITY;
+	for (size_t i = 0; i < 18; i++)
 		cr_expect_eq(aibrix_route_new(&bad[i], &none), AIBRIX_E_INVAL,
 			     "%zu", i);
 	cr_expect_eq(aibrix_route_new(NULL, NULL), AIBRIX_E_INVAL);
