@@ -87,6 +87,21 @@ typedef struct aibrix_layout_size {
 AIBRIX_API AIBRIX_CHECK int aibrix_layout_sizes(const aibrix_layout_spec *spec,
 						aibrix_layout_size *out);
 
+enum { AIBRIX_LAYOUT_TEXT = 128 }; /* with its NUL */
+
+/*
+ * All of spec as a text, for aibrix_cache_opts.layout and
+ * aibrix_hash_opts.layout: equal where blocks are the same bytes, and only
+ * there.  Layers and heads are in it, so it names the shard, too:
+ *
+ *	lcnd tokens=16 parts=2 layers=0+32 heads=0+8 size=128 bits=16 aux=0,0
+ *
+ * Fails: E_INVAL and E_ABI as aibrix_layout_sizes.
+ * Thread: any.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_layout_text(const aibrix_layout_spec *spec,
+					       char text[AIBRIX_LAYOUT_TEXT]);
+
 /* What of a block is meant: ranges, none of them empty.
    Frozen: 32 bytes. */
 typedef struct aibrix_layout_box {
@@ -246,6 +261,46 @@ AIBRIX_API AIBRIX_CHECK int
 aibrix_layout_scatter(const aibrix_layout_memory *memory,
 		      const aibrix_layout_run *runs, uint32_t n);
 
+/*
+ * Copy an engine's tokens into blocks: aibrix_layout_copy_runs and
+ * aibrix_layout_gather in one call.  A block that is NULL is left out, as those
+ * of a reservation that need not be filled; what the last block has beyond
+ * tokens stays as it is.
+ *
+ * Fails: E_INVAL (as aibrix_layout_copy_runs; fewer blocks than tokens ask for,
+ * fewer regions than the engine has, or smaller ones; a region missing),
+ * before anything is copied; E_ABI.
+ * Cost: as aibrix_layout_copy_runs once for every 256 runs, and the copies.
+ * Thread: any.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_layout_save(const aibrix_layout_spec *spec,
+		   const aibrix_layout_engine *engine,
+		   const aibrix_layout_box *box, const int64_t *slots,
+		   uint32_t tokens, const aibrix_layout_memory *memory);
+
+/* Copy blocks into an engine's memory; else as aibrix_layout_save.  An engine
+ * that holds other heads or layers than spec gets those that both hold.
+ * Since: 0.1. */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_layout_load(const aibrix_layout_spec *spec,
+		   const aibrix_layout_engine *engine,
+		   const aibrix_layout_box *box, const int64_t *slots,
+		   uint32_t tokens, const aibrix_layout_memory *memory);
+
+/*
+ * Copy what both shards hold from one's block into the other's:
+ * aibrix_layout_map_runs, moved.  Both blocks are as long as their specs say,
+ * and do not overlap.
+ *
+ * Fails: as aibrix_layout_map_runs; E_INVAL (a block missing).
+ * Thread: any.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_layout_reshard(const aibrix_layout_spec *to,
+		      const aibrix_layout_spec *from, uint32_t *why,
+		      void *to_block, const void *from_block);
+
 /* A place in a group of tp * pp ranks. */
 typedef struct aibrix_layout_ranks {
 	uint32_t size;
@@ -288,6 +343,17 @@ AIBRIX_API AIBRIX_CHECK int
 aibrix_layout_shard_of(const aibrix_layout_spec *model,
 		       const aibrix_layout_ranks *ranks,
 		       aibrix_layout_shard *out);
+
+/*
+ * The blocks of a shard: model with the shard's layers and heads.  The caller
+ * sets out->size.
+ *
+ * Fails: E_INVAL (model; the shard leaves it), E_ABI.
+ * Thread: any.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_layout_narrow(const aibrix_layout_spec *model,
+		     const aibrix_layout_shard *shard, aibrix_layout_spec *out);
 
 /*
  * The shards, stored by the writers of a group, that together hold what
