@@ -137,6 +137,13 @@ aibrix_evict_free(aibrix_evict *evict)
 	aibrix__free(&a, evict, 1, sizeof(*evict));
 }
 
+void
+aibrix__evict_ask(aibrix_evict *evict, evict_busy_fn busy, void *ctx)
+{
+	evict->busy = busy;
+	evict->busy_ctx = ctx;
+}
+
 static int
 slot_present(const aibrix_evict *evict, uint32_t slot)
 {
@@ -358,7 +365,7 @@ aibrix_evict_replace(aibrix_evict *evict, const aibrix_evict_block *block,
 		return AIBRIX_E_INVAL;
 	if (evict->count == evict->pinned)
 		return AIBRIX_E_FULL;
-	if (evict->extras || !evict->policy->replace)
+	if (evict->extras || evict->busy || !evict->policy->replace)
 		return slot_replace(evict, block, slot);
 	victim = evict->policy->replace(evict, block);
 	evict->slots[victim].fingerprint = block->fingerprint;

@@ -170,7 +170,7 @@ victim_pop(aibrix_evict *evict, uint32_t found)
 	while (arc->once.count || arc->again.count) {
 		once = once_gives(arc, found);
 		oldest = queue_take(evict, once ? &arc->once : &arc->again);
-		if (evict->slots[oldest].pins) {
+		if (slot_busy(evict, oldest)) {
 			evict->slots[oldest].where = ASIDE;
 		} else if (slot_spared(evict, oldest, &turns)) {
 			queue_push(evict, once ? &arc->once : &arc->again,

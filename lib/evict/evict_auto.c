@@ -243,7 +243,7 @@ slot_goes(aibrix_evict *evict, uint32_t slot, uint8_t from, uint32_t *turns)
 	const struct automatic *a = evict->state;
 	struct evict_slot *at = &evict->slots[slot];
 
-	if (at->pins)
+	if (slot_busy(evict, slot))
 		return ASIDE;
 	if (from == IN_SMALL && at->hits >= a->promote_hits) {
 		at->hits = 0;

@@ -308,7 +308,7 @@ density_pop(aibrix_evict *evict, const uint64_t *next)
 	while (d->filled) {
 		oldest = d->queues[class_choose(d)].oldest;
 		density_remove(evict, oldest);
-		if (evict->slots[oldest].pins) {
+		if (slot_busy(evict, oldest)) {
 			evict->slots[oldest].where = ASIDE;
 			continue;
 		}

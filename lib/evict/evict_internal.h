@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "evict/evict_ask.h"
 
 enum { EVICT_HITS_MAX = 3 };
 
@@ -48,6 +49,8 @@ struct aibrix_evict {
 	struct evict_slot *slots;
 	struct evict_spare *spare;     /* NULL: nobody is passed over */
 	struct evict_signals *signals; /* NULL: none are wanted */
+	evict_busy_fn busy;            /* NULL: all pins are told */
+	void *busy_ctx;
 	uint32_t capacity;
 	uint32_t numbers; /* slots are 0 .. numbers - 1 */
 	uint32_t count, pinned;
@@ -137,6 +140,21 @@ slot_signal(aibrix_evict *evict, uint32_t slot, uint32_t kind)
 {
 	if (evict->signals)
 		aibrix__signals_add(evict, slot, kind);
+}
+
+/* Is a candidate pinned?  One whose owner says so only now is from now on. */
+static inline int
+slot_busy(aibrix_evict *evict, uint32_t slot)
+{
+	struct evict_slot *at = &evict->slots[slot];
+
+	if (at->pins)
+		return 1;
+	if (!evict->busy || !evict->busy(evict->busy_ctx, slot))
+		return 0;
+	at->pins = 1;
+	evict->pinned++;
+	return 1;
 }
 
 /* Queues */

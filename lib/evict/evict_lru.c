@@ -79,7 +79,7 @@ lru_pop(aibrix_evict *evict, const uint64_t *next)
 	(void)next;
 	while (lru->list.count) {
 		oldest = queue_take(evict, &lru->list);
-		if (evict->slots[oldest].pins) {
+		if (slot_busy(evict, oldest)) {
 			evict->slots[oldest].where = ASIDE;
 			continue;
 		}

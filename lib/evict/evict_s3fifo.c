@@ -180,7 +180,7 @@ s3fifo_pop(aibrix_evict *evict, const uint64_t *next)
 		small = s3->small.count > s3->small_share ||
 			s3->main.count == 0;
 		oldest = queue_take(evict, small ? &s3->small : &s3->main);
-		if (evict->slots[oldest].pins) {
+		if (slot_busy(evict, oldest)) {
 			evict->slots[oldest].where = ASIDE;
 			continue;
 		}

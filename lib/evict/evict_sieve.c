@@ -75,7 +75,7 @@ sieve_pop(aibrix_evict *evict, const uint64_t *next)
 	while (sieve->list.count) {
 		at = sieve->hand == NONE ? sieve->list.oldest : sieve->hand;
 		sieve->hand = evict->slots[at].newer;
-		if (evict->slots[at].pins) {
+		if (slot_busy(evict, at)) {
 			sieve_remove(evict, at);
 			evict->slots[at].where = ASIDE;
 		} else if (evict->slots[at].hits) {
