@@ -9,7 +9,7 @@
 static int
 check_found(const aibrix_cache *cache, uint32_t slot)
 {
-	uint8_t state = cache->slots[slot].state;
+	uint8_t state = slot_state(&cache->slots[slot]);
 	uint32_t shown;
 	aibrix_key key;
 
@@ -22,36 +22,58 @@ check_found(const aibrix_cache *cache, uint32_t slot)
 	       (state == SLOT_READY);
 }
 
+/* What a slot's word says to those without the lock. */
+static const char *
+check_marks(const struct slot *s)
+{
+	const uint64_t word = slot_word(s);
+
+	if (!(word & SLOT_KEPT) != !(s->leaving || s->left))
+		return "victims are marked as such";
+	if (s->aside && !(s->ordered && word_pins(word) && word & SLOT_LAST))
+		return "what is aside is pinned, and its last pin is awaited";
+	if (word & SLOT_LAST && word_state(word) == SLOT_READY && s->ordered &&
+	    !s->aside)
+		return "who has the last pin is not asked for in vain";
+	return NULL;
+}
+
 static const char *
 check_slots(const aibrix_cache *cache)
 {
 	uint64_t count[SLOT_STATES] = {0}, pinned = 0, ordered = 0, queued = 0;
-	uint64_t ordered_pinned = 0, leaving = 0, left = 0, flushing = 0;
+	uint64_t aside = 0, leaving = 0, left = 0, flushing = 0;
 	aibrix_evict_stat order = {.size = sizeof(order)};
 	aibrix_pool_stat pool = {.size = sizeof(pool)};
+	const char *broken;
 	const struct slot *s;
 
 	for (uint32_t i = 0; i < cache->capacity; i++) {
 		s = &cache->slots[i];
-		count[s->state]++;
-		pinned += s->pins != 0;
+		count[slot_state(s)]++;
+		pinned += slot_pins(s) != 0;
 		ordered += s->ordered;
-		ordered_pinned += s->ordered && s->pins;
+		aside += s->aside;
 		queued += s->queued;
 		leaving += s->leaving;
 		left += s->left;
 		flushing += s->flush;
 		if ((s->ordered || s->queued || s->leaving || s->left ||
 		     s->l2) &&
-		    s->state != SLOT_READY)
+		    slot_state(s) != SLOT_READY)
 			return "only READY slots are in an order or a queue";
 		if (s->ordered + s->leaving + s->left > 1)
 			return "a slot has one way to leave";
-		if (s->state == SLOT_FREE ? s->pins != 0
-					  : !s->ordered && !s->leaving &&
-						    !s->left && s->pins == 0)
+		if (slot_state(s) == SLOT_FREE
+			    ? slot_pins(s) != 0
+			    : !s->ordered && !s->leaving && !s->left &&
+				      slot_pins(s) == 0)
 			return "what has neither pins nor order is free";
-		if ((s->left && s->pins) || (s->queued && s->l2 != L2_ASKED))
+		broken = check_marks(s);
+		if (broken)
+			return broken;
+		if ((s->left && slot_pins(s)) ||
+		    (s->queued && s->l2 != L2_ASKED))
 			return "victims are unused, what waits is asked for";
 		if (!check_found(cache, i))
 			return "the table finds what is stored, and shows it "
@@ -66,7 +88,7 @@ check_slots(const aibrix_cache *cache)
 	    flushing != cache->flushing)
 		return "counts of victims and of a flush are exact";
 	if (aibrix_evict_stats(cache->evict, &order) ||
-	    order.count != ordered || order.pinned != ordered_pinned)
+	    order.count != ordered || order.pinned != aside)
 		return "the eviction order holds what slots say";
 	if (aibrix_pool_stats(cache->pool, &pool) ||
 	    pool.taken != cache->capacity - count[SLOT_FREE])
@@ -98,7 +120,7 @@ check_lease(const aibrix_cache *cache, const struct lease *l, uint64_t *refs)
 		case BLOCK_PINNED:
 		case BLOCK_HELD:
 		case BLOCK_OWN:
-			if (cache->slots[b->ref].pins == 0)
+			if (slot_pins(&cache->slots[b->ref]) == 0)
 				return "what a lease holds is pinned";
 			++*refs;
 			break;
@@ -123,7 +145,7 @@ check_refs(const aibrix_cache *cache)
 	const char *broken;
 
 	for (uint32_t i = 0; i < cache->capacity; i++)
-		pins += cache->slots[i].pins;
+		pins += slot_pins(&cache->slots[i]);
 	for (uint32_t i = 0; i < cache->max_leases; i++) {
 		if (cache->leases[i].state == LEASE_FREE)
 			continue;

@@ -32,7 +32,7 @@ flush_mark(aibrix_cache *cache)
 
 	for (uint32_t i = 0; i < cache->capacity; i++) {
 		s = &cache->slots[i];
-		if (s->state != SLOT_READY || s->l2 == L2_HAS)
+		if (slot_state(s) != SLOT_READY || s->l2 == L2_HAS)
 			continue;
 		if (s->l2 < L2_ASKED)
 			aibrix__ingest_chain(cache, i);

@@ -71,9 +71,10 @@ chain_send(aibrix_cache *cache, struct lease *l)
 	for (uint64_t i = 0; i < l->n; i++) {
 		b = &l->blocks[i];
 		slot = aibrix__table_find(&cache->table, &b->key);
-		if (slot == NONE || cache->slots[slot].state != SLOT_READY)
+		if (slot == NONE ||
+		    slot_state(&cache->slots[slot]) != SLOT_READY ||
+		    !aibrix__l1_read(cache, slot))
 			break;
-		aibrix__l1_pin(cache, slot);
 		b->state = BLOCK_HELD;
 		b->ref = slot;
 		if (cache->slots[slot].l2 < L2_ASKED)
@@ -88,7 +89,7 @@ block_l2(const aibrix_cache *cache, const struct lease_block *b)
 {
 	const struct slot *s = &cache->slots[b->ref];
 
-	return s->state == SLOT_READY ? s->l2 : 0;
+	return slot_state(s) == SLOT_READY ? s->l2 : 0;
 }
 
 static int

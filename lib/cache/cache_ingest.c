@@ -40,7 +40,7 @@ parent_of(const aibrix_cache *cache, uint32_t slot)
 	uint32_t parent = cache->slots[slot].parent;
 	aibrix_key key;
 
-	if (parent == NONE || cache->slots[parent].state != SLOT_READY)
+	if (parent == NONE || slot_state(&cache->slots[parent]) != SLOT_READY)
 		return NONE;
 	/* The slot may have another block by now. */
 	key = aibrix__l1_key(cache, parent);
@@ -63,8 +63,7 @@ aibrix__ingest_chain(aibrix_cache *cache, uint32_t slot)
 		s->l2 = L2_ASKED;
 		if (s->left) {
 			aibrix__ingest_stay(cache, at);
-			s->leaving = 1;
-			cache->leaving++;
+			aibrix__ingest_leave(cache, at);
 		}
 		list_prepend(&chain, cache->write_links, at);
 		at = cache->lost ? NONE : parent_of(cache, at);
@@ -86,7 +85,7 @@ aibrix__ingest_commit(aibrix_cache *cache, uint32_t slot)
 void
 aibrix__ingest_again(aibrix_cache *cache, uint32_t slot)
 {
-	if (!cache->lost && cache->slots[slot].state == SLOT_READY)
+	if (!cache->lost && slot_state(&cache->slots[slot]) == SLOT_READY)
 		aibrix__ingest_commit(cache, slot);
 }
 
@@ -96,7 +95,7 @@ aibrix__ingest_hit(aibrix_cache *cache, uint32_t slot)
 	struct slot *s = &cache->slots[slot];
 
 	/* Another reader may have found it damaged. */
-	if (!aibrix__writes_wanted(cache) || s->state != SLOT_READY ||
+	if (!aibrix__writes_wanted(cache) || slot_state(s) != SLOT_READY ||
 	    cache->ingest != AIBRIX_CACHE_INGEST_HOT || s->l2 >= L2_ASKED)
 		return;
 	s->l2++;
@@ -113,12 +112,24 @@ aibrix__ingest_ahead(aibrix_cache *cache)
 		       cache->ahead &&
 	       aibrix_evict_pop(cache->evict, &slot) == AIBRIX_OK) {
 		cache->slots[slot].ordered = 0;
-		cache->slots[slot].leaving = 1;
-		cache->leaving++;
+		/* A reader has come since the order asked. */
+		if (!slot_mark_if(&cache->slots[slot], SLOT_KEPT, 0)) {
+			aibrix__l1_back(cache, slot);
+			continue;
+		}
+		aibrix__ingest_leave(cache, slot);
 		aibrix__ingest_chain(cache, slot);
 		if (cache->slots[slot].l2 == L2_HAS)
 			aibrix__ingest_left(cache, slot);
 	}
+}
+
+void
+aibrix__ingest_leave(aibrix_cache *cache, uint32_t slot)
+{
+	slot_mark(&cache->slots[slot], SLOT_KEPT);
+	cache->slots[slot].leaving = 1;
+	cache->leaving++;
 }
 
 void
@@ -135,6 +146,9 @@ aibrix__ingest_stay(aibrix_cache *cache, uint32_t slot)
 {
 	struct slot *s = &cache->slots[slot];
 
+	if (!s->leaving && !s->left)
+		return;
+	slot_unmark(s, SLOT_KEPT);
 	cache->leaving -= s->leaving;
 	if (s->left)
 		list_remove(&cache->left, cache->write_links, slot);
@@ -165,8 +179,6 @@ aibrix__ingest_victim(aibrix_cache *cache)
 		cache->slots[slot].ordered = 0;
 	else
 		slot = waiting_victim(cache);
-	if (slot != NONE && cache->ahead && cache->slots[slot].l2 < L2_ASKED)
-		cache->stat.l2_dropped++;
 	return slot;
 }
 

@@ -4,6 +4,7 @@
  *   cache.c        the object itself, statistics
  *   cache_meter.c  what the host's meter is told
  *   cache_table.c  from keys to slots
+ *   cache_slot.h   a slot, and the word that pins change
  *   cache_l1.c     slots, pins, eviction
  *   cache_lease.c  leases: what a caller holds, and the prefix rule
  *   cache_reserve.c
@@ -41,55 +42,10 @@
 #include "base/alloc.h"
 #include "base/list.h"
 #include "base/xxh.h"
+#include "cache/cache_slot.h"
 #include "cache/cache_table.h"
+#include "evict/evict_ask.h"
 #include "store/frame.h"
-
-/*
- *            take                 publish
- *     FREE -------> FILLING  ---------------> READY
- *       ^ \ take                             ^  |
- *       |  -------> FETCHING ----------------   | damaged, read by others
- *       |              | given up, L2 writes    |
- *       |              v                        v
- *       <------------ LOOSE <-------------------
- *        last pin
- *
- * READY without pins becomes FREE by eviction.
- */
-enum {
-	SLOT_FREE = 0,     /* the pool's */
-	SLOT_FILLING = 1,  /* in the table; a reservation writes it */
-	SLOT_FETCHING = 2, /* in the table; L2 writes it */
-	SLOT_READY = 3,    /* in the table; whole */
-	SLOT_LOOSE = 4,    /* not in the table; freed with its last pin */
-	SLOT_STATES = 5
-};
-
-/* 32 bytes: two to a cache line. */
-struct slot {
-	uint64_t checksum;   /* XXH3-64 of the payload, once READY */
-	uint32_t at;         /* its entry of the table, which has its key */
-	uint32_t generation; /* of the pool's lease */
-	uint32_t pins;
-	uint32_t parent; /* slot that had the block before it; NONE */
-	uint32_t depth;  /* blocks from the first one known to this one */
-	uint8_t state;
-	/* All of these but tail only when READY. */
-	uint8_t ordered : 1; /* in the eviction order */
-	uint8_t queued : 1;  /* waits to be written to L2 */
-	uint8_t probed : 1;  /* L2 said that it lacks it */
-	uint8_t leaving : 1; /* a victim that L2 is to have first */
-	uint8_t left : 1;    /* a victim: its memory is the next to be reused */
-	uint8_t flush : 1;   /* somebody waits for its write */
-	uint8_t tail : 1;    /* of fewer tokens, as cache->tails says; always */
-	uint8_t l2;          /* hits, or L2_ASKED, L2_HAS */
-};
-
-enum {
-	HITS_MAX = 200,
-	L2_ASKED = 254, /* queued, asked about or sent */
-	L2_HAS = 255    /* it came from there, or was taken there */
-};
 
 /* What a frame says besides, for slots that may go to L2. */
 struct origin {
@@ -374,11 +330,15 @@ value_bytes(const aibrix_cache *cache)
 
 void aibrix__l1_pin(aibrix_cache *cache, uint32_t slot);
 void aibrix__l1_unpin(aibrix_cache *cache, uint32_t slot);
+/* A pin for a reader.  0: there are too many. */
+int aibrix__l1_read(aibrix_cache *cache, uint32_t slot);
 /* The payload is whole: others may find it.  Not yet in the order. */
 void aibrix__l1_publish(aibrix_cache *cache, uint32_t slot);
 /* Into the eviction order, unless it is there. */
 void aibrix__l1_order(aibrix_cache *cache, uint32_t slot);
 void aibrix__l1_touch(aibrix_cache *cache, uint32_t slot);
+/* It was to be given up, and is pinned: into the order again. */
+void aibrix__l1_back(aibrix_cache *cache, uint32_t slot);
 /* Nobody finds it any more; it is freed now or with its last pin. */
 void aibrix__l1_drop(aibrix_cache *cache, uint32_t slot);
 /* A READY slot's payload is not what was published: count, drop. */
@@ -486,6 +446,8 @@ void aibrix__ingest_hit(aibrix_cache *cache, uint32_t slot);
 void aibrix__ingest_ahead(aibrix_cache *cache);
 /* A victim's write is over, and nobody uses it. */
 void aibrix__ingest_left(aibrix_cache *cache, uint32_t slot);
+/* A slot in no order is a victim that L2 is to have first. */
+void aibrix__ingest_leave(aibrix_cache *cache, uint32_t slot);
 /* Somebody uses a victim: it is none any more. */
 void aibrix__ingest_stay(aibrix_cache *cache, uint32_t slot);
 /* The next slot to reuse, READY and in no order; NONE: none, evict one. */

@@ -48,6 +48,18 @@ l1_tables(aibrix_cache *cache, int l2)
 				  cache->capacity);
 }
 
+/* The order asks: is it pinned?  Then its last pin comes back with the lock. */
+static int
+slot_busy(void *ctx, uint32_t slot)
+{
+	aibrix_cache *cache = ctx;
+
+	if (!slot_mark_if(&cache->slots[slot], SLOT_LAST, 1))
+		return 0;
+	cache->slots[slot].aside = 1;
+	return 1;
+}
+
 int
 aibrix__l1_open(aibrix_cache *cache, uint64_t l1_bytes, int l2)
 {
@@ -72,6 +84,8 @@ aibrix__l1_open(aibrix_cache *cache, uint64_t l1_bytes, int l2)
 	evict.capacity = cache->capacity;
 
 	err = aibrix_evict_new(&evict, &cache->evict);
+	if (!err)
+		aibrix__evict_ask(cache->evict, slot_busy, cache);
 	if (!err)
 		err = aibrix_pool_new(&pool, &cache->pool);
 	if (!err)
@@ -98,29 +112,31 @@ aibrix__l1_key(const aibrix_cache *cache, uint32_t slot)
 {
 	aibrix_key key;
 
-	aibrix__table_key(&cache->table, cache->slots[slot].at, &key);
+	aibrix__table_key(&cache->table, slot_at(&cache->slots[slot]), &key);
 	return key;
 }
 
 static void
 slot_set(aibrix_cache *cache, uint32_t slot, uint8_t state)
 {
-	cache->count[cache->slots[slot].state]--;
+	uint64_t before = slot_change(&cache->slots[slot], state);
+
+	cache->count[word_state(before)]--;
 	cache->count[state]++;
-	cache->slots[slot].state = state;
 }
 
 /* Back to the pool: in no table, in no order, without pins. */
 static void
 slot_free(aibrix_cache *cache, uint32_t slot)
 {
+	const uint64_t word = slot_word(&cache->slots[slot]);
 	aibrix_lease hold = {.data = aibrix_pool_slot(cache->pool, slot),
 			     .bytes = cache->block_bytes,
 			     .slot = slot,
-			     .generation = cache->slots[slot].generation};
+			     .generation = word_generation(word)};
 	int err;
 
-	assert(cache->slots[slot].pins == 0 && !cache->slots[slot].ordered);
+	assert(word_pins(word) == 0 && !cache->slots[slot].ordered);
 	slot_set(cache, slot, SLOT_FREE);
 	err = aibrix_pool_give(cache->pool, &hold);
 	assert(!err);
@@ -135,25 +151,42 @@ slot_hide(aibrix_cache *cache, uint32_t slot)
 	int err = AIBRIX_OK;
 
 	aibrix__events_hidden(cache, slot);
-	aibrix__table_remove(&cache->table, s->at);
+	aibrix__table_remove(&cache->table, slot_at(s));
 	aibrix__ingest_forget(cache, slot);
 	if (!s->ordered)
 		return;
-	if (s->pins)
+	if (s->aside)
 		err = aibrix_evict_unpin(cache->evict, slot);
 	if (!err)
 		err = aibrix_evict_remove(cache->evict, slot);
 	assert(!err);
-	s->ordered = 0;
+	s->ordered = s->aside = 0;
+}
+
+/* A victim that nobody can pin any more; NONE: there is none. */
+static uint32_t
+victim_claim(aibrix_cache *cache)
+{
+	uint32_t slot = aibrix__ingest_victim(cache);
+
+	while (slot != NONE && !slot_claim(&cache->slots[slot])) {
+		aibrix__l1_back(cache, slot);
+		slot = aibrix__ingest_victim(cache);
+	}
+	return slot;
 }
 
 static int
 slot_evict(aibrix_cache *cache)
 {
-	uint32_t slot = aibrix__ingest_victim(cache);
+	uint32_t slot = victim_claim(cache);
 
 	if (slot == NONE)
 		return 0;
+	cache->count[SLOT_READY]--;
+	cache->count[SLOT_LOOSE]++;
+	if (cache->ahead && cache->slots[slot].l2 < L2_ASKED)
+		cache->stat.l2_dropped++;
 	slot_hide(cache, slot);
 	slot_free(cache, slot);
 	cache->stat.evicted++;
@@ -171,8 +204,10 @@ aibrix__l1_take(aibrix_cache *cache, const aibrix_key *key,
 		if (!slot_evict(cache))
 			return NONE;
 	s = &cache->slots[hold.slot];
-	assert(s->state == SLOT_FREE);
-	slot_set(cache, hold.slot, state);
+	assert(slot_state(s) == SLOT_FREE);
+	cache->count[SLOT_FREE]--;
+	cache->count[state]++;
+	cache->pinned++;
 	s->parent = parent ? aibrix__table_find(&cache->table, parent) : NONE;
 	s->depth = s->parent == NONE ? 1 : cache->slots[s->parent].depth + 1;
 	s->checksum = 0;
@@ -180,9 +215,8 @@ aibrix__l1_take(aibrix_cache *cache, const aibrix_key *key,
 	if (cache->origins)
 		cache->origins[hold.slot] =
 			(struct origin){parent ? *parent : no_key, 0};
-	s->generation = hold.generation;
-	aibrix__l1_pin(cache, hold.slot);
-	s->at = aibrix__table_add(&cache->table, key, hold.slot);
+	slot_begin(s, state, hold.generation);
+	slot_at_set(s, aibrix__table_add(&cache->table, key, hold.slot));
 	aibrix__events_taken(cache, hold.slot, parent);
 	return hold.slot;
 }
@@ -199,21 +233,46 @@ aibrix__l1_sum(const aibrix_cache *cache, uint32_t slot)
 	return cache->hash(aibrix__l1_data(cache, slot), cache->block_bytes);
 }
 
-/* The order knows a slot as pinned or not; how often is counted here, since
- * slots outside the order have pins too. */
+/* The first pin of one that was to be reused: it stays. */
+static int
+slot_pin(aibrix_cache *cache, uint32_t slot, uint32_t max)
+{
+	struct slot *s = &cache->slots[slot];
+	uint32_t before;
+
+	if (!slot_hold(s, max, &before))
+		return 0;
+	cache->pinned += before == 0;
+	if (before == 0 && (s->leaving || s->left))
+		aibrix__ingest_stay(cache, slot);
+	return 1;
+}
+
+int
+aibrix__l1_read(aibrix_cache *cache, uint32_t slot)
+{
+	return slot_pin(cache, slot, SLOT_READERS_MAX);
+}
+
 void
 aibrix__l1_pin(aibrix_cache *cache, uint32_t slot)
 {
-	struct slot *s = &cache->slots[slot];
-	int err = AIBRIX_OK;
+	int pinned = slot_pin(cache, slot, SLOT_PINS_MAX);
 
-	if (s->pins++)
-		return;
-	cache->pinned++;
-	if (s->leaving || s->left)
-		aibrix__ingest_stay(cache, slot);
-	if (s->ordered)
-		err = aibrix_evict_pin(cache->evict, slot);
+	assert(pinned);
+	(void)pinned;
+}
+
+/* The order had put it aside. */
+static void
+slot_return(aibrix_cache *cache, uint32_t slot)
+{
+	struct slot *s = &cache->slots[slot];
+	int err;
+
+	s->aside = 0;
+	slot_unmark(s, SLOT_LAST);
+	err = aibrix_evict_unpin(cache->evict, slot);
 	assert(!err);
 	(void)err;
 }
@@ -222,29 +281,29 @@ void
 aibrix__l1_unpin(aibrix_cache *cache, uint32_t slot)
 {
 	struct slot *s = &cache->slots[slot];
-	int err = AIBRIX_OK;
+	/* In no order: whoever is the last puts it there. */
+	int lost = !s->ordered && !s->leaving;
+	uint64_t before = slot_let_go(s, lost ? SLOT_LAST : 0);
 
-	assert(s->pins);
-	if (--s->pins)
+	assert(word_pins(before));
+	if (word_pins(before) > 1)
 		return;
 	cache->pinned--;
-	if (s->state == SLOT_LOOSE)
+	if (word_state(before) == SLOT_LOOSE)
 		slot_free(cache, slot);
 	else if (s->leaving && !s->queued)
 		aibrix__ingest_left(cache, slot);
-	else if (s->ordered)
-		err = aibrix_evict_unpin(cache->evict, slot);
-	else if (!s->leaving)
+	else if (s->aside)
+		slot_return(cache, slot);
+	else if (lost)
 		aibrix__l1_order(cache, slot);
-	assert(!err);
-	(void)err;
 }
 
 void
 aibrix__l1_publish(aibrix_cache *cache, uint32_t slot)
 {
 	slot_set(cache, slot, SLOT_READY);
-	aibrix__table_show(&cache->table, cache->slots[slot].at);
+	aibrix__table_show(&cache->table, slot_at(&cache->slots[slot]));
 	aibrix__events_shown(cache, slot);
 }
 
@@ -258,16 +317,24 @@ aibrix__l1_order(aibrix_cache *cache, uint32_t slot)
 	int err;
 
 	_Static_assert(NONE == AIBRIX_EVICT_NO_PARENT, "one number");
-	assert(s->state == SLOT_READY);
+	assert(slot_state(s) == SLOT_READY);
 	if (s->ordered)
 		return;
 	memcpy(&block.fingerprint, key.bytes, sizeof(block.fingerprint));
 	err = aibrix_evict_insert_block(cache->evict, slot, &block);
-	if (!err && s->pins)
-		err = aibrix_evict_pin(cache->evict, slot);
 	assert(!err);
 	(void)err;
 	s->ordered = 1;
+	if (slot_word(s) & SLOT_LAST)
+		slot_unmark(s, SLOT_LAST);
+}
+
+void
+aibrix__l1_back(aibrix_cache *cache, uint32_t slot)
+{
+	aibrix__l1_order(cache, slot);
+	if (slot_busy(cache, slot))
+		(void)!aibrix_evict_pin(cache->evict, slot);
 }
 
 void
@@ -283,11 +350,14 @@ aibrix__l1_touch(aibrix_cache *cache, uint32_t slot)
 void
 aibrix__l1_drop(aibrix_cache *cache, uint32_t slot)
 {
-	assert(cache->slots[slot].state != SLOT_FREE &&
-	       cache->slots[slot].state != SLOT_LOOSE);
+	uint64_t before = slot_change(&cache->slots[slot], SLOT_LOOSE);
+
+	assert(word_state(before) != SLOT_FREE &&
+	       word_state(before) != SLOT_LOOSE);
+	cache->count[word_state(before)]--;
+	cache->count[SLOT_LOOSE]++;
 	slot_hide(cache, slot);
-	slot_set(cache, slot, SLOT_LOOSE);
-	if (cache->slots[slot].pins == 0)
+	if (word_pins(before) == 0)
 		slot_free(cache, slot);
 }
 
@@ -295,7 +365,7 @@ void
 aibrix__l1_damaged(aibrix_cache *cache, uint32_t slot)
 {
 	/* Two readers may have found the same damage at the same time. */
-	if (cache->slots[slot].state != SLOT_READY)
+	if (slot_state(&cache->slots[slot]) != SLOT_READY)
 		return;
 	cache->stat.corrupt_l1++;
 	aibrix__l1_drop(cache, slot);

@@ -56,7 +56,10 @@ lease_hold(struct batch *batch, struct lease *l, uint64_t i, uint32_t slot)
 	struct transfer *t;
 
 	if (cache->flags & AIBRIX_CACHE_NO_L1_VERIFY) {
-		aibrix__l1_pin(cache, slot);
+		if (!aibrix__l1_read(cache, slot)) {
+			aibrix__lease_cut(cache, l, i);
+			return LOOK_GOOD;
+		}
 		b->state = BLOCK_HELD;
 		b->ref = slot;
 		b->tier = AIBRIX_CACHE_L1;
@@ -85,7 +88,7 @@ lease_look(struct batch *batch, struct lease *l, uint64_t i)
 
 	if (slot == NONE)
 		return LOOK_MISS;
-	switch (cache->slots[slot].state) {
+	switch (slot_state(&cache->slots[slot])) {
 	case SLOT_READY:
 		if (slot_tail(cache, slot) == lease_tail(l, i))
 			return lease_hold(batch, l, i, slot);

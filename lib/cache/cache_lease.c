@@ -291,16 +291,14 @@ run_pin(aibrix_cache *cache, struct lease *l)
 			prefetch(&cache->slots[slots[k]]);
 		for (uint64_t k = 0; k < got; k++, b++) {
 			if (slot_tail(cache, slots[k]) !=
-			    lease_tail(l, i + k)) {
-				got = k;
-				break;
-			}
-			aibrix__l1_pin(cache, slots[k]);
+				    lease_tail(l, i + k) ||
+			    !aibrix__l1_read(cache, slots[k]))
+				return;
 			b->ref = slots[k];
 			b->state = BLOCK_PINNED;
 			b->tier = AIBRIX_CACHE_L1;
+			l->used = i + k + 1;
 		}
-		l->used = i + got;
 	}
 }
 

@@ -34,8 +34,7 @@ aibrix__promote(aibrix_cache *cache, uint32_t slot)
 	if (cache->promote == AIBRIX_CACHE_PROMOTE_ALL) {
 		aibrix__l1_order(cache, slot);
 	} else if (!s->ordered && !s->leaving) {
-		s->leaving = 1;
-		cache->leaving++;
+		aibrix__ingest_leave(cache, slot);
 	}
 }
 

@@ -33,9 +33,9 @@ reserve_present(aibrix_cache *cache, struct lease *l)
 			return;
 		}
 		b->state = BLOCK_ELSEWHERE;
-		if (cache->slots[slot].state != SLOT_READY)
+		if (slot_state(&cache->slots[slot]) != SLOT_READY ||
+		    !aibrix__l1_read(cache, slot))
 			continue;
-		aibrix__l1_pin(cache, slot);
 		b->state = BLOCK_HELD;
 		b->ref = slot;
 	}

@@ -58,7 +58,7 @@ slot_settle(aibrix_cache *cache, uint32_t slot, int taken)
 {
 	struct slot *s = &cache->slots[slot];
 
-	if (s->state != SLOT_READY)
+	if (slot_state(s) != SLOT_READY)
 		return;
 	aibrix__flush_settle(cache, slot, taken);
 	s->probed = 0;
@@ -76,7 +76,7 @@ slot_asked(const aibrix_cache *cache, const struct transfer *t)
 	if (slot == NONE)
 		return NONE;
 	s = &cache->slots[slot];
-	return s->state == SLOT_READY && s->l2 == L2_ASKED && !s->queued &&
+	return slot_state(s) == SLOT_READY && s->l2 == L2_ASKED && !s->queued &&
 			       !s->probed
 		       ? slot
 		       : NONE;
@@ -106,7 +106,7 @@ asked_done(aibrix_cache *cache, const struct transfer *t,
 	}
 	cache->stat.l2_had++;
 	slot_settle(cache, slot, 1);
-	if (cache->slots[slot].leaving && !cache->slots[slot].pins)
+	if (cache->slots[slot].leaving && !slot_pins(&cache->slots[slot]))
 		aibrix__ingest_left(cache, slot);
 }
 
@@ -146,7 +146,8 @@ void
 aibrix__write_undo(aibrix_cache *cache, struct transfer *t, int again)
 {
 	uint32_t slot = t->slot == NONE ? slot_asked(cache, t) : t->slot;
-	int whole = slot != NONE && cache->slots[slot].state == SLOT_READY;
+	int whole =
+		slot != NONE && slot_state(&cache->slots[slot]) == SLOT_READY;
 
 	if (whole && again) {
 		slot_requeue(cache, slot);
@@ -178,8 +179,8 @@ slot_send(aibrix_cache *cache, struct batch *batch, struct transfer *t,
 	if (t->op == AIBRIX_STORE_PUT) {
 		aibrix__l1_pin(cache, slot);
 		/* This pin is no use of it. */
-		cache->leaving += (uint32_t)(leaving && !s->leaving);
-		s->leaving = leaving != 0;
+		if (leaving && !s->leaving)
+			aibrix__ingest_leave(cache, slot);
 		t->slot = slot;
 		if (frame_bytes(cache))
 			frame_make(cache, &t->key, slot, t->frame);

@@ -148,8 +148,8 @@ tell_flip(struct tell *t)
 	uint32_t slot = draw(&t->from, t->cache->capacity);
 	uint8_t *data;
 
-	if (t->cache->slots[slot].state == SLOT_READY &&
-	    !t->cache->slots[slot].pins) {
+	if (slot_state(&t->cache->slots[slot]) == SLOT_READY &&
+	    !slot_pins(&t->cache->slots[slot])) {
 		data = aibrix__l1_data(t->cache, slot);
 		data[0] ^= 1;
 	}

@@ -416,8 +416,8 @@ step_flip(struct naive_cache *c, uint32_t key, uint32_t at)
 
 	name.bytes[5] = (uint8_t)(key % PROGRAM_KEYS + 1);
 	slot = aibrix__table_find(&c->cache->table, &name);
-	if (slot == NONE || c->cache->slots[slot].state != SLOT_READY ||
-	    c->cache->slots[slot].pins)
+	if (slot == NONE || slot_state(&c->cache->slots[slot]) != SLOT_READY ||
+	    slot_pins(&c->cache->slots[slot]))
 		return;
 	data = aibrix__l1_data(c->cache, slot);
 	data[at % PROGRAM_BLOCK] ^= (uint8_t)(1 << at % 8);
@@ -494,7 +494,7 @@ step_flush(struct program *p, uint32_t i, uint32_t wait)
 		return left > 0 &&
 		       (err == AIBRIX_E_TIMEOUT || err == AIBRIX_E_UNAVAILABLE);
 	for (uint32_t s = 0; s < c->cache->capacity; s++)
-		if (c->cache->slots[s].state == SLOT_READY &&
+		if (slot_state(&c->cache->slots[s]) == SLOT_READY &&
 		    c->cache->slots[s].l2 != L2_HAS)
 			return 0;
 	return left == 0;
@@ -523,7 +523,8 @@ step_hand_over(struct program *p, uint32_t i, uint32_t what, uint32_t n)
 	/* Unless they were evicted since. */
 	for (uint32_t j = 0; j < got; j++) {
 		slot = aibrix__table_find(&c->cache->table, &keys[j]);
-		if (slot != NONE && c->cache->slots[slot].state == SLOT_READY &&
+		if (slot != NONE &&
+		    slot_state(&c->cache->slots[slot]) == SLOT_READY &&
 		    c->cache->slots[slot].l2 != L2_HAS)
 			return 0;
 	}
