@@ -284,7 +284,8 @@ lane_later(const struct lane *lane, uint64_t last_ns,
 	first = head < LANE_SLOTS ? 0 : head - (LANE_SLOTS - 1);
 	if (within)
 		first = refund->at_ns >> lane->shift;
-	for (uint64_t s = first; s <= head; s++) {
+	/* Counted: head may be the last number that there is. */
+	for (uint64_t left = head - first + 1, s = first; left-- > 0; s++) {
 		uint64_t cost = lane->slot[s % LANE_SLOTS], at = last_ns;
 
 		if (within && s == first)
@@ -313,8 +314,9 @@ aibrix__lane_refund(struct lane *lane, uint64_t last_ns,
 		     head - at < LANE_SLOTS;
 	aibrix_limit_due due = due_under(&lane->due, rate), later = {0, 0};
 
-	/* Numbers go round: before, by less than half of the way. */
-	if ((uint32_t)(refund->turn - lane->start) >> 31)
+	/* Numbers go round: before, by less than half of the way.  A lane
+	   without slots was never charged. */
+	if (lane->shift == 0 || (uint32_t)(refund->turn - lane->start) >> 31)
 		return;
 	if (within) {
 		uint64_t *slot = &lane->slot[at % LANE_SLOTS];
