@@ -22,6 +22,8 @@
 #include <aibrix/pool.h>
 #include <aibrix/predict.h>
 #include <aibrix/prefix.h>
+#include <aibrix/profile.h>
+#include <aibrix/reply.h>
 #include <aibrix/resp.h>
 #include <aibrix/rewrite.h>
 #include <aibrix/route.h>

@@ -1512,6 +1512,62 @@ SIZE(aibrix_limit_due, 16);
 AT(aibrix_limit_due, ns, 0);
 AT(aibrix_limit_due, part, 8);
 
+/* profile, 0.1 */
+VALUE(AIBRIX_PROFILE_BYTES_MAX, 1048576);
+VALUE(AIBRIX_PROFILES_MAX, 1024);
+VALUE(AIBRIX_PROFILE_PROMPT_TOKENS, 1);
+VALUE(AIBRIX_PROFILE_MAX_TOKENS, 2);
+VALUE(AIBRIX_PROFILE_NONE, 0);
+VALUE(AIBRIX_PROFILE_BY_NAME, 1);
+VALUE(AIBRIX_PROFILE_BY_HINTS, 2);
+VALUE(AIBRIX_PROFILE_BY_DEFAULT, 3);
+VALUE(AIBRIX_STRATEGY_NONE, 0);
+VALUE(AIBRIX_STRATEGY_LOCKED, 1);
+VALUE(AIBRIX_STRATEGY_HEADER, 2);
+VALUE(AIBRIX_STRATEGY_PROFILE, 3);
+VALUE(AIBRIX_STRATEGY_HOST, 4);
+AT(aibrix_profile_request, size, 0);
+AT(aibrix_profile_request, flags, 4);
+AT(aibrix_profile_request, header, 8);
+AT(aibrix_profile_request, header_bytes, 16);
+AT(aibrix_profile_request, prompt_tokens, 24);
+AT(aibrix_profile_request, max_tokens, 32);
+AT(aibrix_profile_choice, size, 0);
+AT(aibrix_profile_choice, how, 4);
+AT(aibrix_profile_choice, name, 8);
+AT(aibrix_profile_choice, name_bytes, 16);
+AT(aibrix_profile_choice, strategy, 24);
+AT(aibrix_profile_choice, strategy_bytes, 32);
+AT(aibrix_profile_choice, config, 40);
+AT(aibrix_profile_choice, config_bytes, 48);
+AT(aibrix_profile_choice, locked, 56);
+AT(aibrix_profile_choice, locked_bytes, 64);
+AT(aibrix_profile_choice, requests_per_second, 72);
+AT(aibrix_profile_choice, requests_per_second_per_replica, 80);
+AT(aibrix_profile_choice, requests_inflight, 88);
+AT(aibrix_profile_choice, overrides_off, 96);
+AT(aibrix_profile_choice, spare, 100);
+
+/* reply, 0.1 */
+VALUE(AIBRIX_REPLY_OK, 0);
+VALUE(AIBRIX_REPLY_BAD_REQUEST, 1);
+VALUE(AIBRIX_REPLY_NO_MODEL, 2);
+VALUE(AIBRIX_REPLY_UNKNOWN_MODEL, 3);
+VALUE(AIBRIX_REPLY_BAD_STRATEGY, 4);
+VALUE(AIBRIX_REPLY_BAD_KEY, 5);
+VALUE(AIBRIX_REPLY_RPM, 6);
+VALUE(AIBRIX_REPLY_TPM, 7);
+VALUE(AIBRIX_REPLY_MODEL_RPS, 8);
+VALUE(AIBRIX_REPLY_NO_POD, 9);
+VALUE(AIBRIX_REPLY_ROUTING, 10);
+VALUE(AIBRIX_REPLY_USER, 11);
+VALUE(AIBRIX_REPLY_INTERNAL, 12);
+AT(aibrix_reply_form, size, 0);
+AT(aibrix_reply_form, http, 4);
+AT(aibrix_reply_form, type, 8);
+AT(aibrix_reply_form, code, 16);
+AT(aibrix_reply_form, header, 24);
+
 /* metric, 0.1 */
 VALUE(AIBRIX_HISTOGRAM_BITS_MAX, 10);
 VALUE(AIBRIX_HISTOGRAM_EDGES_MAX, 64);

@@ -17,6 +17,7 @@ ALLOW = {
     "agree": "",
     "vtc": "",
     "limit": "",
+    "profile": "",
     "metric": "",
     "fleet": "",
     "evict": "",
@@ -35,6 +36,7 @@ ALLOW = {
 }
 # Public headers that carry another name than their module.
 HEADER_OF = {"backend": "store", "compat": "hash", "version": "base",
+             "reply": "profile",
              "prefix": "index", "predict": "index", "admit": "event",
              "stream": "store", "key_text": "store", "shfs": "store",
              "resp": "store", "meter": "metric", "zmq_pub": "zmq",
