@@ -347,6 +347,7 @@ Test(rewrite_response, what_is_not_there_is_no_fault)
 	expect_response(0, 0, "{\"kv_transfer_params\":null}",
 			AIBRIX_E_NOT_FOUND, 0);
 	expect_response(0, 0, "data: [DONE]\n\n", AIBRIX_E_NOT_FOUND, 0);
+	expect_response(0, 0, "data: [DONE]\r\n\r\n", AIBRIX_E_NOT_FOUND, 0);
 	expect_response(AIBRIX_REWRITE_TRTLLM, 0,
 			"{\"disaggregated_params\":null,\"choices\":[]}",
 			AIBRIX_E_NOT_FOUND, 0);
@@ -490,7 +491,7 @@ Test(rewrite_out, the_bounds_hold_for_the_longest_names)
 				 .request_id = name,
 				 .engine_id = name};
 
-	memset(name, 1, sizeof(name));
+	memset(name, 0x1f, sizeof(name));
 	name[AIBRIX_REWRITE_NAME_MAX] = '\0';
 	cr_assert_eq(aibrix_rewrite_decode(&o, "{}", 2, NULL, 0, &out),
 		     AIBRIX_OK);
