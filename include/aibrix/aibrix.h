@@ -19,6 +19,7 @@
 #include <aibrix/limit.h>
 #include <aibrix/meter.h>
 #include <aibrix/metric.h>
+#include <aibrix/pd.h>
 #include <aibrix/pool.h>
 #include <aibrix/predict.h>
 #include <aibrix/prefix.h>

@@ -1690,6 +1690,41 @@ AT(aibrix_rewrite_out, input, 56);
 AT(aibrix_rewrite_out, spare, 60);
 AT(aibrix_rewrite_out, offset, 64);
 
+/* pd, 0.1 */
+VALUE(AIBRIX_PD_NONE, 0);
+VALUE(AIBRIX_PD_PREFILL, 1);
+VALUE(AIBRIX_PD_DECODE, 2);
+VALUE(AIBRIX_PD_COMBINED, 3);
+VALUE(AIBRIX_PD_BUCKETS, 1);
+VALUE(AIBRIX_PD_LOW_LOAD_SET, 2);
+VALUE(AIBRIX_PD_HIGH_LOAD_SET, 4);
+VALUE(AIBRIX_PD_REASON_NONE, 0);
+VALUE(AIBRIX_PD_REASON_GROUPS, 1);
+VALUE(AIBRIX_PD_REASON_LENGTH, 2);
+VALUE(AIBRIX_PD_REASON_COMBINED, 3);
+VALUE(AIBRIX_PD_REASON_BUSY, 4);
+VALUE(AIBRIX_PD_REASON_NO_GROUP, 5);
+VALUE(AIBRIX_PD_REASON_NO_LENGTH, 6);
+SIZE(aibrix_pd_pod, 32);
+AT(aibrix_pd_pod, group, 0);
+AT(aibrix_pd_pod, role, 8);
+AT(aibrix_pd_pod, spare, 12);
+AT(aibrix_pd_pod, min_tokens, 16);
+AT(aibrix_pd_pod, max_tokens, 20);
+AT(aibrix_pd_pod, load, 24);
+AT(aibrix_pd_opts, size, 0);
+AT(aibrix_pd_opts, compat, 4);
+AT(aibrix_pd_opts, flags, 8);
+AT(aibrix_pd_opts, spare, 12);
+AT(aibrix_pd_opts, low_load, 16);
+AT(aibrix_pd_opts, high_load, 24);
+AT(aibrix_pd_result, size, 0);
+AT(aibrix_pd_result, reason, 4);
+AT(aibrix_pd_result, n_prefill, 8);
+AT(aibrix_pd_result, n_decode, 12);
+AT(aibrix_pd_result, combined, 16);
+AT(aibrix_pd_result, spare, 20);
+
 int
 main(void)
 {

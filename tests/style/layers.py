@@ -24,6 +24,7 @@ ALLOW = {
     "pool": "",
     "index": "hash",
     "event": "hash index",
+    "pd": "",
     "rewrite": "",
     "route": "fleet",
     "store": "hash evict pool",
