@@ -167,6 +167,16 @@ def hygiene_finds_a_cut_licence(dir):
 
 
 @case
+def named_finds_a_test_that_is_not_there(dir):
+    write(dir / "tests" / "unit" / "test_thing.c", "Test(thing, a_rule)\n")
+    page = write(dir / "doc" / "THINGS.md", "| 1 | `test_thing`: a_rule |\n")
+    return finds(lambda: script("named.py", dir), page,
+                 "| 1 | `test_thing`: another_rule |\n",
+                 "| 1 | `test_thing`: a_rule, a_rul |\n",
+                 "| 1 | `test_things`: a_rule |\n", "no table\n")
+
+
+@case
 def clang_format_finds_other_layout(dir):
     if subprocess.run([sys.executable, STYLE / "format.py", ROOT],
                       stdout=subprocess.DEVNULL,

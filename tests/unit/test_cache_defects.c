@@ -176,6 +176,37 @@ Test(cache_defects, d06_buffers_of_a_late_read_are_not_reused)
 	aibrix_store_free(store);
 }
 
+/* Whichever of a chain fails: the others are written, L2 gives the prefix
+ * before it, and as soon as L2 has taken something again, the next block of
+ * the chain takes it along. */
+Test(cache_defects, d13_a_write_that_fails_costs_itself_and_is_made_up_for)
+{
+	for (uint64_t hole = 0; hole < N; hole++) {
+		struct store_fault lost = {FAULT_STATUS, AIBRIX_STORE_PUT, hole,
+					   0, AIBRIX_E_IO};
+		aibrix_store *store = new_store(64);
+		aibrix_cache *cache = new_cache(2 * N, store), *other;
+
+		aibrix__store_faults(store, &lost, 1);
+		cr_assert_eq(put_blocks(cache, 1, N), N);
+		settle_all(cache, 1);
+		cr_expect_eq(stat_of(cache).l2_written, N - 1);
+		cr_expect_eq(stat_of(cache).l2_errors, 1);
+		other = new_cache(2 * N, store);
+		cr_expect_eq(count_blocks(other, 1, N), hole);
+		aibrix_cache_free(other);
+		for (uint64_t n = N + 1; n <= N + 2; n++) {
+			cr_assert_eq(put_blocks(cache, 1, n), n);
+			settle_all(cache, 1);
+		}
+		other = new_cache(2 * N, store);
+		cr_expect_eq(count_blocks(other, 1, N + 2), N + 2);
+		aibrix_cache_free(other);
+		aibrix_cache_free(cache);
+		aibrix_store_free(store);
+	}
+}
+
 Test(cache_defects, d14_eviction_makes_exactly_the_room_that_is_needed)
 {
 	aibrix_cache *cache = new_cache(N, NULL);
