@@ -10,9 +10,9 @@
  *   - Only leading blocks count.  A block that is missing, late or damaged
  *     ends the prefix before it; everything after it is a miss.
  *   - A hit is exactly the bytes that were committed under that key: each
- *     block's key, identity, length and checksum are verified, unless
- *     opts.flags say whom to trust.  A damaged block is counted, dropped and
- *     never handed out.
+ *     block's key, identity, length and checksum are verified; opts.flags
+ *     say when, or whom to trust instead.  A damaged block is counted,
+ *     dropped and never handed out.
  *   - A fault of L2 is a miss, never an error of the request.
  *   - Blocks become visible to others when they are whole.
  *   - Held blocks are never evicted; the handle of a lease that has ended
@@ -96,7 +96,13 @@ enum {
 	AIBRIX_CACHE_NO_L2_VERIFY = 8,
 	/* L2 is asked before a block is sent, and given only what it lacks:
 	   for stores where a question costs much less than a block. */
-	AIBRIX_CACHE_PROBE_FIRST = 16
+	AIBRIX_CACHE_PROBE_FIRST = 16,
+	/* Blocks of L1 are verified by the call that hands their bytes out,
+	   aibrix_cache_read or aibrix_cache_block, and not by acquire, which
+	   then reads no payload.  Damage shows later: the call fails with
+	   E_CORRUPT, the lease ends before that block, and whoever counted
+	   on it acquires again, from L2, or computes. */
+	AIBRIX_CACHE_VERIFY_LATE = 32
 };
 
 /* What becomes of blocks that acquire has brought from L2. */
@@ -250,7 +256,8 @@ typedef struct aibrix_cache_view {
  * The i-th block of a lease; data is borrowed until the lease ends.
  *
  * Fails: E_NOT_FOUND (no such lease, or i not below its length), E_AGAIN
- * (still coming), E_INVAL (view->size).
+ * (still coming), E_CORRUPT (AIBRIX_CACHE_VERIFY_LATE: damaged, as with
+ * aibrix_cache_read), E_INVAL (view->size).
  * Since: 0.1.
  */
 AIBRIX_API AIBRIX_CHECK int aibrix_cache_block(aibrix_cache *cache,
@@ -288,6 +295,45 @@ AIBRIX_API AIBRIX_CHECK int aibrix_cache_extent_of(aibrix_cache *cache,
 						   aibrix_cache_extent *out);
 
 /*
+ * Copy blocks of an acquired lease out: block first + i to dst[i], which has
+ * block_bytes bytes and does not overlap L1.  *n_out becomes how many of the n
+ * are there, from the front, when it is OK or E_CORRUPT.  Each is verified
+ * once for a lease: by acquire, or with AIBRIX_CACHE_VERIFY_LATE here, while
+ * it is copied, so that memory is read once.
+ *
+ * Several threads may copy from one lease.
+ *
+ * Fails: E_NOT_FOUND (no such lease, or it does not have all these blocks),
+ * E_AGAIN (still coming), E_STATE (a reservation), E_CORRUPT (block first +
+ * *n_out is damaged: it is counted and dropped, the lease ends before it, and
+ * dst[*n_out] holds nothing of use), E_INVAL (NULL).
+ * Cost: one pass, the copy that is fastest here.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_cache_read(aibrix_cache *cache,
+					      uint64_t lease, uint64_t first,
+					      void *const *dst, uint64_t n,
+					      uint64_t *n_out);
+
+/*
+ * Fill blocks of a reservation: block first + i with the block_bytes bytes at
+ * src[i].  Their sums are made while they are copied, so that commit has none
+ * to make; what damages a block between the two is found like any other
+ * damage.  So whoever changes a block through aibrix_cache_block afterwards
+ * writes it again.  Blocks that need not be filled are left alone, and so is
+ * one whose src[i] is NULL.
+ *
+ * Several threads may fill one reservation, each its own blocks.
+ *
+ * Fails: E_NOT_FOUND (no such lease, or it does not have all these blocks),
+ * E_STATE (an acquired lease), E_AGAIN (it is being committed), E_INVAL.
+ * Cost: one pass.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_cache_write(aibrix_cache *cache,
+					       uint64_t lease, uint64_t first,
+					       const void *const *src,
+					       uint64_t n);
+
+/*
  * Length of a lease, when it is settled.
  *
  * Fails: E_AGAIN (still coming), E_NOT_FOUND.  Since: 0.1.
@@ -315,7 +361,8 @@ AIBRIX_API AIBRIX_CHECK int aibrix_cache_wait(aibrix_cache *cache,
  * the background) and end the lease.
  *
  * Fails: E_NOT_FOUND, E_STATE (not a reservation).
- * Cost: one pass over the new bytes for their checksums.  Since: 0.1.
+ * Cost: one pass over the new bytes for their checksums, but for those that
+ * aibrix_cache_write has filled.  Since: 0.1.
  */
 AIBRIX_API AIBRIX_CHECK int aibrix_cache_commit(aibrix_cache *cache,
 						uint64_t lease,

@@ -110,9 +110,10 @@ check_table(const aibrix_cache *cache)
 static const char *
 check_lease(const aibrix_cache *cache, const struct lease *l, uint64_t *refs)
 {
+	const uint64_t n = l->held > l->n ? l->held : l->n;
 	const struct lease_block *b;
 
-	for (uint64_t i = 0; i < l->n; i++) {
+	for (uint64_t i = 0; i < n; i++) {
 		b = &l->blocks[i];
 		if (l->state != LEASE_WAITING && b->state < BLOCK_HELD)
 			return "a settled lease holds all its blocks";

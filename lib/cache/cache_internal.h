@@ -10,6 +10,7 @@
  *   cache_reserve.c
  *   cache_view.c   what its holder sees of a lease
  *   cache_handover.c prompts that others go on with, and their last piece
+ *   cache_copy.c   copies into and out of leases, summed on the way
  *   cache_prefetch.c leases for nobody yet
  *   cache_l2.c     reading from the store
  *   cache_ingest.c what is written to it, and when
@@ -69,7 +70,9 @@ struct lease_block {
 	aibrix_key key;
 	uint32_t ref; /* a slot or a transfer, as state says */
 	uint8_t state;
-	uint8_t tier; /* AIBRIX_CACHE_L1 or L2, of an acquired block */
+	uint8_t tier;   /* AIBRIX_CACHE_L1 or L2, of an acquired block */
+	uint8_t summed; /* acquired: this lease knows its bytes to be good;
+			   reserved: its slot has their sum */
 };
 
 enum {
@@ -92,6 +95,7 @@ struct lease {
 	uint64_t cap;         /* of blocks */
 	uint64_t good;        /* blocks that lease_good has counted */
 	uint64_t used;        /* those behind them are wanted, no more */
+	uint64_t held;        /* above n: pinned, and counted no more */
 	uint64_t probe_at;    /* first block that L2 was not asked about */
 	uint64_t get_at;      /* first block not held and not fetched */
 	uint64_t deadline_ns; /* 0: none */
@@ -315,6 +319,22 @@ sums_are_kept(const aibrix_cache *cache)
 					       AIBRIX_CACHE_L2_RAW)));
 }
 
+/* Does acquire look at the sums of L1, or whoever hands out the bytes? */
+static inline int
+verifies_now(const aibrix_cache *cache)
+{
+	return !(cache->flags &
+		 (AIBRIX_CACHE_NO_L1_VERIFY | AIBRIX_CACHE_VERIFY_LATE));
+}
+
+static inline int
+verifies_late(const aibrix_cache *cache)
+{
+	return (cache->flags &
+		(AIBRIX_CACHE_NO_L1_VERIFY | AIBRIX_CACHE_VERIFY_LATE)) ==
+	       AIBRIX_CACHE_VERIFY_LATE;
+}
+
 /* What stands before a block in L2. */
 static inline uint64_t
 frame_bytes(const aibrix_cache *cache)
@@ -375,6 +395,8 @@ void aibrix__lease_cut(aibrix_cache *cache, struct lease *lease, uint64_t at);
 /* The same; block at is missing for this reason. */
 void aibrix__lease_fail(aibrix_cache *cache, struct lease *lease, uint64_t at,
 			int why);
+/* An acquired lease ends before block at, and holds what it held. */
+void aibrix__lease_shorten(struct lease *lease, uint64_t at);
 /* A waiting lease becomes what it has. */
 void aibrix__lease_settle(aibrix_cache *cache, struct lease *lease);
 
@@ -401,6 +423,12 @@ lease_tail(const struct lease *l, uint64_t i)
 {
 	return l->tail && i == l->asked - 1 ? l->tail : 0;
 }
+
+/* cache_copy.c */
+
+/* Sum block i of an acquired lease: OK, E_CORRUPT, or as
+ * aibrix_cache_read.  Without the lock. */
+int aibrix__block_verify(aibrix_cache *cache, uint64_t lease, uint64_t i);
 
 /* cache_prefetch.c */
 

@@ -55,7 +55,7 @@ lease_hold(struct batch *batch, struct lease *l, uint64_t i, uint32_t slot)
 	struct lease_block *b = &l->blocks[i];
 	struct transfer *t;
 
-	if (cache->flags & AIBRIX_CACHE_NO_L1_VERIFY) {
+	if (!verifies_now(cache)) {
 		if (!aibrix__l1_read(cache, slot)) {
 			aibrix__lease_cut(cache, l, i);
 			return LOOK_GOOD;
@@ -433,6 +433,7 @@ get_done(aibrix_cache *cache, struct transfer *t,
 	l->blocks[t->block].state = BLOCK_HELD;
 	l->blocks[t->block].ref = slot;
 	l->blocks[t->block].tier = AIBRIX_CACHE_L2;
+	l->blocks[t->block].summed = 1;
 	aibrix__budget_arrival(cache, l);
 }
 

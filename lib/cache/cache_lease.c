@@ -183,6 +183,8 @@ aibrix__lease_cut(aibrix_cache *cache, struct lease *l, uint64_t at)
 {
 	uint64_t rest = at > l->used ? at : l->used;
 
+	if (at == 0 && l->held > l->n)
+		l->n = l->held;
 	if (l->n > rest)
 		l->n = rest;
 	while (l->n > at)
@@ -197,6 +199,16 @@ aibrix__lease_fail(aibrix_cache *cache, struct lease *l, uint64_t at, int why)
 	if (at < l->n)
 		l->why = why;
 	aibrix__lease_cut(cache, l, at);
+}
+
+void
+aibrix__lease_shorten(struct lease *l, uint64_t at)
+{
+	if (l->held < l->n)
+		l->held = l->n;
+	l->n = at;
+	l->good = at;
+	l->why = AIBRIX_E_CORRUPT;
 }
 
 /* Ends a lease; the caller frees the blocks when the lock is released. */
@@ -346,7 +358,7 @@ aibrix__lease_ask(aibrix_cache *cache, struct lease *l, uint64_t deadline_ns,
 	int wait = 0;
 
 	run_pin(cache, l);
-	if (l->used && !(cache->flags & AIBRIX_CACHE_NO_L1_VERIFY)) {
+	if (l->used && verifies_now(cache)) {
 		aibrix__cache_leave(cache);
 		good = run_verify(cache, l);
 		aibrix__cache_enter(cache);

@@ -235,7 +235,7 @@ aibrix_cache_commit(aibrix_cache *cache, uint64_t lease, uint64_t now_ns)
 		return err;
 
 	for (uint64_t i = 0; sums_are_kept(cache) && i < l->n; i++)
-		if (l->blocks[i].state == BLOCK_OWN)
+		if (l->blocks[i].state == BLOCK_OWN && !l->blocks[i].summed)
 			cache->slots[l->blocks[i].ref].checksum =
 				aibrix__l1_sum(cache, l->blocks[i].ref);
 

@@ -16,8 +16,8 @@ aibrix_cache_block(aibrix_cache *cache, uint64_t lease, uint64_t i,
 {
 	enum { VIEW_V1 = STRUCT_UPTO(aibrix_cache_view, bytes) };
 	aibrix_cache_view v = {.size = sizeof(v)};
+	int err = AIBRIX_OK, late = 0;
 	const struct lease *l;
-	int err = AIBRIX_OK;
 
 	if (!cache || !view)
 		return AIBRIX_E_INVAL;
@@ -32,12 +32,16 @@ aibrix_cache_block(aibrix_cache *cache, uint64_t lease, uint64_t i,
 		err = AIBRIX_E_NOT_FOUND;
 	else if (l->state == LEASE_ACQUIRED)
 		v.tier = l->blocks[i].tier;
+	if (!err && l->state == LEASE_ACQUIRED)
+		late = verifies_late(cache) && !l->blocks[i].summed;
 	if (!err)
 		v.tokens = lease_tail(l, i) ? l->tail : cache->block_tokens;
 	if (!err &&
 	    (l->state == LEASE_ACQUIRED || l->blocks[i].state == BLOCK_OWN))
 		v.data = aibrix__l1_data(cache, l->blocks[i].ref);
 	aibrix__cache_leave(cache);
+	if (late)
+		err = aibrix__block_verify(cache, lease, i);
 	return err ? err : aibrix__struct_store(view, &v, sizeof(v), VIEW_V1);
 }
 

@@ -7,7 +7,9 @@
  *	byte 0: bit 0 there is an L2; 1 S3-FIFO; 2 the second cache has another
  *		layout; 3 the first does not write to L2; 4-5 what L2 is given;
  *		6 only if it lacks it; 7 only where that pays
- *	byte 1: slots of L1, 1 to 12
+ *	byte 1: low four bits: slots of L1, 1 to 12; bit 5 L1 is verified by
+ *		who hands its bytes out; 6 what of L2 stays there; 7 what is
+ *		reserved is filled by copying
  *	byte 2: bits 0-2 transfers, 1 to 8; 3-4 blocks that wait for L2
  *	then three bytes a step: operation (low 4 bits), cache (bit 4);
  *	which lease, chain or fault; how many, and of a lease in bits 3-4
@@ -132,7 +134,7 @@ program_open(struct program *p, uint32_t i)
 			       .l2 = p->store};
 
 	o.evict = p->head[0] >> 1 & 1;
-	o.l1_bytes = (p->head[1] % 12 + 1) * (uint64_t)PROGRAM_BLOCK;
+	o.l1_bytes = (p->head[1] % 16 % 12 + 1) * (uint64_t)PROGRAM_BLOCK;
 	o.l2_inflight = p->head[2] % 8 + 1;
 	if (i == 0 && (p->head[0] & 8))
 		o.flags = AIBRIX_CACHE_NO_L2_WRITE;
@@ -141,6 +143,8 @@ program_open(struct program *p, uint32_t i)
 		o.ingest = AIBRIX_CACHE_INGEST_ALL;
 	if (p->head[0] & 0x40)
 		o.flags |= AIBRIX_CACHE_PROBE_FIRST;
+	if (p->head[1] & 0x20)
+		o.flags |= AIBRIX_CACHE_VERIFY_LATE;
 	o.write_bytes = p->head[2] >> 3 & 3;
 	o.write_bytes *= PROGRAM_BLOCK;
 	o.hot_hits = p->head[2] >> 5 & 1;
@@ -212,31 +216,79 @@ extent_check(const struct naive_cache *c, const struct naive_lease *l)
 
 /* Every byte of an acquired block is of one committed version, and stays. */
 static int
-lease_equal(struct program *p, struct naive_lease *l)
+block_equal(const struct program *p, struct naive_lease *l, uint32_t i,
+	    const uint8_t *data)
 {
-	struct naive_cache *c = &p->caches[l->cache];
+	uint32_t layout = p->caches[l->cache].layout;
+	uint32_t key = program_key(l->chain, i);
 	uint8_t want[PROGRAM_BLOCK];
+
+	if (!l->version[i])
+		l->version[i] = data[2];
+	program_fill(want, layout, key, l->version[i]);
+	return p->whole[layout][key][l->version[i]] &&
+	       p->tails[layout][key][l->version[i]] == lease_wants(l, i) &&
+	       memcmp(want, data, PROGRAM_BLOCK) == 0;
+}
+
+/* Damage that acquire has not looked for: the lease ends before it. */
+static int
+lease_ends(const struct program *p, struct naive_lease *l, uint64_t at)
+{
+	if (!(p->head[1] & 0x20) || at >= l->n)
+		return 0;
+	l->n = (uint32_t)at;
+	l->floor = l->floor < at ? l->floor : at;
+	return 1;
+}
+
+/* Copied out. */
+static int
+lease_read(struct program *p, struct naive_lease *l)
+{
+	uint8_t bytes[PROGRAM_LENGTH][PROGRAM_BLOCK];
+	void *dst[PROGRAM_LENGTH];
+	uint64_t n = 0;
+	int err;
+
+	for (uint32_t i = 0; i < PROGRAM_LENGTH; i++)
+		dst[i] = bytes[i];
+	err = aibrix_cache_read(p->caches[l->cache].cache, l->id, 0, dst, l->n,
+				&n);
+	if (err && (err != AIBRIX_E_CORRUPT || !lease_ends(p, l, n)))
+		return 0;
+	for (uint32_t i = 0; i < l->n; i++)
+		if (!block_equal(p, l, i, bytes[i]))
+			return 0;
+	return n == l->n;
+}
+
+/* Looked at in place. */
+static int
+lease_view(struct program *p, struct naive_lease *l)
+{
 	aibrix_cache_view v = {.size = sizeof(v)};
-	const uint8_t *data;
-	uint32_t key;
+	int err;
 
 	for (uint32_t i = 0; i < l->n; i++) {
-		if (aibrix_cache_block(c->cache, l->id, i, &v) || !v.data)
-			return 0;
-		data = v.data;
-		key = program_key(l->chain, i);
-		if (!l->version[i])
-			l->version[i] = data[2];
-		program_fill(want, c->layout, key, l->version[i]);
-		if (v.tokens !=
-			    (lease_wants(l, i) ? l->tail : PROGRAM_TOKENS) ||
-		    p->tails[c->layout][key][l->version[i]] !=
-			    lease_wants(l, i) ||
-		    !p->whole[c->layout][key][l->version[i]] ||
-		    memcmp(want, data, PROGRAM_BLOCK) != 0)
+		err = aibrix_cache_block(p->caches[l->cache].cache, l->id, i,
+					 &v);
+		if (err == AIBRIX_E_CORRUPT && lease_ends(p, l, i))
+			break;
+		if (err || !v.data || !block_equal(p, l, i, v.data) ||
+		    v.tokens != (lease_wants(l, i) ? l->tail : PROGRAM_TOKENS))
 			return 0;
 	}
 	return 1;
+}
+
+/* Both ways, and either of them first. */
+static int
+lease_equal(struct program *p, struct naive_lease *l)
+{
+	if (l->chain & 1)
+		return lease_read(p, l) && lease_view(p, l);
+	return lease_view(p, l) && lease_read(p, l);
 }
 
 static int
@@ -342,13 +394,16 @@ static int
 step_reserve(struct program *p, struct naive_lease *l, uint32_t n)
 {
 	struct naive_cache *c = &p->caches[l->cache];
+	uint8_t bytes[PROGRAM_LENGTH][PROGRAM_BLOCK];
+	const void *src[PROGRAM_LENGTH];
 	aibrix_cache_view v = {.size = sizeof(v)};
 	aibrix_key keys[PROGRAM_LENGTH];
+	int err, copies = p->head[1] >> 7;
 	uint64_t got = 0;
 	uint32_t key;
-	int err;
 
 	program_keys(l->chain, keys);
+	memset(bytes, 0xee, sizeof(bytes)); /* what is there is left alone */
 	err = aibrix_cache_reserve_tail(c->cache, keys, NULL, n, l->tail,
 					p->now, &l->id, &got);
 	if (err) {
@@ -360,6 +415,7 @@ step_reserve(struct program *p, struct naive_lease *l, uint32_t n)
 	if (!extent_check(c, l))
 		return 0;
 	for (uint32_t i = 0; i < l->n; i++) {
+		src[i] = bytes[i];
 		if (aibrix_cache_block(c->cache, l->id, i, &v))
 			return 0;
 		if (!v.data)
@@ -370,8 +426,11 @@ step_reserve(struct program *p, struct naive_lease *l, uint32_t n)
 		l->version[i] = p->versions[c->layout][key];
 		p->tails[c->layout][key][l->version[i]] =
 			(uint8_t)lease_wants(l, i);
-		program_fill(v.data, c->layout, key, l->version[i]);
+		program_fill(copies ? bytes[i] : v.data, c->layout, key,
+			     l->version[i]);
 	}
+	if (copies && aibrix_cache_write(c->cache, l->id, 0, src, l->n))
+		return 0;
 	return got <= n;
 }
 

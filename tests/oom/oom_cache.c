@@ -5,6 +5,8 @@
 static int
 cache_write(aibrix_cache *cache)
 {
+	uint8_t bytes[5][BLOCK];
+	const void *src[5];
 	uint64_t lease = 7, n = 7;
 	int err = aibrix_cache_reserve_tail(cache, chain(1), NULL, 5, 7, 1,
 					    &lease, &n);
@@ -14,8 +16,11 @@ cache_write(aibrix_cache *cache)
 		cr_assert(lease == 7 && n == 7, "outputs are untouched");
 		return err;
 	}
-	for (uint64_t i = 0; i < n; i++)
-		memset(view_of(cache, lease, i).data, byte_of(1, i), BLOCK);
+	for (uint64_t i = 0; i < n; i++) {
+		memset(bytes[i], byte_of(1, i), BLOCK);
+		src[i] = bytes[i];
+	}
+	cr_assert_eq(aibrix_cache_write(cache, lease, 0, src, n), AIBRIX_OK);
 	cr_assert_eq(aibrix_cache_commit(cache, lease, 1), AIBRIX_OK);
 	settle_all(cache, 1);
 	return AIBRIX_OK;
@@ -39,6 +44,8 @@ cache_hand_over(aibrix_cache *cache)
 static int
 cache_read(aibrix_cache *cache)
 {
+	uint8_t bytes[5][BLOCK];
+	void *dst[5];
 	uint64_t lease = 7, n = 7;
 	int err = aibrix_cache_acquire_tail(cache, chain(1), 5, 7, 0, 1, &lease,
 					    &n);
@@ -51,6 +58,10 @@ cache_read(aibrix_cache *cache)
 	settle_all(cache, 1);
 	cr_assert_eq(aibrix_cache_state(cache, lease, &n), AIBRIX_OK);
 	cr_assert_eq(n, 5);
+	for (uint32_t i = 0; i < 5; i++)
+		dst[i] = bytes[i];
+	cr_assert_eq(aibrix_cache_read(cache, lease, 0, dst, 5, &n), AIBRIX_OK);
+	cr_assert_eq(bytes[4][BLOCK - 1], byte_of(1, 4));
 	cr_assert_eq(aibrix_cache_release(cache, lease), AIBRIX_OK);
 	return AIBRIX_OK;
 }

@@ -16,7 +16,25 @@
 #include "chains.h"
 #include "require.h"
 
-enum { THREADS = 4, ROUNDS = 6000 };
+enum { THREADS = 4, ROUNDS = 4000 };
+
+/* The same bytes, copied out. */
+static void
+copy_chain(aibrix_cache *cache, const aibrix_key *keys, uint64_t lease,
+	   uint64_t n)
+{
+	uint8_t bytes[LENGTH][BLOCK];
+	void *dst[LENGTH];
+	uint64_t got = 0;
+
+	for (uint64_t i = 0; i < LENGTH; i++)
+		dst[i] = bytes[i];
+	REQUIRE(!aibrix_cache_read(cache, lease, 0, dst, n, &got));
+	REQUIRE(got == n);
+	for (uint64_t i = 0; i < n; i++)
+		for (int b = 0; b < BLOCK; b++)
+			REQUIRE(bytes[i][b] == byte_of(&keys[i]));
+}
 
 static void
 read_chain(aibrix_cache *cache, const aibrix_key *keys, uint64_t *hits)
@@ -33,14 +51,30 @@ read_chain(aibrix_cache *cache, const aibrix_key *keys, uint64_t *hits)
 			REQUIRE(data[b] == byte_of(&keys[i]));
 	}
 	*hits += n;
+	copy_chain(cache, keys, lease, n);
 	REQUIRE(!aibrix_cache_release(cache, lease));
 	REQUIRE(aibrix_cache_release(cache, lease) == AIBRIX_E_NOT_FOUND);
+}
+
+/* In place. */
+static void
+fill_chain(aibrix_cache *cache, const aibrix_key *keys, uint64_t lease,
+	   uint64_t n)
+{
+	aibrix_cache_view v = {.size = sizeof(v)};
+
+	for (uint64_t i = 0; i < n; i++) {
+		REQUIRE(!aibrix_cache_block(cache, lease, i, &v));
+		if (v.data)
+			memset(v.data, byte_of(&keys[i]), BLOCK);
+	}
 }
 
 static void
 write_chain(aibrix_cache *cache, const aibrix_key *keys, int keep)
 {
-	aibrix_cache_view v = {.size = sizeof(v)};
+	uint8_t bytes[LENGTH][BLOCK];
+	const void *src[LENGTH];
 	uint64_t lease, n;
 	int err;
 
@@ -49,10 +83,13 @@ write_chain(aibrix_cache *cache, const aibrix_key *keys, int keep)
 		return;
 	REQUIRE(!err);
 	for (uint64_t i = 0; i < n; i++) {
-		REQUIRE(!aibrix_cache_block(cache, lease, i, &v));
-		if (v.data)
-			memset(v.data, byte_of(&keys[i]), BLOCK);
+		memset(bytes[i], byte_of(&keys[i]), BLOCK);
+		src[i] = bytes[i];
 	}
+	if (keep & 1)
+		fill_chain(cache, keys, lease, n);
+	else
+		REQUIRE(!aibrix_cache_write(cache, lease, 0, src, n));
 	if (keep)
 		REQUIRE(!aibrix_cache_commit(cache, lease, 1));
 	else
@@ -141,13 +178,14 @@ follower_check(struct follower *f)
 	}
 }
 
-int
-main(void)
+static void
+run(uint32_t flags)
 {
 	static struct follower follower;
 	aibrix_cache_opts o = {.size = sizeof(o),
 			       .block_bytes = BLOCK,
-			       .l1_bytes = CHAINS * LENGTH / 2 * BLOCK};
+			       .l1_bytes = CHAINS * LENGTH / 2 * BLOCK,
+			       .flags = flags};
 	aibrix_cache_stat s = {.size = sizeof(s)};
 	struct worker workers[THREADS];
 	aibrix_cache *cache;
@@ -155,7 +193,7 @@ main(void)
 
 	REQUIRE(!aibrix_cache_new(&o, &cache));
 	REQUIRE(!aibrix_cache_events_begin(cache));
-	follower.cache = cache;
+	follower = (struct follower){.cache = cache};
 	REQUIRE(!pthread_create(&follower.thread, NULL, follow, &follower));
 	for (uint32_t i = 0; i < THREADS; i++) {
 		workers[i] = (struct worker){.cache = cache, .seed = i};
@@ -174,5 +212,13 @@ main(void)
 	REQUIRE(s.l1_pinned == 0 && s.leases == 0 && s.corrupt_l1 == 0);
 	REQUIRE(s.hits_l1 == hits && hits > 0 && s.evicted > 0);
 	aibrix_cache_free(cache);
+}
+
+/* Verified by acquire, and by whoever hands the bytes out. */
+int
+main(void)
+{
+	run(0);
+	run(AIBRIX_CACHE_VERIFY_LATE);
 	return 0;
 }
