@@ -34,6 +34,14 @@ enum {
 	AIBRIX_PRIORITY_BACKGROUND = 3
 };
 
+/* aibrix_io.flags */
+enum {
+	/* GET: the value has a sum of its own, which the caller looks at, so
+	   a store that would sum it need not.  Damage is then the caller's to
+	   find, and to delete.  A backend may ignore it. */
+	AIBRIX_IO_SUMMED = 1
+};
+
 enum { AIBRIX_STORE_KEY_MAX = 512, AIBRIX_STORE_IOV_MAX = 64 };
 
 /* Frozen: 16 bytes. */
@@ -53,7 +61,7 @@ typedef struct aibrix_io {
 	uint32_t priority;    /* AIBRIX_PRIORITY_* */
 	uint64_t deadline_ns; /* on now_ns's clock; 0: the store's default */
 	uint64_t tag;         /* comes back in the completion */
-	uint32_t flags;       /* must be 0 */
+	uint32_t flags;       /* AIBRIX_IO_* */
 	uint32_t spare;       /* must be 0 */
 	uint64_t spare2;      /* must be 0 */
 } aibrix_io;

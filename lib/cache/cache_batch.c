@@ -94,6 +94,9 @@ aibrix__batch_add(struct batch *batch, struct transfer *t, uint64_t deadline_ns)
 					      : priority[t->op],
 			  .deadline_ns = deadline_ns,
 			  .tag = (uint64_t)(uintptr_t)t};
+	if (t->op == AIBRIX_STORE_GET &&
+	    !(cache->flags & (AIBRIX_CACHE_L2_RAW | AIBRIX_CACHE_NO_L2_VERIFY)))
+		io->flags = AIBRIX_IO_SUMMED;
 	if (t->slot != NONE) {
 		int raw = frame_bytes(cache) == 0;
 

@@ -437,7 +437,8 @@ get_settle(struct jobs *jobs, struct job *job, aibrix_done *done)
 	}
 	if (!job->status && !job->head_is_it)
 		return get_drop(jobs, job, "its head has changed", done);
-	if (!job->status && job->checksum != value_sum(jobs, job))
+	if (!job->status && !(job->io->flags & AIBRIX_IO_SUMMED) &&
+	    job->checksum != value_sum(jobs, job))
 		return get_drop(jobs, job,
 				"its value does not match its checksum", done);
 	aibrix__directory_unpin(d, job->slot);

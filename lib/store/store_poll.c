@@ -167,6 +167,9 @@ joined_answer(const struct request *r, const struct request *leader,
 		return 1;
 	if (from->status != AIBRIX_OK && from->status != AIBRIX_E_SPACE)
 		return 0;
+	/* Bytes that nobody has looked at are for those who will. */
+	if (leader->io.flags & ~r->io.flags && r->io.op == AIBRIX_STORE_GET)
+		return 0;
 	done->bytes = from->bytes;
 	if (r->io.op == AIBRIX_STORE_PROBE)
 		done->status = AIBRIX_OK;

@@ -67,8 +67,10 @@ io_is_valid(const aibrix_io *io)
 	if (!io->key || io->key_bytes < 1 ||
 	    io->key_bytes > AIBRIX_STORE_KEY_MAX ||
 	    io->op > AIBRIX_STORE_DELETE ||
-	    io->priority > AIBRIX_PRIORITY_BACKGROUND || io->flags ||
-	    io->spare || io->spare2)
+	    io->priority > AIBRIX_PRIORITY_BACKGROUND ||
+	    io->flags & ~(uint32_t)AIBRIX_IO_SUMMED ||
+	    (io->flags && io->op != AIBRIX_STORE_GET) || io->spare ||
+	    io->spare2)
 		return 0;
 	if (io->op == AIBRIX_STORE_PROBE || io->op == AIBRIX_STORE_DELETE)
 		return io->n_iov == 0;

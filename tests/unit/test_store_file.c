@@ -245,6 +245,27 @@ EACH_WAY(a_flipped_bit_in_a_value_is_corrupt_once_and_then_gone)
 	unlink(path.text);
 }
 
+EACH_WAY(who_sums_a_value_is_handed_what_is_there)
+{
+	struct temp_path path = temp_path_new();
+	aibrix_store *store = new_store(path.text);
+	char text[101] = "";
+	aibrix_iov iov = {text, 100};
+	aibrix_io io = io_of(AIBRIX_STORE_GET, "a", &iov, 2);
+
+	io.flags = AIBRIX_IO_SUMMED;
+	store_put(store, "a", "value");
+	cr_expect_eq(store_do(store, &io).status, AIBRIX_OK);
+	cr_expect_str_eq(text, "value");
+	file_flip(path.text, 4096 + 4096 + 4);
+	cr_expect_eq(store_do(store, &io).status, AIBRIX_OK);
+	cr_expect_str_neq(text, "value");
+	cr_expect_eq(store_stat(store).dropped, 0, "that is not the store's");
+	cr_expect_eq(store_get(store, "a", text, 101).status, AIBRIX_E_CORRUPT);
+	aibrix_store_free(store);
+	unlink(path.text);
+}
+
 EACH_WAY(a_head_that_changes_under_an_open_store_is_noticed)
 {
 	struct temp_path path = temp_path_new();

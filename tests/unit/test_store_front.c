@@ -209,6 +209,34 @@ Test(store_front, who_joined_one_that_failed_is_tried_itself)
 	aibrix_store_free(store);
 }
 
+/* Bytes that the backend has not summed are for those who do. */
+Test(store_front, who_sums_shares_bytes_with_those_who_sum)
+{
+	char a[8], b[8] = "", c[8] = "";
+	aibrix_iov iov[3] = {{a, 8}, {b, 8}, {c, 8}};
+	aibrix_io ios[3];
+
+	open_plain();
+	for (uint32_t i = 0; i < 3; i++) {
+		ios[i] = io_of(AIBRIX_STORE_GET, "key", &iov[i], i + 1);
+		ios[i].flags = i < 2 ? AIBRIX_IO_SUMMED : 0;
+		submit_at(&ios[i], 0);
+	}
+	cr_assert_eq(puppet.n, 1);
+	cr_expect_eq(puppet.ios[0].flags, AIBRIX_IO_SUMMED);
+	puppet_end_get(&puppet, 0, "first");
+	cr_assert_eq(poll_at(0), 2);
+	cr_expect_str_eq(b, "first");
+	cr_expect_str_eq(c, "", "it is asked for again");
+	cr_assert_eq(puppet.n, 1);
+	cr_expect_eq(puppet.ios[0].flags, 0);
+	puppet_end_get(&puppet, 0, "third");
+	cr_assert_eq(poll_at(0), 1);
+	cr_expect_eq(dones[0].tag, 3);
+	cr_expect_str_eq(c, "third");
+	aibrix_store_free(store);
+}
+
 Test(store_front, a_get_does_not_come_to_wait_for_a_probe)
 {
 	char a[8], b[8] = "";
