@@ -357,8 +357,10 @@ AIBRIX_API AIBRIX_CHECK int aibrix_cache_wait(aibrix_cache *cache,
 					      uint64_t now_ns, uint64_t *n_out);
 
 /*
- * All blocks of a reservation are filled: publish them, hand them to L2 (in
- * the background) and end the lease.
+ * All blocks of a reservation are filled: publish them, queue them for L2 and
+ * end the lease.  Poll and flush, and a thread that waits for L2 anyway, send
+ * what is queued, also the host's loop, which is told; but INGEST_EVICTED
+ * sends from here, since victims are needed at once.
  *
  * Fails: E_NOT_FOUND, E_STATE (not a reservation).
  * Cost: one pass over the new bytes for their checksums, but for those that

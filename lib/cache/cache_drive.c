@@ -146,3 +146,25 @@ aibrix__l2_drive(aibrix_cache *cache, uint32_t what, struct lease *lease,
 	while (batch_move(&batch, what, lease))
 		continue;
 }
+
+/* Handing blocks over costs microseconds each, in the store and the kernel,
+ * and a commit is a step of the engine: so it does not.  Victims are chosen
+ * ahead of need, which cannot wait. */
+void
+aibrix__l2_offer(aibrix_cache *cache, uint64_t now_ns)
+{
+	if (!cache->l2)
+		return;
+	if (cache->ahead) {
+		aibrix__l2_drive(cache, DRIVE_WRITES, NULL, now_ns);
+		return;
+	}
+	if (now_ns > cache->now_ns)
+		cache->now_ns = now_ns;
+	if (!cache->writes.count)
+		return;
+	if (cache->driving) /* that one has not looked yet, or will again */
+		cache->stirred = 1;
+	else
+		aibrix__wait_stir(cache);
+}

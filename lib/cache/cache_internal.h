@@ -498,6 +498,8 @@ enum {
  */
 void aibrix__l2_drive(aibrix_cache *cache, uint32_t what, struct lease *lease,
 		      uint64_t now_ns);
+/* There may be more to write: for the next poll, whoever makes it. */
+void aibrix__l2_offer(aibrix_cache *cache, uint64_t now_ns);
 /* The store is this thread's until given back; the lock is released between
  * the two.  take: 0, another thread has it. */
 int aibrix__store_take(aibrix_cache *cache);
@@ -531,6 +533,8 @@ void aibrix__wait_ended(aibrix_cache *cache);
 void aibrix__wait_settled(aibrix_cache *cache);
 /* A lease has begun to wait. */
 void aibrix__wait_begun(aibrix_cache *cache, struct lease *lease);
+/* Whoever watches, or the host's loop, must look. */
+void aibrix__wait_stir(aibrix_cache *cache);
 /* Settle the leases whose deadline has come. */
 void aibrix__wait_late(aibrix_cache *cache, uint64_t now_ns);
 /* When the store must be polled; asked by the one who has it, without the

@@ -185,6 +185,8 @@ aibrix__l2_drain(aibrix_cache *cache)
 		if (cache->leases[i].state != LEASE_FREE)
 			aibrix__lease_cut(cache, &cache->leases[i], 0);
 	probes_cancel(cache);
+	cache->stirred = 0;
+	aibrix__l2_drive(cache, DRIVE_WRITES, NULL, 0); /* one turn of them */
 	do {
 		cache->stirred = 0; /* no new writes */
 		aibrix__l2_drive(cache, 0, NULL, 0);

@@ -243,7 +243,7 @@ aibrix_cache_commit(aibrix_cache *cache, uint64_t lease, uint64_t now_ns)
 	aibrix__meter_call(cache, AIBRIX_METER_PUT, AIBRIX_OK, l->n, l->n);
 	commit_publish(cache, l);
 	blocks = aibrix__lease_end(cache, l, &cap);
-	aibrix__l2_drive(cache, DRIVE_WRITES, NULL, now_ns);
+	aibrix__l2_offer(cache, now_ns);
 	aibrix__cache_leave(cache);
 	aibrix__blocks_free(cache, blocks, cap);
 	return AIBRIX_OK;

@@ -169,6 +169,12 @@ due_earlier(struct waiting *w)
 }
 
 void
+aibrix__wait_stir(aibrix_cache *cache)
+{
+	due_earlier(&cache->wait);
+}
+
+void
 aibrix__wait_begun(aibrix_cache *cache, struct lease *l)
 {
 	struct waiting *w = &cache->wait;

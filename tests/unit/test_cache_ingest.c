@@ -323,11 +323,15 @@ Test(cache_ingest, a_share_below_a_block_lets_one_pass)
 			       .l2 = store,
 			       .write_bytes = 1};
 	aibrix_cache *cache;
+	uint64_t busy;
 
 	cr_assert_eq(aibrix_cache_new(&o, &cache), AIBRIX_OK);
 	cr_assert_eq(put_blocks(cache, 1, 8), 8);
+	cr_expect_eq(stat_of(cache).l1_pinned, 0);
+	cr_expect_eq(stat_of(cache).l2_waiting, 8, "for the next poll");
+	cr_assert_eq(aibrix_cache_poll(cache, 1, 0, &busy), AIBRIX_OK);
 	cr_expect_eq(stat_of(cache).l1_pinned, 1);
-	cr_expect_eq(stat_of(cache).l2_waiting, 8);
+	cr_expect_eq(stat_of(cache).l2_waiting, 7);
 	settle_all(cache, 1);
 	cr_expect_eq(stat_of(cache).l2_written, 8);
 	aibrix_cache_free(cache);

@@ -227,6 +227,24 @@ Test(cache_wait, a_loop_is_told_what_another_call_has_settled)
 	aibrix_store_free(store);
 }
 
+Test(cache_wait, a_loop_is_told_what_a_commit_has_queued)
+{
+	aibrix_store *store = new_store(16);
+	aibrix_cache *cache = new_cache(16, store);
+	int fd = aibrix_cache_fd(cache);
+
+	settle_all(cache, 1);
+	cr_expect_not(readable(fd));
+	cr_assert_eq(put_blocks(cache, 1, 4), 4);
+	cr_expect_eq(stat_of(cache).l2_waiting, 4);
+	cr_expect(readable(fd));
+	settle_all(cache, 1);
+	cr_expect_eq(stat_of(cache).l2_written, 4);
+	cr_expect_not(readable(fd));
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
+
 Test(cache_wait, wake_is_the_first_deadline_of_those_that_wait)
 {
 	static const struct store_fault lost[] = {
