@@ -12,7 +12,8 @@
  * l2_file_path*       prompts of L2 that L1 lacks, against the same requests
  * l2_resp_path*       to the same store without the cache
  *
- * "verified" rows are the default, which reads every byte that it hands out;
+ * Blocks are verified: by acquire in "early" rows, which is the default, and in
+ * rows without a name of their own by the call that hands their bytes out.
  * "trusted" ones are those of a host that believes its memory, or its store.
  */
 
@@ -246,11 +247,31 @@ hit_copy_ours(struct hit_copy *h)
 	return (double)(bench_now() - start);
 }
 
-/* A prompt of 512 blocks, 32 MiB, is held, copied out block by block with
- * the copy that is fastest here, and released.  The peer is that copy of
- * such blocks alone. */
+static double
+hit_read_ours(struct hit_copy *h)
+{
+	aibrix_cache *cache = h->setup.cache;
+	uint64_t lease, start, n = 0;
+	void *dst[COPIED];
+
+	prompt_any(&h->setup, h->keys);
+	for (uint32_t i = 0; i < COPIED; i++)
+		dst[i] = h->raw.dst + i * (uint64_t)BLOCK_64K;
+	start = bench_now();
+	lease = prompt_hold(cache, h->keys, COPIED);
+	bench_check(!aibrix_cache_read(cache, lease, 0, dst, COPIED, &n) &&
+			    n == COPIED,
+		    "aibrix_cache_read");
+	bench_check(!aibrix_cache_release(cache, lease), "release");
+	return (double)(bench_now() - start);
+}
+
+/* A prompt of 512 blocks, 32 MiB, is held, copied out and released: by ours,
+ * or block by block with the copy that is fastest here.  The peer is that copy
+ * of such blocks alone. */
 static void
-hit_copy_row(const struct options *o, uint32_t flags, const char *name,
+hit_copy_row(const struct options *o, uint32_t flags,
+	     double (*ours_of)(struct hit_copy *h), const char *name,
 	     const char *note)
 {
 	static struct hit_copy h;
@@ -268,7 +289,7 @@ hit_copy_row(const struct options *o, uint32_t flags, const char *name,
 
 		if (round % 2)
 			its = hit_copy_theirs(&h);
-		ours = hit_copy_ours(&h);
+		ours = ours_of(&h);
 		if (round % 2 == 0)
 			its = hit_copy_theirs(&h);
 		round_add(&r, ours / COPIED, its / COPIED);
@@ -341,16 +362,20 @@ miss_row(const struct options *o, aibrix_store *l2, const char *name,
 static void
 memory_rows(const struct options *o)
 {
-	acquire_row(o, BLOCK_64K, AIBRIX_CACHE_NO_L1_VERIFY, "acquire_2048",
-		    "blocks of 64 KiB, trusted");
-	acquire_row(o, 64, 0, "acquire_2048_verified_64",
-		    "blocks of 64 bytes, each summed");
-	acquire_row(o, BLOCK_64K, 0, "acquire_2048_verified",
-		    "blocks of 64 KiB, each summed: 128 MiB are read");
-	hit_copy_row(o, AIBRIX_CACHE_NO_L1_VERIFY, "l1_hit_copy",
-		     "a block of 64 KiB, trusted");
-	hit_copy_row(o, 0, "l1_hit_copy_verified",
-		     "a block of 64 KiB, summed, then copied");
+	acquire_row(o, BLOCK_64K, AIBRIX_CACHE_VERIFY_LATE, "acquire_2048",
+		    "blocks of 64 KiB, verified when they are copied out");
+	acquire_row(o, BLOCK_64K, AIBRIX_CACHE_NO_L1_VERIFY,
+		    "acquire_2048_trusted", "blocks of 64 KiB, never verified");
+	acquire_row(o, 64, 0, "acquire_2048_early_64",
+		    "blocks of 64 bytes, each summed by acquire");
+	acquire_row(o, BLOCK_64K, 0, "acquire_2048_early",
+		    "blocks of 64 KiB, each summed by acquire: 128 MiB");
+	hit_copy_row(o, AIBRIX_CACHE_VERIFY_LATE, hit_read_ours, "l1_hit_copy",
+		     "a block of 64 KiB, verified while it is copied");
+	hit_copy_row(o, AIBRIX_CACHE_NO_L1_VERIFY, hit_copy_ours,
+		     "l1_hit_copy_trusted", "a block of 64 KiB, not verified");
+	hit_copy_row(o, 0, hit_read_ours, "l1_hit_copy_early",
+		     "a block of 64 KiB, summed by acquire, then copied");
 }
 
 static void
