@@ -31,6 +31,7 @@
 #include <aibrix/shfs.h>
 #include <aibrix/store.h>
 #include <aibrix/stream.h>
+#include <aibrix/sync.h>
 #include <aibrix/version.h>
 #include <aibrix/vtc.h>
 #include <aibrix/vtc_window.h>

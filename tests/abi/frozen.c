@@ -1570,6 +1570,41 @@ AT(aibrix_reply_form, type, 8);
 AT(aibrix_reply_form, code, 16);
 AT(aibrix_reply_form, header, 24);
 
+/* sync, 0.1 */
+VALUE(AIBRIX_SYNC_KEY_MAX, 1024);
+VALUE(AIBRIX_SYNC_VALUE_MAX, 4096);
+VALUE(AIBRIX_SYNC_MESSAGE_MAX, 67108864);
+VALUE(AIBRIX_SYNC_NOTHING, 0);
+VALUE(AIBRIX_SYNC_RECORDS, 1);
+VALUE(AIBRIX_SYNC_STATE, 2);
+VALUE(AIBRIX_SYNC_GAP, 3);
+AT(aibrix_sync_opts, size, 0);
+AT(aibrix_sync_opts, records, 4);
+AT(aibrix_sync_opts, bytes, 8);
+AT(aibrix_sync_opts, origin, 16);
+AT(aibrix_sync_opts, epoch, 24);
+AT(aibrix_sync_opts, alloc, 32);
+SIZE(aibrix_sync_record, 40);
+AT(aibrix_sync_record, kind, 0);
+AT(aibrix_sync_record, spare, 4);
+AT(aibrix_sync_record, key, 8);
+AT(aibrix_sync_record, key_bytes, 16);
+AT(aibrix_sync_record, value, 24);
+AT(aibrix_sync_record, value_bytes, 32);
+SIZE(aibrix_sync_peer, 32);
+AT(aibrix_sync_peer, origin, 0);
+AT(aibrix_sync_peer, epoch, 8);
+AT(aibrix_sync_peer, next, 16);
+AT(aibrix_sync_peer, spare, 24);
+AT(aibrix_sync_news, size, 0);
+AT(aibrix_sync_news, what, 4);
+AT(aibrix_sync_news, want, 8);
+AT(aibrix_sync_news, records, 16);
+AT(aibrix_sync_news, at, 24);
+AT(aibrix_sync_news, bytes, 32);
+AT(aibrix_sync_news, restarted, 40);
+AT(aibrix_sync_news, spare, 44);
+
 /* metric, 0.1 */
 VALUE(AIBRIX_HISTOGRAM_BITS_MAX, 10);
 VALUE(AIBRIX_HISTOGRAM_EDGES_MAX, 64);

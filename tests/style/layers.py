@@ -18,6 +18,7 @@ ALLOW = {
     "vtc": "",
     "limit": "",
     "profile": "",
+    "sync": "",
     "metric": "",
     "fleet": "",
     "evict": "",
