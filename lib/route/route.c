@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/arch.h"
 #include "base/versioned.h"
 #include "route/route_internal.h"
 
@@ -232,12 +233,38 @@ aibrix__route_walk(const struct route_ask *ask, uint32_t *at, uint32_t *row)
 	return 0;
 }
 
+/* All rows in use, by the bits of the fleet: the usual call. */
+static void
+ask_list_all(struct route_ask *ask)
+{
+	const double *health = ask->health;
+	uint32_t n = 0;
+
+	for (uint32_t word = 0; word * 64 < ask->fleet.rows; word++) {
+		uint64_t used = ask->fleet.used[word];
+
+		for (; used; used &= used - 1) {
+			uint32_t row = word * 64 + lowest_bit(used);
+
+			ask->list[n] = row;
+			n += !(health && health[row] <= 0);
+		}
+	}
+	ask->n = n;
+}
+
 static void
 ask_list(struct route_ask *ask)
 {
 	uint32_t at = 0, row;
 
 	ask->n = 0;
+	ask->listed = 1;
+	if (!ask->request.rows && ask->fleet.count <= ROUTE_LISTED &&
+	    ask->ceiling == INFINITY) {
+		ask_list_all(ask);
+		return;
+	}
 	while (aibrix__route_walk(ask, &at, &row)) {
 		if (ask->n < ROUTE_LISTED)
 			ask->list[ask->n] = row;

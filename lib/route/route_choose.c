@@ -17,22 +17,10 @@
 
 struct place {
 	uint32_t row;
-	double score, then;
+	double score; /* lower is better, NaN: not known */
+	double then;  /* worked out when there is an equal score */
 	uint64_t lot; /* drawn when there is an equal */
 };
-
-static struct place
-place_of(const struct route_view *view, const struct route_rank *rank,
-	 uint32_t row)
-{
-	struct place p = {row, rank->score(view, row), 0, 0};
-
-	if (!isfinite(p.score))
-		p.score = NAN;
-	else if (rank->then)
-		p.then = rank->then(view, row);
-	return p;
-}
 
 /* As strcmp, lower first and NaN last. */
 static int
@@ -41,17 +29,6 @@ number_compare(double a, double b)
 	if (isnan(a) || isnan(b))
 		return !!isnan(a) - !!isnan(b);
 	return (a > b) - (a < b);
-}
-
-/* Below 0: a is better. */
-static int
-place_compare(const struct route_rank *rank, const struct place *a,
-	      const struct place *b)
-{
-	const double sign = rank->lower_is_better ? 1 : -1;
-	int order = number_compare(sign * a->score, sign * b->score);
-
-	return order ? order : number_compare(a->then, b->then);
 }
 
 /* Stable: a log of inputs replays with any later version. */
@@ -83,10 +60,33 @@ place_takes(const struct route_view *view, enum route_tie tie,
 	return a->pod != b->pod ? a->pod < b->pod : a->rank < b->rank;
 }
 
+static double
+then_of(const struct route_view *view, const struct route_rank *rank,
+	const struct place *p)
+{
+	return rank->then && !isnan(p->score) ? rank->then(view, p->row) : 0;
+}
+
+/* Below 0: p is better. */
+static int
+place_compare(const struct route_view *view, const struct route_rank *rank,
+	      struct place *p, struct place *best, uint32_t ties)
+{
+	int order = number_compare(p->score, best->score);
+
+	if (order)
+		return order;
+	if (ties == 1)
+		best->then = then_of(view, rank, best);
+	p->then = then_of(view, rank, p);
+	return number_compare(p->then, best->then);
+}
+
 void
 aibrix__route_choose(const struct route_view *view,
 		     const struct route_rank *rank, struct route_choice *out)
 {
+	const double sign = rank->lower_is_better ? 1 : -1;
 	uint64_t state = view->request->entropy;
 	struct place best = {0, NAN, 0, 0};
 	uint32_t at = 0, row;
@@ -94,10 +94,18 @@ aibrix__route_choose(const struct route_view *view,
 	out->scored = 0;
 	out->ties = 0;
 	while (route_next(view, &at, &row)) {
-		struct place p = place_of(view, rank, row);
-		int order = out->ties ? place_compare(rank, &p, &best) : -1;
+		struct place p = {row, sign * rank->score(view, row), 0, 0};
+		int order = -1;
 
-		out->scored += !isnan(p.score);
+		if (isfinite(p.score))
+			out->scored++;
+		else
+			p.score = NAN;
+		/* Nearly all rows end here. */
+		if (p.score > best.score)
+			continue;
+		if (out->ties)
+			order = place_compare(view, rank, &p, &best, out->ties);
 		if (order > 0)
 			continue;
 		out->ties = order < 0 ? 1 : out->ties + 1;

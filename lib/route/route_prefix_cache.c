@@ -60,7 +60,8 @@ prefix_prepare(struct route_view *view)
 	const aibrix_route_request *request = view->request;
 	uint32_t at = 0, row;
 
-	while (route_next(view, &at, &row)) {
+	while ((view->fact[LOAD_KNOWN] == 0 || view->fact[HELD] == 0) &&
+	       route_next(view, &at, &row)) {
 		if (!isnan(tokens_pending(view, row)))
 			view->fact[LOAD_KNOWN] = 1;
 		if (blocks_held(view, row) > 0)
