@@ -16,6 +16,7 @@
 #include <aibrix/index.h>
 #include <aibrix/key_text.h>
 #include <aibrix/layout.h>
+#include <aibrix/ledger.h>
 #include <aibrix/limit.h>
 #include <aibrix/meter.h>
 #include <aibrix/metric.h>

@@ -958,6 +958,12 @@ AT(aibrix_route_request, session_id_len, 88);
 AT(aibrix_route_request, session_key_len, 96);
 AT(aibrix_route_request, n_addresses, 104);
 AT(aibrix_route_request, spare, 108);
+/* ledger, 0.1 */
+VALUE(AIBRIX_LEDGER_OVERLAYS_MAX, 30);
+AT(aibrix_ledger_opts, size, 0);
+AT(aibrix_ledger_opts, max_open, 4);
+AT(aibrix_ledger_opts, lease_ns, 8);
+AT(aibrix_ledger_opts, alloc, 16);
 /* index, 0.1 */
 AT(aibrix_index_opts, size, 0);
 AT(aibrix_index_opts, max_owners, 4);

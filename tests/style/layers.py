@@ -39,6 +39,7 @@ ALLOW = {
 # Public headers that carry another name than their module.
 HEADER_OF = {"backend": "store", "compat": "hash", "version": "base",
              "reply": "profile",
+             "ledger": "route",
              "prefix": "index", "predict": "index", "admit": "event",
              "stream": "store", "key_text": "store", "shfs": "store",
              "resp": "store", "meter": "metric", "zmq_pub": "zmq",

@@ -1,0 +1,486 @@
+/*
+ * The ledger of reservations.
+ *
+ * AIBrix counts requests per pod: up after the pick, down at the end.
+ * Between pick and count others see the same minimum and herd there (issue
+ * 2422); an end that is lost leaves its request counted for ever, and one
+ * that is told twice drives a count below zero, which then wins for ever.
+ *
+ *	pick --> open --first token--> open, no tokens --settle--> closed
+ *	           '------- settle, or the lease ends -------------^
+ *
+ * So pick and charge are under one lock, and a charge is a thing with a
+ * name: what a ticket stands for is given back once, whoever asks and how
+ * often.  Tickets hold the generation of their slot, and accounts the owner
+ * that the row had: neither a late end nor a row that went to another owner
+ * can touch what is not theirs.
+ *
+ * All leases are equally long and time does not go back in here, so the
+ * list in order of the last sign of life is in order of expiry: both ends of
+ * it cost O(1), and there is no heap.
+ */
+
+#include <aibrix/ledger.h>
+
+#include <math.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/versioned.h"
+#include "fleet/fleet_view.h"
+
+enum {
+	OPEN_DEFAULT = 65536,
+	OPEN_MAX = 1 << 20,
+	NONE = 0, /* in lists of slot numbers + 1 */
+	BLOCK_TOKENS = 16
+};
+
+/* Sums stay below 2^53, so they are exact as doubles. */
+static const double tokens_max = 4294967295.0;
+static const uint64_t lease_default_ns = 600000000000u;
+
+struct slot {
+	uint64_t heard_ns;
+	double tokens;       /* not yet given back */
+	uint32_t row, epoch; /* of its account */
+	uint32_t generation; /* odd while open */
+	uint32_t prev, next; /* slots by heard_ns, or the next free one */
+	uint32_t spare;
+};
+
+/* Of a row as long as owner has it. */
+struct account {
+	aibrix_owner owner;
+	uint32_t epoch;
+	uint32_t used; /* owner is set */
+};
+
+struct aibrix_ledger {
+	aibrix_allocator alloc;
+	pthread_mutex_t lock;
+	uint32_t max_open, n_slots;
+	uint32_t first, last; /* least and most recently heard of */
+	uint32_t free;
+	uint64_t open, lease_ns, now_ns;
+	struct slot *slots;
+	size_t slots_cap;
+	struct account *accounts; /* by row, as the two columns */
+	double *requests, *tokens;
+	size_t accounts_cap, requests_cap, tokens_cap;
+};
+
+int
+aibrix_ledger_new(const aibrix_ledger_opts *opts, aibrix_ledger **out)
+{
+	aibrix_ledger_opts o;
+	aibrix_allocator alloc;
+	aibrix_ledger *ledger;
+	int err;
+
+	if (!out)
+		return AIBRIX_E_INVAL;
+	err = aibrix__struct_load(&o, sizeof(o), opts,
+				  STRUCT_UPTO(aibrix_ledger_opts, alloc));
+	if (!err)
+		err = aibrix__allocator_load(&alloc, o.alloc);
+	if (err)
+		return err;
+	if (o.max_open > OPEN_MAX)
+		return AIBRIX_E_INVAL;
+	ledger = aibrix__alloc(&alloc, 1, sizeof(*ledger));
+	if (!ledger)
+		return AIBRIX_E_NOMEM;
+	ledger->alloc = alloc;
+	ledger->max_open = o.max_open ? o.max_open : OPEN_DEFAULT;
+	ledger->lease_ns = o.lease_ns ? o.lease_ns : lease_default_ns;
+	if (pthread_mutex_init(&ledger->lock, NULL) != 0) {
+		aibrix__free(&alloc, ledger, 1, sizeof(*ledger));
+		return AIBRIX_E_NOMEM;
+	}
+	*out = ledger;
+	return AIBRIX_OK;
+}
+
+void
+aibrix_ledger_free(aibrix_ledger *ledger)
+{
+	aibrix_allocator alloc;
+
+	if (!ledger)
+		return;
+	alloc = ledger->alloc;
+	pthread_mutex_destroy(&ledger->lock);
+	aibrix__free(&alloc, ledger->slots, ledger->slots_cap,
+		     sizeof(*ledger->slots));
+	aibrix__free(&alloc, ledger->accounts, ledger->accounts_cap,
+		     sizeof(*ledger->accounts));
+	aibrix__free(&alloc, ledger->requests, ledger->requests_cap,
+		     sizeof(*ledger->requests));
+	aibrix__free(&alloc, ledger->tokens, ledger->tokens_cap,
+		     sizeof(*ledger->tokens));
+	aibrix__free(&alloc, ledger, 1, sizeof(*ledger));
+}
+
+static struct slot *
+slot_at(const aibrix_ledger *ledger, uint32_t number)
+{
+	return &ledger->slots[number - 1];
+}
+
+static void
+list_remove(aibrix_ledger *ledger, uint32_t number)
+{
+	struct slot *s = slot_at(ledger, number);
+
+	if (s->prev)
+		slot_at(ledger, s->prev)->next = s->next;
+	else
+		ledger->first = s->next;
+	if (s->next)
+		slot_at(ledger, s->next)->prev = s->prev;
+	else
+		ledger->last = s->prev;
+}
+
+/* Heard of now. */
+static void
+list_add(aibrix_ledger *ledger, uint32_t number)
+{
+	struct slot *s = slot_at(ledger, number);
+
+	s->heard_ns = ledger->now_ns;
+	s->prev = ledger->last;
+	s->next = NONE;
+	if (s->prev)
+		slot_at(ledger, s->prev)->next = number;
+	else
+		ledger->first = number;
+	ledger->last = number;
+}
+
+/* The clock of one caller may be behind another's. */
+static void
+time_set(aibrix_ledger *ledger, uint64_t now_ns)
+{
+	if (now_ns > ledger->now_ns)
+		ledger->now_ns = now_ns;
+}
+
+/* Whether the charge of s is still on its row's account. */
+static int
+slot_counts(const aibrix_ledger *ledger, const struct slot *s)
+{
+	return ledger->accounts[s->row].epoch == s->epoch;
+}
+
+static void
+slot_prefilled(aibrix_ledger *ledger, struct slot *s)
+{
+	if (slot_counts(ledger, s))
+		ledger->tokens[s->row] -= s->tokens;
+	s->tokens = 0;
+}
+
+static void
+slot_close(aibrix_ledger *ledger, uint32_t number)
+{
+	struct slot *s = slot_at(ledger, number);
+
+	slot_prefilled(ledger, s);
+	if (slot_counts(ledger, s))
+		ledger->requests[s->row]--;
+	list_remove(ledger, number);
+	s->generation++;
+	s->next = ledger->free;
+	ledger->free = number;
+	ledger->open--;
+}
+
+static uint64_t
+leases_end(aibrix_ledger *ledger)
+{
+	uint64_t n = 0;
+
+	if (ledger->lease_ns == AIBRIX_FOREVER)
+		return 0;
+	while (ledger->first &&
+	       ledger->now_ns - slot_at(ledger, ledger->first)->heard_ns >
+		       ledger->lease_ns) {
+		slot_close(ledger, ledger->first);
+		n++;
+	}
+	return n;
+}
+
+/* Room for one more reservation and for all rows of the fleet. */
+static int
+ledger_reserve(aibrix_ledger *ledger, uint32_t rows)
+{
+	const aibrix_allocator *a = &ledger->alloc;
+	int err = AIBRIX_OK;
+
+	if (!ledger->free && ledger->n_slots == ledger->max_open)
+		return AIBRIX_E_FULL;
+	if (!ledger->free)
+		err = aibrix__grow(a, &ledger->slots, &ledger->slots_cap,
+				   ledger->n_slots + 1, sizeof(*ledger->slots));
+	if (!err)
+		err = aibrix__grow(a, &ledger->requests, &ledger->requests_cap,
+				   rows, sizeof(*ledger->requests));
+	if (!err)
+		err = aibrix__grow(a, &ledger->tokens, &ledger->tokens_cap,
+				   rows, sizeof(*ledger->tokens));
+	if (!err)
+		err = aibrix__grow(a, &ledger->accounts, &ledger->accounts_cap,
+				   rows, sizeof(*ledger->accounts));
+	return err;
+}
+
+/* A row that has gone to another owner begins at 0. */
+static void
+accounts_follow(aibrix_ledger *ledger, const struct fleet_view *fleet)
+{
+	for (uint32_t row = 0; row < fleet->rows; row++) {
+		struct account *account = &ledger->accounts[row];
+		const aibrix_owner *owner = &fleet->owners[row];
+
+		if (!fleet_view_used(fleet, row) ||
+		    (account->used && account->owner.pod == owner->pod &&
+		     account->owner.rank == owner->rank))
+			continue;
+		account->owner = *owner;
+		account->used = 1;
+		account->epoch++;
+		ledger->requests[row] = 0;
+		ledger->tokens[row] = 0;
+	}
+}
+
+/* Prompt tokens that row has to compute. */
+static double
+tokens_of(const aibrix_fleet *fleet, const aibrix_route_request *request,
+	  uint32_t row)
+{
+	const double *blocks =
+		aibrix_fleet_column(fleet, AIBRIX_COL_PREFIX_BLOCKS);
+	double block =
+		request->block_tokens ? request->block_tokens : BLOCK_TOKENS;
+	double left = request->prompt_tokens
+			      ? (double)request->prompt_tokens
+			      : (double)request->n_blocks * block;
+
+	for (uint32_t i = request->n_overlay; i-- > 0;)
+		if (request->overlay[i].id == AIBRIX_COL_PREFIX_BLOCKS)
+			blocks = request->overlay[i].values;
+	if (blocks && isfinite(blocks[row]) && blocks[row] > 0)
+		left -= floor(blocks[row]) * block;
+	left = left < tokens_max ? left : tokens_max;
+	return left > 0 ? left : 0;
+}
+
+static uint64_t
+slot_open(aibrix_ledger *ledger, uint32_t row, double tokens)
+{
+	uint32_t number = ledger->free;
+	struct slot *s;
+
+	if (number)
+		ledger->free = slot_at(ledger, number)->next;
+	else
+		number = ++ledger->n_slots;
+	s = slot_at(ledger, number);
+	s->row = row;
+	s->epoch = ledger->accounts[row].epoch;
+	s->tokens = tokens;
+	s->generation++;
+	list_add(ledger, number);
+	ledger->open++;
+	ledger->requests[row]++;
+	ledger->tokens[row] += tokens;
+	return (uint64_t)s->generation << 32 | number;
+}
+
+/* The pick with the ledger's columns before those of the request. */
+static int
+ledger_choose(aibrix_ledger *ledger, const aibrix_route *route,
+	      const aibrix_fleet *fleet, aibrix_route_request *request,
+	      uint64_t now_ns, aibrix_route_result *out)
+{
+	const uint32_t rows = aibrix_fleet_rows(fleet);
+	aibrix_column overlay[AIBRIX_LEDGER_OVERLAYS_MAX + 2] = {
+		{AIBRIX_COL_REQUESTS_RUNNING, rows, ledger->requests},
+		{AIBRIX_COL_TOKENS_PENDING, rows, ledger->tokens}};
+
+	if (request->n_overlay)
+		memcpy(overlay + 2, request->overlay,
+		       request->n_overlay * sizeof(*overlay));
+	request->overlay = overlay;
+	request->n_overlay += 2;
+	return aibrix_route_pick(route, fleet, request, now_ns, out);
+}
+
+static int
+locked_pick(aibrix_ledger *ledger, const aibrix_route *route,
+	    const aibrix_fleet *fleet, const aibrix_route_request *request,
+	    uint64_t now_ns, aibrix_route_result *out, uint64_t *ticket)
+{
+	const struct fleet_view view = aibrix__fleet_view(fleet);
+	aibrix_route_request more = *request;
+	aibrix_route_result result = {.size = sizeof(result)};
+	int err;
+
+	time_set(ledger, now_ns);
+	(void)leases_end(ledger);
+	err = ledger_reserve(ledger, view.rows);
+	if (err)
+		return err;
+	accounts_follow(ledger, &view);
+	more.size = sizeof(more);
+	err = ledger_choose(ledger, route, fleet, &more, now_ns, &result);
+	if (err)
+		return err;
+	err = aibrix__struct_store(out, &result, sizeof(result),
+				   STRUCT_UPTO(aibrix_route_result, spare));
+	if (err)
+		return err;
+	*ticket = slot_open(ledger, result.row,
+			    tokens_of(fleet, request, result.row));
+	return AIBRIX_OK;
+}
+
+int
+aibrix_ledger_pick(aibrix_ledger *ledger, const aibrix_route *route,
+		   const aibrix_fleet *fleet,
+		   const aibrix_route_request *request, uint64_t now_ns,
+		   aibrix_route_result *out, uint64_t *ticket)
+{
+	aibrix_route_request ours;
+	int err;
+
+	if (!ledger || !route || !fleet || !request || !out || !ticket)
+		return AIBRIX_E_INVAL;
+	err = aibrix__struct_load(&ours, sizeof(ours), request,
+				  STRUCT_UPTO(aibrix_route_request, entropy));
+	if (err)
+		return err;
+	if (ours.n_overlay > AIBRIX_LEDGER_OVERLAYS_MAX ||
+	    (ours.n_overlay && !ours.overlay))
+		return AIBRIX_E_INVAL;
+	pthread_mutex_lock(&ledger->lock);
+	err = locked_pick(ledger, route, fleet, &ours, now_ns, out, ticket);
+	pthread_mutex_unlock(&ledger->lock);
+	return err;
+}
+
+/* The slot that ticket names while it is open, or NONE. */
+static uint32_t
+ticket_find(const aibrix_ledger *ledger, uint64_t ticket)
+{
+	uint32_t number = (uint32_t)ticket;
+
+	if (number == NONE || number > ledger->n_slots ||
+	    slot_at(ledger, number)->generation != ticket >> 32 ||
+	    !(ticket >> 32 & 1))
+		return NONE;
+	return number;
+}
+
+static int
+ticket_renew(aibrix_ledger *ledger, uint64_t ticket, uint64_t now_ns,
+	     int prefilled)
+{
+	uint32_t number;
+
+	if (!ledger)
+		return AIBRIX_E_INVAL;
+	pthread_mutex_lock(&ledger->lock);
+	time_set(ledger, now_ns);
+	number = ticket_find(ledger, ticket);
+	if (number) {
+		list_remove(ledger, number);
+		list_add(ledger, number);
+		if (prefilled)
+			slot_prefilled(ledger, slot_at(ledger, number));
+	}
+	pthread_mutex_unlock(&ledger->lock);
+	return number ? AIBRIX_OK : AIBRIX_E_NOT_FOUND;
+}
+
+int
+aibrix_ledger_first_token(aibrix_ledger *ledger, uint64_t ticket,
+			  uint64_t now_ns)
+{
+	return ticket_renew(ledger, ticket, now_ns, 1);
+}
+
+int
+aibrix_ledger_renew(aibrix_ledger *ledger, uint64_t ticket, uint64_t now_ns)
+{
+	return ticket_renew(ledger, ticket, now_ns, 0);
+}
+
+int
+aibrix_ledger_settle(aibrix_ledger *ledger, uint64_t ticket)
+{
+	uint32_t number;
+
+	if (!ledger)
+		return AIBRIX_E_INVAL;
+	pthread_mutex_lock(&ledger->lock);
+	number = ticket_find(ledger, ticket);
+	if (number)
+		slot_close(ledger, number);
+	pthread_mutex_unlock(&ledger->lock);
+	return number ? AIBRIX_OK : AIBRIX_E_NOT_FOUND;
+}
+
+int
+aibrix_ledger_expire(aibrix_ledger *ledger, uint64_t now_ns, uint64_t *n)
+{
+	if (!ledger || !n)
+		return AIBRIX_E_INVAL;
+	pthread_mutex_lock(&ledger->lock);
+	time_set(ledger, now_ns);
+	*n = leases_end(ledger);
+	pthread_mutex_unlock(&ledger->lock);
+	return AIBRIX_OK;
+}
+
+int
+aibrix_ledger_read(aibrix_ledger *ledger, const aibrix_fleet *fleet,
+		   uint32_t row, uint64_t *requests, uint64_t *tokens)
+{
+	aibrix_owner owner;
+	int err;
+
+	if (!ledger || !requests || !tokens)
+		return AIBRIX_E_INVAL;
+	err = aibrix_fleet_owner(fleet, row, &owner);
+	if (err)
+		return err;
+	*requests = *tokens = 0;
+	pthread_mutex_lock(&ledger->lock);
+	if (row < ledger->accounts_cap && ledger->accounts[row].used &&
+	    ledger->accounts[row].owner.pod == owner.pod &&
+	    ledger->accounts[row].owner.rank == owner.rank) {
+		*requests = (uint64_t)ledger->requests[row];
+		*tokens = (uint64_t)ledger->tokens[row];
+	}
+	pthread_mutex_unlock(&ledger->lock);
+	return AIBRIX_OK;
+}
+
+uint64_t
+aibrix_ledger_open(aibrix_ledger *ledger)
+{
+	uint64_t open;
+
+	if (!ledger)
+		return 0;
+	pthread_mutex_lock(&ledger->lock);
+	open = ledger->open;
+	pthread_mutex_unlock(&ledger->lock);
+	return open;
+}
