@@ -106,7 +106,8 @@ static uint64_t hashes[PROMPTS * BLOCKS];
 static uint64_t ends[PROMPTS];
 static aibrix_key keys[PROMPTS * BLOCKS];
 static aibrix_match matches[PROMPTS * OWNERS];
-static double held[ROWS], load[ROWS];
+static double held[ROWS], load[ROWS], part[ROWS];
+static const char *addresses[ROWS];
 static aibrix_route_score scores[ROWS];
 
 /* A plain prompt, and one with all that may enter names. */
@@ -189,7 +190,9 @@ pick(const aibrix_fleet *fleet, const char *strategy, uint32_t profile)
 					      .block_tokens = BLOCK_TOKENS,
 					      .prompt_tokens = TOKENS,
 					      .n_blocks = BLOCKS,
-					      .entropy = 7};
+					      .entropy = 7,
+					      .addresses = addresses,
+					      .n_addresses = ROWS};
 	const aibrix_route_opts opts = {
 		.size = sizeof(opts), .profile = profile, .strategy = strategy};
 	aibrix_route_result result = {.size = sizeof(result)};
@@ -219,10 +222,18 @@ picks(void)
 		expect(aibrix_fleet_add(fleet, &owner, &row) == AIBRIX_OK,
 		       "a row is added");
 		load[i] = i % 5;
+		part[i] = 0.25;
+		addresses[i] = "10.0.0.1:8000";
 	}
 	expect(aibrix_fleet_set_column(fleet, AIBRIX_COL_REQUESTS_RUNNING, load,
 				       ROWS, 0) == AIBRIX_OK,
 	       "the load is set");
+	expect(aibrix_fleet_set_column(fleet, AIBRIX_COL_LOAD_RATIO, part, ROWS,
+				       0) == AIBRIX_OK &&
+		       aibrix_fleet_set_column(fleet,
+					       AIBRIX_COL_REQUEST_LOAD_RATIO,
+					       part, ROWS, 0) == AIBRIX_OK,
+	       "what rows can take is set");
 	for (uint32_t i = 0; (strategy = aibrix_route_strategy(i)); i++) {
 		pick(fleet, strategy, AIBRIX_PROFILE_DEFAULT);
 		pick(fleet, strategy, AIBRIX_PROFILE_COMPAT);
