@@ -81,6 +81,11 @@ typedef struct aibrix_cache_opts {
 	/* longest sequence: what is behind so many tokens, rounded up to
 	   whole blocks, is not kept; 0: no limit */
 	uint64_t max_tokens;
+	/* With L2_RAW: values are AIBrix's extended ones, a block and the
+	   tokens up to its end, of so many at most.  Blocks are then written
+	   and read by the calls that end in _tokens only, and a slot of L1
+	   has room for all these tokens.  0: values are compact. */
+	uint64_t trailer_tokens;
 } aibrix_cache_opts;
 
 enum {
@@ -238,6 +243,32 @@ aibrix_cache_acquire_tail(aibrix_cache *cache, const aibrix_key *keys,
 			  uint64_t n, uint32_t tail_tokens,
 			  uint64_t deadline_ns, uint64_t now_ns,
 			  uint64_t *lease, uint64_t *n_out);
+
+/*
+ * With opts.trailer_tokens, instead of the calls above: tokens are those of
+ * the prompt from its first one to the end of the n blocks, so that blocks
+ * before keys[0] are seen to be there.  They are read during the call.  What is
+ * written has them behind it (layout.h); a value of L2 that has other tokens,
+ * or as many divided otherwise, is a miss.  A block of L1 is known by its key.
+ *
+ * Fails: as reserve and acquire; E_UNSUPPORTED (no trailers; and, with
+ * trailers, reserve, acquire, their tails and prefetch), E_INVAL (n_tokens is
+ * no whole number of blocks, fewer than n of them, or above trailer_tokens).
+ * Cost: 4 bytes of each block for each token before its end.
+ * Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_cache_reserve_tokens(aibrix_cache *cache, const aibrix_key *keys,
+			    const uint64_t *hashes, uint64_t n,
+			    const uint32_t *tokens, uint64_t n_tokens,
+			    uint64_t now_ns, uint64_t *lease, uint64_t *n_out);
+
+/* Since: 0.1. */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_cache_acquire_tokens(aibrix_cache *cache, const aibrix_key *keys,
+			    uint64_t n, const uint32_t *tokens,
+			    uint64_t n_tokens, uint64_t deadline_ns,
+			    uint64_t now_ns, uint64_t *lease, uint64_t *n_out);
 
 enum { AIBRIX_CACHE_L1 = 1, AIBRIX_CACHE_L2 = 2 };
 

@@ -16,6 +16,8 @@
 
 #include <string.h>
 
+#include <aibrix/layout.h>
+
 #include "base/bytes.h"
 #include "base/cpu.h"
 #include "base/log.h"
@@ -104,6 +106,7 @@ opts_check(const aibrix_cache_opts *o)
 {
 	uint64_t frame = o->flags & AIBRIX_CACHE_L2_RAW ? 0 : FRAME_BYTES;
 	aibrix_store_stat l2 = {.size = sizeof(l2)};
+	uint64_t value = o->block_bytes;
 	int err;
 
 	if (o->flags & ~(uint32_t)FLAGS)
@@ -115,6 +118,11 @@ opts_check(const aibrix_cache_opts *o)
 		return AIBRIX_E_INVAL;
 	if (o->layout && strnlen(o->layout, LAYOUT_MAX + 1) > LAYOUT_MAX)
 		return AIBRIX_E_INVAL;
+	if (o->trailer_tokens &&
+	    (!o->l2 || !(o->flags & AIBRIX_CACHE_L2_RAW) ||
+	     aibrix_layout_trailer_bytes(o->block_bytes, o->trailer_tokens,
+					 &value)))
+		return AIBRIX_E_INVAL;
 	if (!o->l2)
 		return AIBRIX_OK;
 	err = aibrix_store_stats(o->l2, &l2);
@@ -122,7 +130,7 @@ opts_check(const aibrix_cache_opts *o)
 		return err;
 	_Static_assert((int)FRAME_BYTES == (int)AIBRIX_CACHE_FRAME_BYTES,
 		       "one number");
-	if (l2.value_bytes < frame || l2.value_bytes - frame < o->block_bytes)
+	if (l2.value_bytes < frame || l2.value_bytes - frame < value)
 		return AIBRIX_E_INVAL;
 	return AIBRIX_OK;
 }
@@ -159,7 +167,11 @@ cache_open(aibrix_cache *cache, const aibrix_cache_opts *o)
 	if (pthread_mutex_init(&cache->mutex, NULL))
 		return AIBRIX_E_NOMEM;
 	cache->locked_once = 1;
-	cache->block_bytes = o->block_bytes;
+	cache->block_bytes = cache->slot_bytes = o->block_bytes;
+	cache->trailer_tokens = o->trailer_tokens;
+	if (o->trailer_tokens)
+		(void)!aibrix_layout_trailer_bytes(
+			o->block_bytes, o->trailer_tokens, &cache->slot_bytes);
 	cache->block_tokens = o->block_tokens ? o->block_tokens : TOKENS;
 	cache->flags = o->flags;
 	cache->policy = o->evict;

@@ -99,10 +99,13 @@ aibrix__batch_add(struct batch *batch, struct transfer *t, uint64_t deadline_ns)
 		io->flags = AIBRIX_IO_SUMMED;
 	if (t->slot != NONE) {
 		int raw = frame_bytes(cache) == 0;
+		uint64_t bytes = cache->slot_bytes;
 
+		if (cache->trailer_tokens && t->op == AIBRIX_STORE_PUT)
+			bytes = aibrix__value_bytes(cache, t->slot);
 		t->iov[0] = (aibrix_iov){t->frame, FRAME_BYTES};
-		t->iov[1] = (aibrix_iov){aibrix__l1_data(cache, t->slot),
-					 cache->block_bytes};
+		t->iov[1] =
+			(aibrix_iov){aibrix__l1_data(cache, t->slot), bytes};
 		io->iov = t->iov + raw;
 		io->n_iov = raw ? 1 : 2;
 	}

@@ -24,6 +24,9 @@
 int
 aibrix__tail_check(const aibrix_cache *cache, uint64_t n, uint32_t tail)
 {
+	/* Their trailers need tokens. */
+	if (cache->trailer_tokens)
+		return AIBRIX_E_UNSUPPORTED;
 	if (tail == 0)
 		return AIBRIX_OK;
 	if (n == 0 || tail >= cache->block_tokens || tail > UINT16_MAX)
@@ -41,6 +44,36 @@ aibrix__tail_set(aibrix_cache *cache, uint32_t slot, uint32_t tail)
 		return;
 	cache->slots[slot].tail = 1;
 	cache->tails[slot] = (uint16_t)tail;
+}
+
+int
+aibrix_cache_acquire_tail(aibrix_cache *cache, const aibrix_key *keys,
+			  uint64_t n, uint32_t tail_tokens,
+			  uint64_t deadline_ns, uint64_t now_ns,
+			  uint64_t *lease, uint64_t *n_out)
+{
+	int err = AIBRIX_E_INVAL;
+
+	if (cache && lease && n_out)
+		err = aibrix__tail_check(cache, n, tail_tokens);
+	return err ? err
+		   : aibrix__acquire(cache, keys, n, tail_tokens, NULL,
+				     deadline_ns, now_ns, lease, n_out);
+}
+
+int
+aibrix_cache_reserve_tail(aibrix_cache *cache, const aibrix_key *keys,
+			  const uint64_t *hashes, uint64_t n,
+			  uint32_t tail_tokens, uint64_t now_ns,
+			  uint64_t *lease, uint64_t *n_out)
+{
+	int err = AIBRIX_E_INVAL;
+
+	if (cache && lease && n_out)
+		err = aibrix__tail_check(cache, n, tail_tokens);
+	return err ? err
+		   : aibrix__reserve(cache, keys, hashes, n, tail_tokens,
+				     now_ns, lease, n_out);
 }
 
 int

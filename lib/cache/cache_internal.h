@@ -8,6 +8,7 @@
  *   cache_l1.c     slots, pins, eviction
  *   cache_lease.c  leases: what a caller holds, and the prefix rule
  *   cache_reserve.c
+ *   cache_trailer.c values with their tokens, as AIBrix has them
  *   cache_view.c   what its holder sees of a lease
  *   cache_handover.c prompts that others go on with, and their last piece
  *   cache_copy.c   copies into and out of leases, summed on the way
@@ -89,6 +90,12 @@ struct dead {
 	uint64_t cap;
 };
 
+/* The trailer that a block's value must have. */
+struct expected {
+	uint64_t tokens;    /* up to its end */
+	uint8_t digest[16]; /* of them all */
+};
+
 struct lease {
 	uint64_t id;          /* generation << lease_bits | index */
 	uint64_t n;           /* blocks that may still become its prefix */
@@ -107,7 +114,8 @@ struct lease {
 	uint64_t first_ns; /* when the first block came from L2; 0: none */
 	uint64_t last_ns;
 	uint64_t arrived;
-	double risk_ns; /* 0: no budget */
+	double risk_ns;            /* 0: no budget */
+	struct expected *expected; /* of each of asked; NULL: no trailers */
 	uint8_t state;
 	uint8_t late; /* settled before L2 had said all */
 	uint8_t prefetch;
@@ -137,6 +145,7 @@ struct transfer {
 	uint32_t goal;   /* GOAL_*: who waits for it */
 	uint32_t doomed; /* in the list of those to be cancelled */
 	uint32_t tail;   /* tokens that the block must have; 0: all */
+	struct expected expected;
 	uint8_t frame[FRAME_BYTES];
 };
 
@@ -200,7 +209,9 @@ struct aibrix_cache {
 	aibrix_allocator alloc;
 	aibrix_log log;
 	uint64_t block_bytes;
+	uint64_t slot_bytes; /* with room for the longest trailer */
 	uint64_t layout;
+	uint64_t trailer_tokens; /* most of them; 0: there is none */
 	aibrix_store *l2;
 	aibrix__xxh3_fn hash;
 	uint32_t cpu;
@@ -429,6 +440,30 @@ lease_tail(const struct lease *l, uint64_t i)
 /* Sum block i of an acquired lease: OK, E_CORRUPT, or as
  * aibrix_cache_read.  Without the lock. */
 int aibrix__block_verify(aibrix_cache *cache, uint64_t lease, uint64_t i);
+
+/* cache_trailer.c */
+
+/* n of them; those of a lease that ends, under the lock. */
+void aibrix__expected_free(aibrix_cache *cache, struct expected *expected,
+			   uint64_t n);
+void aibrix__expected_drop(aibrix_cache *cache, struct lease *l);
+/* Length of the value of a slot's block; of block i of a lease. */
+uint64_t aibrix__value_bytes(const aibrix_cache *cache, uint32_t slot);
+uint64_t aibrix__value_wanted(const aibrix_cache *cache, const struct lease *l,
+			      uint64_t i);
+/* Has the value of that many bytes in a slot the trailer that is expected? */
+int aibrix__trailer_check(const aibrix_cache *cache, uint32_t slot,
+			  uint64_t bytes, const struct expected *want);
+
+/* cache_lease.c, cache_reserve.c: the calls, with all that they may have.
+ * expected is the callee's: n of them, allocated; NULL. */
+int aibrix__acquire(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
+		    uint32_t tail, struct expected *expected,
+		    uint64_t deadline_ns, uint64_t now_ns, uint64_t *lease,
+		    uint64_t *n_out);
+int aibrix__reserve(aibrix_cache *cache, const aibrix_key *keys,
+		    const uint64_t *hashes, uint64_t n, uint32_t tail,
+		    uint64_t now_ns, uint64_t *lease, uint64_t *n_out);
 
 /* cache_prefetch.c */
 

@@ -64,7 +64,7 @@ int
 aibrix__l1_open(aibrix_cache *cache, uint64_t l1_bytes, int l2)
 {
 	aibrix_pool_opts pool = {.size = sizeof(pool),
-				 .slot_bytes = cache->block_bytes,
+				 .slot_bytes = cache->slot_bytes,
 				 .align = PAGE,
 				 .alloc = &cache->alloc};
 	aibrix_evict_opts evict = {.size = sizeof(evict),
@@ -72,9 +72,9 @@ aibrix__l1_open(aibrix_cache *cache, uint64_t l1_bytes, int l2)
 				   .alloc = &cache->alloc};
 	int err;
 
-	if (l1_bytes / cache->block_bytes > BLOCKS_MAX)
+	if (l1_bytes / cache->slot_bytes > BLOCKS_MAX)
 		return AIBRIX_E_INVAL;
-	cache->capacity = (uint32_t)(l1_bytes / cache->block_bytes);
+	cache->capacity = (uint32_t)(l1_bytes / cache->slot_bytes);
 	if (cache->capacity == 0)
 		return AIBRIX_E_INVAL;
 	/* A page for direct I/O, but not for each of many small blocks. */
@@ -131,7 +131,7 @@ slot_free(aibrix_cache *cache, uint32_t slot)
 {
 	const uint64_t word = slot_word(&cache->slots[slot]);
 	aibrix_lease hold = {.data = aibrix_pool_slot(cache->pool, slot),
-			     .bytes = cache->block_bytes,
+			     .bytes = cache->slot_bytes,
 			     .slot = slot,
 			     .generation = word_generation(word)};
 	int err;

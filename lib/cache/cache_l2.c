@@ -198,6 +198,8 @@ fetch_start(struct batch *batch, struct lease *l, uint64_t i)
 		return LOOK_GOOD;
 	}
 	t->tail = lease_tail(l, i);
+	if (l->expected)
+		t->expected = l->expected[i];
 	aibrix__tail_set(cache, slot, t->tail);
 	t->lease = (uint32_t)(l - cache->leases);
 	t->block = i;
@@ -267,7 +269,8 @@ probe_done(aibrix_cache *cache, struct transfer *t, const aibrix_done *done)
 	if (!l)
 		return;
 	/* A value of another length was stored under another layout. */
-	if (done->status == AIBRIX_OK && done->bytes == value_bytes(cache)) {
+	if (done->status == AIBRIX_OK &&
+	    done->bytes == aibrix__value_wanted(cache, l, t->block)) {
 		l->blocks[t->block].state = BLOCK_FOUND;
 		l->known = 1;
 		luck_move(cache, l, t->block, 1);
@@ -319,7 +322,12 @@ value_check(const aibrix_cache *cache, const struct transfer *t,
 
 	if (done->status)
 		return done->status;
-	if (cache->flags & AIBRIX_CACHE_L2_RAW) {
+	if (cache->trailer_tokens) {
+		err = aibrix__trailer_check(cache, t->slot, done->bytes,
+					    &t->expected);
+		if (err)
+			return err;
+	} else if (cache->flags & AIBRIX_CACHE_L2_RAW) {
 		if (done->bytes != cache->block_bytes)
 			return AIBRIX_E_NOT_FOUND; /* of another layout */
 	} else {

@@ -53,9 +53,12 @@ aibrix__blocks_free(aibrix_cache *cache, struct lease_block *blocks, uint64_t n)
 void
 aibrix__lease_close(aibrix_cache *cache)
 {
-	for (uint32_t i = 0; cache->leases && i < cache->max_leases; i++)
+	for (uint32_t i = 0; cache->leases && i < cache->max_leases; i++) {
 		aibrix__blocks_free(cache, cache->leases[i].blocks,
 				    cache->leases[i].cap);
+		aibrix__expected_free(cache, cache->leases[i].expected,
+				      cache->leases[i].asked);
+	}
 	aibrix__free(&cache->alloc, cache->leases, cache->max_leases,
 		     sizeof(*cache->leases));
 	aibrix__free(&cache->alloc, cache->lease_links, cache->max_leases,
@@ -228,6 +231,7 @@ aibrix__lease_end(aibrix_cache *cache, struct lease *l, uint64_t *cap)
 		list_remove(&cache->leases_waiting, cache->lease_links, i);
 		aibrix__wait_settled(cache);
 	}
+	aibrix__expected_drop(cache, l);
 	*cap = l->cap;
 	l->blocks = NULL;
 	l->cap = 0;
@@ -391,28 +395,24 @@ aibrix__lease_ask(aibrix_cache *cache, struct lease *l, uint64_t deadline_ns,
 }
 
 int
-aibrix_cache_acquire_tail(aibrix_cache *cache, const aibrix_key *keys,
-			  uint64_t n, uint32_t tail_tokens,
-			  uint64_t deadline_ns, uint64_t now_ns,
-			  uint64_t *lease, uint64_t *n_out)
+aibrix__acquire(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
+		uint32_t tail, struct expected *expected, uint64_t deadline_ns,
+		uint64_t now_ns, uint64_t *lease, uint64_t *n_out)
 {
 	struct lease_block *blocks;
 	uint64_t want = n;
 	struct lease *l;
 	int err;
 
-	if (!cache || !lease || !n_out)
-		return AIBRIX_E_INVAL;
-	err = aibrix__tail_check(cache, n, tail_tokens);
-	if (err)
-		return err;
 	/* Without L2 only L1's run can come: no use to copy more. */
 	if (!cache->l2 && keys)
 		want = aibrix__table_run(&cache->table, keys, sizeof(*keys), n,
 					 NULL);
 	err = aibrix__blocks_new(cache, keys, &want, &blocks);
-	if (err)
+	if (err) {
+		aibrix__expected_free(cache, expected, n);
 		return err;
+	}
 
 	aibrix__cache_enter(cache);
 	cache->stat.asked += n;
@@ -422,10 +422,12 @@ aibrix_cache_acquire_tail(aibrix_cache *cache, const aibrix_key *keys,
 				   n, 0);
 		aibrix__cache_leave(cache);
 		aibrix__blocks_free(cache, blocks, want);
+		aibrix__expected_free(cache, expected, n);
 		return AIBRIX_E_FULL;
 	}
 	l->asked = n;
-	l->tail = tail_tokens;
+	l->tail = tail;
+	l->expected = expected;
 	l->begun_ns = now_ns;
 	err = aibrix__lease_ask(cache, l, deadline_ns, now_ns);
 	*lease = l->id;

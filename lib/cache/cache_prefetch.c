@@ -78,7 +78,7 @@ aibrix_cache_prefetch(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
 
 	if (!cache || !lease || (!keys && n))
 		return AIBRIX_E_INVAL;
-	if (!cache->l2)
+	if (!cache->l2 || cache->trailer_tokens)
 		return AIBRIX_E_UNSUPPORTED;
 	have = aibrix__table_run(&cache->table, keys, sizeof(*keys), n, NULL);
 	if (have == n || aibrix__keys_named(keys + have, 1) == 0) {

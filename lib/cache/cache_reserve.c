@@ -110,10 +110,9 @@ tail_clear(const aibrix_cache *cache, const struct lease_block *b)
 }
 
 int
-aibrix_cache_reserve_tail(aibrix_cache *cache, const aibrix_key *keys,
-			  const uint64_t *hashes, uint64_t n,
-			  uint32_t tail_tokens, uint64_t now_ns,
-			  uint64_t *lease, uint64_t *n_out)
+aibrix__reserve(aibrix_cache *cache, const aibrix_key *keys,
+		const uint64_t *hashes, uint64_t n, uint32_t tail,
+		uint64_t now_ns, uint64_t *lease, uint64_t *n_out)
 {
 	struct lease_block *blocks;
 	uint64_t want = n, asked = n, named, cap;
@@ -121,11 +120,6 @@ aibrix_cache_reserve_tail(aibrix_cache *cache, const aibrix_key *keys,
 	int err;
 
 	(void)now_ns;
-	if (!cache || !lease || !n_out)
-		return AIBRIX_E_INVAL;
-	err = aibrix__tail_check(cache, n, tail_tokens);
-	if (err)
-		return err;
 	if (cache->max_blocks && n > cache->max_blocks)
 		want = n = cache->max_blocks;
 	err = aibrix__blocks_new(cache, keys, &want, &blocks);
@@ -142,7 +136,7 @@ aibrix_cache_reserve_tail(aibrix_cache *cache, const aibrix_key *keys,
 		err = AIBRIX_E_FULL;
 	} else {
 		l->asked = asked;
-		l->tail = tail_tokens;
+		l->tail = tail;
 		l->why = asked > n ? AIBRIX_E_DENIED : AIBRIX_E_FULL;
 		reserve_present(cache, l);
 		reserve_room(cache, l, hashes);
@@ -165,7 +159,7 @@ aibrix_cache_reserve_tail(aibrix_cache *cache, const aibrix_key *keys,
 	aibrix__cache_leave(cache);
 	if (err)
 		aibrix__blocks_free(cache, blocks, cap);
-	else if (tail_tokens && l->n == asked)
+	else if (tail && l->n == asked)
 		tail_clear(cache, &l->blocks[asked - 1]);
 	return err;
 }

@@ -99,7 +99,7 @@ asked_done(aibrix_cache *cache, const struct transfer *t,
 
 	if (slot == NONE)
 		return;
-	if (done->status || done->bytes != value_bytes(cache)) {
+	if (done->status || done->bytes != aibrix__value_bytes(cache, slot)) {
 		cache->slots[slot].probed = 1;
 		slot_requeue(cache, slot);
 		return;

@@ -100,6 +100,7 @@ AT(aibrix_cache_opts, min_lack_ratio, 144);
 AT(aibrix_cache_opts, min_lack_blocks, 152);
 AT(aibrix_cache_opts, promote, 156);
 AT(aibrix_cache_opts, max_tokens, 160);
+AT(aibrix_cache_opts, trailer_tokens, 168);
 AT(aibrix_cache_view, size, 0);
 AT(aibrix_cache_view, tier, 4);
 AT(aibrix_cache_view, data, 8);

@@ -29,7 +29,7 @@ ALLOW = {
     "rewrite": "",
     "route": "fleet",
     "store": "hash evict pool",
-    "cache": "hash evict metric pool store",
+    "cache": "hash evict layout metric pool store",
     "config": "hash evict layout store cache rocksdb",
     "crypt": "store",
     "tls": "store",
