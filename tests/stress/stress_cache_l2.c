@@ -72,18 +72,27 @@ lease_settle(struct worker *w, uint64_t lease, uint64_t *n)
 	return err;
 }
 
+/* The last block is whole, mostly. */
+static uint32_t
+tail_draw(uint64_t *seed)
+{
+	return rand_below(seed, 4) ? 0 : 5;
+}
+
 static void
 read_chain(struct worker *w, const aibrix_key *keys)
 {
 	aibrix_cache_view v = {.size = sizeof(v)};
+	aibrix_cache_extent e = {.size = sizeof(e)};
 	uint64_t lease, n = 0, deadline = 0;
 	const uint8_t *data;
 	int err;
 
 	if (rand_below(&w->seed, 2))
 		deadline = now() + rand_below(&w->seed, 3 * MS);
-	err = aibrix_cache_acquire(w->cache, keys, LENGTH, deadline, now(),
-				   &lease, &n);
+	err = aibrix_cache_acquire_tail(w->cache, keys, LENGTH,
+					tail_draw(&w->seed), deadline, now(),
+					&lease, &n);
 	REQUIRE(!err || err == AIBRIX_E_AGAIN);
 	/* Some give up. */
 	if (err && rand_below(&w->seed, 4) == 0) {
@@ -95,6 +104,7 @@ read_chain(struct worker *w, const aibrix_key *keys)
 	}
 	if (err)
 		REQUIRE(!lease_settle(w, lease, &n));
+	REQUIRE(!aibrix_cache_extent_of(w->cache, lease, &e) && e.blocks == n);
 	for (uint64_t i = 0; i < n; i++) {
 		REQUIRE(!aibrix_cache_block(w->cache, lease, i, &v));
 		data = v.data;
@@ -107,14 +117,15 @@ read_chain(struct worker *w, const aibrix_key *keys)
 }
 
 static void
-write_chain(aibrix_cache *cache, const aibrix_key *keys, int keep)
+write_chain(struct worker *w, const aibrix_key *keys, int keep)
 {
+	aibrix_cache *cache = w->cache;
 	aibrix_cache_view v = {.size = sizeof(v)};
 	uint64_t lease, n;
 	int err;
 
-	err = aibrix_cache_reserve(cache, keys, NULL, LENGTH, now(), &lease,
-				   &n);
+	err = aibrix_cache_reserve_tail(cache, keys, NULL, LENGTH,
+					tail_draw(&w->seed), now(), &lease, &n);
 	if (err == AIBRIX_E_FULL)
 		return;
 	REQUIRE(!err);
@@ -127,6 +138,12 @@ write_chain(aibrix_cache *cache, const aibrix_key *keys, int keep)
 		REQUIRE(!aibrix_cache_commit(cache, lease, now()));
 	else
 		REQUIRE(!aibrix_cache_abort(cache, lease));
+	if (rand_below(&w->seed, 4))
+		return;
+	err = aibrix_cache_hand_over(cache, keys, LENGTH, now() + MS, now(),
+				     &n);
+	REQUIRE(!err || err == AIBRIX_E_TIMEOUT || err == AIBRIX_E_NOT_FOUND ||
+		err == AIBRIX_E_UNAVAILABLE);
 }
 
 /* Some are cancelled, the others end by themselves. */
@@ -159,9 +176,7 @@ work(void *arg)
 		keys_make(rand_below(&w->seed, CHAINS), keys);
 		switch (rand_below(&w->seed, 8)) {
 		case 0:
-		case 1:
-			write_chain(w->cache, keys, rand_below(&w->seed, 8));
-			break;
+		case 1: write_chain(w, keys, rand_below(&w->seed, 8)); break;
 		case 2: prefetch_chain(w, keys); break;
 		default: read_chain(w, keys); break;
 		}
