@@ -7,6 +7,7 @@
 #include <aibrix/base.h>
 
 #include "base/json.h"
+#include "base/utf8.h"
 
 /* On a heap block of its exact size, so that a sanitizer sees one byte too
  * far. */
@@ -357,6 +358,33 @@ Test(json, what_is_special_in_a_string_is_seen_at_every_place)
 					     good ? AIBRIX_OK : AIBRIX_E_PARSE,
 					     "%zu of %zu: %d", at, n, c);
 			}
+}
+
+/* Characters of two and three bytes have a way of their own, where there is
+ * room behind them. */
+Test(json, wide_characters_are_those_of_utf8_wherever_they_stand)
+{
+	for (uint32_t lead = 0xc0; lead < 0xf0; lead++)
+		for (uint32_t rest = 0; rest < 0x10000; rest++) {
+			char text[] = "\"..........\"";
+			size_t n = 0, offset, some;
+			uint32_t point;
+			struct json value;
+
+			text[3] = (char)lead;
+			text[4] = (char)(rest >> 8);
+			text[5] = (char)rest;
+			if ((rest & 0xff) < 0x20 || (rest & 0xff) == '"' ||
+			    (rest & 0xff) == '\\')
+				continue;
+			some = utf8_read(text + 3, 3, &point);
+			for (n = 3 + some; some > 0 && n < 6; n += some)
+				some = utf8_read(text + n, 8, &point);
+			cr_assert_eq(
+				aibrix__json_read(text, 12, &value, &offset),
+				some ? AIBRIX_OK : AIBRIX_E_PARSE, "%02x %04x",
+				lead, rest);
+		}
 }
 
 Test(json, find_compares_what_a_name_means_and_takes_the_first)

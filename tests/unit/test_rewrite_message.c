@@ -179,6 +179,35 @@ Test(rewrite_message, too_little_room_says_how_much_is_needed)
 	cr_expect_eq(memcmp(text, "a\n b#", 5), 0);
 }
 
+/* More messages than are remembered from counting to writing. */
+Test(rewrite_message, a_long_chat_is_written_like_a_short_one)
+{
+	static char body[4096], want[512];
+	aibrix_rewrite_opts o = {.size = sizeof(o)};
+	aibrix_rewrite_out out = {.size = sizeof(out), .text = text};
+
+	for (int messages = 60; messages < 70; messages++) {
+		strcpy(body, "{\"messages\":[");
+		want[0] = '\0';
+		for (int i = 0; i < messages; i++) {
+			strcat(body, i ? ",{\"content\":\"\\u0061\"}"
+				       : "{\"content\":\"b\"}");
+			strcat(want, i ? " a" : "b");
+		}
+		strcat(body, "]}");
+		for (int tight = 0; tight < 2; tight++) {
+			out.text_cap = tight ? strlen(want) : sizeof(text);
+			memset(text, '#', sizeof(text));
+			cr_assert_eq(aibrix_rewrite_message(&o, body,
+							    strlen(body), &out),
+				     AIBRIX_OK);
+			cr_expect_eq(out.bytes, strlen(want));
+			cr_expect_eq(memcmp(text, want, strlen(want)), 0);
+			cr_expect_eq(text[out.bytes], '#');
+		}
+	}
+}
+
 Test(rewrite_message, wrong_calls_are_invalid)
 {
 	aibrix_rewrite_opts o = {.size = sizeof(o), .api = 6};
