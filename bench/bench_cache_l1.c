@@ -7,6 +7,8 @@
  * the table: 32 bytes a block.
  */
 
+#include <pthread.h>
+
 #include <aibrix/cache.h>
 #include <aibrix/evict.h>
 
@@ -145,6 +147,66 @@ full_hit(struct setup *s, const char *name, const char *note)
 	rounds_print(s->b, &r, name, "200 us", note);
 }
 
+/* A thread that holds and releases one prompt again and again. */
+struct reader {
+	pthread_t thread;
+	aibrix_cache *cache;
+	uint64_t prompt;
+};
+
+static void *
+reader_run(void *arg)
+{
+	const struct reader *r = arg;
+	aibrix_key keys[ASKED];
+	uint64_t lease, n;
+
+	keys_make(r->prompt, keys, ASKED);
+	for (uint32_t i = 0; i < PER_ROUND; i++)
+		bench_check(!aibrix_cache_acquire(r->cache, keys, ASKED, 0, 1,
+						  &lease, &n) &&
+				    n == ASKED &&
+				    !aibrix_cache_release(r->cache, lease),
+			    "a prompt is held");
+	return NULL;
+}
+
+/* Nanoseconds a block, of both threads together. */
+static double
+readers_time(aibrix_cache *first, aibrix_cache *second)
+{
+	struct reader r[2] = {{.cache = first, .prompt = 0},
+			      {.cache = second, .prompt = 1}};
+	uint64_t start = bench_now();
+
+	for (uint32_t i = 0; i < 2; i++)
+		bench_check(
+			!pthread_create(&r[i].thread, NULL, reader_run, &r[i]),
+			"thread");
+	for (uint32_t i = 0; i < 2; i++)
+		pthread_join(r[i].thread, NULL);
+	return (double)(bench_now() - start) / (2.0 * PER_ROUND * ASKED);
+}
+
+/* Two caches share nothing: what one cache cannot be faster than. */
+static void
+acquire_2t(struct setup *s)
+{
+	aibrix_cache *other = cache_make(s->b, AIBRIX_EVICT_LRU,
+					 AIBRIX_CACHE_NO_L1_VERIFY, NULL);
+	struct rounds r = {.n = 0};
+
+	prompt_store(other, 1);
+	for (uint32_t round = 0; round < rounds_wanted(s->b); round++) {
+		double ours = readers_time(s->cache, s->cache);
+
+		round_add(&r, ours, readers_time(s->cache, other));
+	}
+	rounds_print(s->b, &r, "acquire_2t", "two caches",
+		     "a block held and released by two threads");
+	aibrix_cache_free(other);
+}
+
 static void *
 counted_alloc(void *ctx, size_t bytes, size_t align)
 {
@@ -196,6 +258,7 @@ main(int argc, char **argv)
 	setup_init(&s, &b, AIBRIX_CACHE_NO_L1_VERIFY);
 	lookup_batched(&s);
 	full_hit(&s, "full_hit_2048", "memory is trusted");
+	acquire_2t(&s);
 	setup_free(&s);
 	setup_init(&s, &b, 0);
 	full_hit(&s, "full_hit_2048_verified",

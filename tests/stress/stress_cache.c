@@ -123,6 +123,88 @@ work(void *arg)
 	return NULL;
 }
 
+/* Evicts without pause, what readers are about to pin above all. */
+struct evictor {
+	pthread_t thread;
+	aibrix_cache *cache;
+	_Atomic int end;
+};
+
+static void *
+evict(void *arg)
+{
+	struct evictor *e = arg;
+	aibrix_key keys[LENGTH];
+	uint64_t lease, n;
+
+	for (uint32_t i = 0; !e->end; i++) {
+		keys_make(i % CHAINS, keys);
+		for (uint32_t k = 0; k < LENGTH; k++)
+			memcpy(keys[k].bytes + 4, &i, sizeof(i));
+		if (aibrix_cache_reserve(e->cache, keys, NULL, LENGTH, 1,
+					 &lease, &n))
+			continue;
+		REQUIRE(!aibrix_cache_abort(e->cache, lease));
+	}
+	return NULL;
+}
+
+/* Several threads hold one chain, and each releases what another one has
+ * acquired: once, whoever asks. */
+struct sharing {
+	pthread_t thread;
+	aibrix_cache *cache;
+	_Atomic uint64_t *last;
+	uint64_t hits;
+};
+
+static void *
+share(void *arg)
+{
+	aibrix_cache_view v = {.size = sizeof(v)};
+	struct sharing *s = arg;
+	aibrix_key keys[LENGTH];
+	uint64_t lease, n;
+	int err;
+
+	keys_make(0, keys);
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		REQUIRE(!aibrix_cache_acquire(s->cache, keys, LENGTH, 0, 1,
+					      &lease, &n));
+		s->hits += n;
+		lease = atomic_exchange(s->last, lease);
+		if (!lease)
+			continue;
+		err = aibrix_cache_block(s->cache, lease, 0, &v);
+		REQUIRE(!err || err == AIBRIX_E_NOT_FOUND); /* an empty one */
+		REQUIRE(!aibrix_cache_release(s->cache, lease));
+		REQUIRE(aibrix_cache_release(s->cache, lease) ==
+			AIBRIX_E_NOT_FOUND);
+	}
+	return NULL;
+}
+
+/* How many blocks they held. */
+static uint64_t
+leases_share(aibrix_cache *cache)
+{
+	struct sharing threads[THREADS];
+	_Atomic uint64_t last = 0;
+	uint64_t hits = 0;
+
+	for (uint32_t i = 0; i < THREADS; i++) {
+		threads[i] = (struct sharing){.cache = cache, .last = &last};
+		REQUIRE(!pthread_create(&threads[i].thread, NULL, share,
+					&threads[i]));
+	}
+	for (uint32_t i = 0; i < THREADS; i++) {
+		REQUIRE(!pthread_join(threads[i].thread, NULL));
+		hits += threads[i].hits;
+	}
+	REQUIRE(!aibrix_cache_release(cache, last));
+	return hits;
+}
+
 struct follower {
 	pthread_t thread;
 	aibrix_cache *cache;
@@ -182,6 +264,7 @@ static void
 run(uint32_t flags)
 {
 	static struct follower follower;
+	static struct evictor evictor;
 	aibrix_cache_opts o = {.size = sizeof(o),
 			       .block_bytes = BLOCK,
 			       .l1_bytes = CHAINS * LENGTH / 2 * BLOCK,
@@ -195,6 +278,8 @@ run(uint32_t flags)
 	REQUIRE(!aibrix_cache_events_begin(cache));
 	follower = (struct follower){.cache = cache};
 	REQUIRE(!pthread_create(&follower.thread, NULL, follow, &follower));
+	evictor.cache = cache;
+	REQUIRE(!pthread_create(&evictor.thread, NULL, evict, &evictor));
 	for (uint32_t i = 0; i < THREADS; i++) {
 		workers[i] = (struct worker){.cache = cache, .seed = i};
 		REQUIRE(!pthread_create(&workers[i].thread, NULL, work,
@@ -204,6 +289,9 @@ run(uint32_t flags)
 		REQUIRE(!pthread_join(workers[i].thread, NULL));
 		hits += workers[i].hits;
 	}
+	hits += leases_share(cache);
+	evictor.end = 1;
+	REQUIRE(!pthread_join(evictor.thread, NULL));
 	follower.end = 1;
 	REQUIRE(!pthread_join(follower.thread, NULL));
 	follower_check(&follower);
