@@ -12,6 +12,7 @@
 #include <aibrix/event.h>
 #include <aibrix/evict.h>
 #include <aibrix/fleet.h>
+#include <aibrix/gpu_profile.h>
 #include <aibrix/hash.h>
 #include <aibrix/index.h>
 #include <aibrix/key_text.h>
@@ -20,11 +21,13 @@
 #include <aibrix/limit.h>
 #include <aibrix/meter.h>
 #include <aibrix/metric.h>
+#include <aibrix/output.h>
 #include <aibrix/pd.h>
 #include <aibrix/pool.h>
 #include <aibrix/predict.h>
 #include <aibrix/prefix.h>
 #include <aibrix/profile.h>
+#include <aibrix/queue.h>
 #include <aibrix/reply.h>
 #include <aibrix/resp.h>
 #include <aibrix/rewrite.h>
@@ -33,6 +36,7 @@
 #include <aibrix/store.h>
 #include <aibrix/stream.h>
 #include <aibrix/sync.h>
+#include <aibrix/trace.h>
 #include <aibrix/version.h>
 #include <aibrix/vtc.h>
 #include <aibrix/vtc_window.h>
