@@ -16,6 +16,8 @@
 
 #include "base/json.h"
 
+#include "../tests/model/rewrite_told.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 static void
@@ -60,23 +62,8 @@ run(const struct work *w, int decode, const struct bytes *body,
 static int
 is_told(const struct json *key)
 {
-	static const char *const names[] = {"max_tokens",
-					    "max_completion_tokens",
-					    "stream",
-					    "stream_options",
-					    "min_tokens",
-					    "kv_transfer_params",
-					    "disagg_prefill_resp",
-					    "bootstrap_host",
-					    "bootstrap_port",
-					    "bootstrap_room",
-					    "rid",
-					    "disaggregated_params",
-					    "prompt",
-					    "prompt_token_ids"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (aibrix__json_is(key, names[i]))
+	for (size_t i = 0; i < TOLD; i++)
+		if (aibrix__json_is(key, told[i]))
 			return 1;
 	return 0;
 }

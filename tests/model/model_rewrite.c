@@ -17,6 +17,7 @@
 #include <aibrix/rewrite.h>
 
 #include "base/rand.h"
+#include "rewrite_told.h"
 
 enum { CAP = 1 << 16, PROGRAMS = 4000, MEMBERS_MAX = 12 };
 
@@ -120,25 +121,6 @@ put_value(struct text *t, int depth)
 }
 
 /* ---- a body, and where its members that nobody edits are */
-
-static const char *const told[] = {
-	"max_tokens",
-	"max_completion_tokens",
-	"stream",
-	"stream_options",
-	"min_tokens",
-	"kv_transfer_params",
-	"disagg_prefill_resp",
-	"bootstrap_host",
-	"bootstrap_port",
-	"bootstrap_room",
-	"rid",
-	"disaggregated_params",
-	"prompt",
-	"prompt_token_ids",
-};
-
-enum { TOLD = sizeof(told) / sizeof(told[0]) };
 
 struct body {
 	struct text text;
