@@ -333,3 +333,16 @@ aibrix__lane_refund(struct lane *lane, uint64_t last_ns,
 	due = due_sub(due, &charged, rate);
 	lane->due = due_above(&due, &later) ? due : later;
 }
+
+int
+aibrix_limit_gcra(const aibrix_limit_rate *rate, uint64_t units,
+		  uint64_t now_ns, aibrix_limit_due *due, uint64_t *retry_ns)
+{
+	aibrix_limit_rate own;
+
+	if (!rate || !due || !retry_ns || units > AIBRIX_LIMIT_UNITS_MAX ||
+	    aibrix__limit_rate_load(&own, rate))
+		return AIBRIX_E_INVAL;
+	*retry_ns = aibrix__due_fit(due, &own, units, now_ns, due);
+	return AIBRIX_OK;
+}
