@@ -311,15 +311,16 @@ typedef struct aibrix_cache_extent {
  * reports [blocks, asked_blocks) as failed and computes from tokens on.
  *
  * why, of an acquired lease: E_NOT_FOUND (nobody has it, or has it with
- * another number of tokens or layout), E_TIMEOUT (the deadline), E_CORRUPT
- * (damaged: dropped), E_BUSY (another lease is writing it), E_FULL (no room in
- * L1 to read it into), E_UNAVAILABLE (L2 was not asked, or did not take the
- * request), or what the store's completion said, such as E_IO, E_CLOSED.
+ * another number of tokens or layout, or it was removed meanwhile), E_TIMEOUT
+ * (the deadline), E_CORRUPT (damaged: dropped), E_BUSY (another lease is
+ * writing it), E_FULL (no room in L1 to read it into), E_UNAVAILABLE (L2 was
+ * not asked, or did not take the request), or what the store's completion
+ * said, such as E_IO, E_CLOSED.
  * Of a reservation: E_FULL, E_DENIED (max_tokens), E_STATE (the key is taken by
  * a block of another number of tokens).
  *
- * Fails: E_AGAIN (still coming), E_NOT_FOUND, E_INVAL (out->size).
- * Since: 0.1.
+ * Fails: E_AGAIN (still coming), E_NOT_FOUND, E_STATE (a removal), E_INVAL
+ * (out->size).  Since: 0.1.
  */
 AIBRIX_API AIBRIX_CHECK int aibrix_cache_extent_of(aibrix_cache *cache,
 						   uint64_t lease,
@@ -429,6 +430,45 @@ AIBRIX_API AIBRIX_CHECK int aibrix_cache_release(aibrix_cache *cache,
 AIBRIX_API AIBRIX_CHECK int
 aibrix_cache_prefetch(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
 		      uint64_t deadline_ns, uint64_t now_ns, uint64_t *lease);
+
+/*
+ * Remove blocks: nobody is handed them any more, what a lease holds stays
+ * until it ends, and what is being read, reserved or waits to be written under
+ * these keys comes to nothing: of a reservation, these blocks.  Blocks behind a
+ * removed one stay, unreachable until it is there again.
+ *
+ * tiers: AIBRIX_CACHE_L1 alone, from where L2 may bring a block back;
+ * AIBRIX_CACHE_L1 | AIBRIX_CACHE_L2, or 0, both.  Caches of others, and what
+ * they are writing, are theirs.
+ *
+ * OK: gone; *lease is 0.
+ * E_AGAIN: gone from L1, and misses for this cache until L2 has answered.
+ * *lease is for aibrix_cache_wait, or poll and aibrix_cache_state; *n_out there
+ * is how many of the keys are gone, and aibrix_cache_removed tells of each.
+ * aibrix_cache_release ends it; L2 is told all the same, unless the cache
+ * is freed before.
+ *
+ * deadline_ns on now_ns's clock: what L2 has not been told by then is not
+ * told, and what it was told is waited for so long; 0: its own default.
+ *
+ * Fails, and nothing is removed: E_INVAL (a zero key, tiers), E_UNSUPPORTED
+ * (an L2 that is read only), E_FULL (max_leases), E_NOMEM.
+ * Cost: O(n); with L2 64 bytes for each key until *lease ends.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_cache_remove(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
+		    uint32_t tiers, uint64_t deadline_ns, uint64_t now_ns,
+		    uint64_t *lease);
+
+/*
+ * What became of the i-th key of a removal: OK, it is gone; E_AGAIN, L2 has
+ * not answered; or what L2 said: it may still have it, and gives it to who
+ * asks.
+ *
+ * Fails: E_NOT_FOUND (no such removal, or no such key).  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_cache_removed(aibrix_cache *cache,
+						 uint64_t lease, uint64_t i);
 
 /*
  * Move transfers along, waiting up to timeout_ns for one to end, whoever
@@ -570,7 +610,12 @@ typedef struct aibrix_cache_stat {
 	uint64_t prefetched;     /* brought into L1 for nobody yet */
 	uint64_t too_long;       /* not reserved because of max_tokens */
 	uint64_t l2_queued;      /* blocks queued for L2, each time: what comes
-	                            of it is written, had, refused or a fault */
+	                            of it is written, had, refused, unqueued,
+	                            or a fault */
+	uint64_t removed;        /* of L1: by remove, clear */
+	uint64_t l2_removed;     /* keys that L2 was told to forget, and did */
+	uint64_t l2_unremoved;   /* and may not have */
+	uint64_t l2_unqueued;    /* queued for L2, and removed before */
 } aibrix_cache_stat;
 
 /* Fails: E_INVAL (stat->size).  Since: 0.1. */

@@ -124,7 +124,9 @@ enum {
 	AIBRIX_METER_QUEUED_BLOCKS = 12, /* to or from a tier, or waiting */
 	AIBRIX_METER_USED_BYTES = 13,    /* readable */
 	AIBRIX_METER_TAKEN_BYTES = 14,   /* readable or being written */
-	AIBRIX_METER_CAPACITY_BYTES = 15
+	AIBRIX_METER_CAPACITY_BYTES = 15,
+	/* a counter again */
+	AIBRIX_METER_REMOVED_BLOCKS = 16 /* because somebody said so */
 };
 
 /*

@@ -46,12 +46,15 @@ aibrix__cache_unlock(aibrix_cache *cache)
 {
 	uint32_t kick = cache->wait.kick;
 	struct dead *dead = cache->dead, *next;
+	struct removal *over = cache->removing.over;
 
 	cache->wait.kick = 0;
 	cache->dead = NULL;
+	cache->removing.over = NULL;
 	pthread_mutex_unlock(&cache->mutex);
 	if (kick)
 		aibrix__wait_kick(cache, kick);
+	aibrix__remove_free(cache, over);
 	for (; dead; dead = next) {
 		next = dead->next;
 		aibrix__blocks_free(cache, (void *)dead, dead->cap);
@@ -192,6 +195,8 @@ cache_open(aibrix_cache *cache, const aibrix_cache_opts *o)
 	if (!err && o->l2)
 		err = aibrix__transfers_open(
 			cache, o->l2_inflight ? o->l2_inflight : INFLIGHT);
+	if (!err && o->l2)
+		err = aibrix__remove_open(cache);
 	if (!err)
 		ingest_set(cache, o);
 	if (!err)
@@ -247,6 +252,7 @@ aibrix_cache_free(aibrix_cache *cache)
 	aibrix__meter_close(cache);
 	aibrix__wait_close(cache);
 	aibrix__transfers_close(cache);
+	aibrix__remove_close(cache);
 	aibrix__lease_close(cache);
 	aibrix__events_close(cache);
 	aibrix__l1_close(cache);

@@ -68,7 +68,11 @@ aibrix__transfer_give(aibrix_cache *cache, struct transfer *t)
 
 	if (t->doomed)
 		list_remove(&cache->cancels, cache->transfer_links, i);
-	cache->writing -= t->goal == GOAL_WRITE;
+	if (t->goal == GOAL_WRITE) {
+		cache->writing--;
+		aibrix__remove_written(cache, &t->key);
+	}
+	cache->removing.sent -= t->goal == GOAL_REMOVE;
 	cache->prefetching -= t->goal == GOAL_PREFETCH;
 	t->owner = NULL;
 	list_prepend(&cache->transfers_free, cache->transfer_links, i);
@@ -146,8 +150,11 @@ transfer_undo(aibrix_cache *cache, struct transfer *t, int again)
 {
 	uint32_t slot = t->slot;
 
-	if (t->goal == GOAL_WRITE) {
-		aibrix__write_undo(cache, t, again);
+	if (t->goal == GOAL_WRITE || t->goal == GOAL_REMOVE) {
+		if (t->goal == GOAL_WRITE)
+			aibrix__write_undo(cache, t, again);
+		else
+			aibrix__remove_undo(cache, t, again);
 		aibrix__transfer_give(cache, t);
 		return;
 	}

@@ -4,6 +4,8 @@
  * lost or doubled reference shows at once and not when the pool runs dry.
  */
 
+#include <string.h>
+
 #include "cache/cache_internal.h"
 
 static int
@@ -113,6 +115,8 @@ check_lease(const aibrix_cache *cache, const struct lease *l, uint64_t *refs)
 	const uint64_t n = l->held > l->n ? l->held : l->n;
 	const struct lease_block *b;
 
+	if (l->removal && n)
+		return "a removal holds nothing";
 	for (uint64_t i = 0; i < n; i++) {
 		b = &l->blocks[i];
 		if (l->state != LEASE_WAITING && b->state < BLOCK_HELD)
@@ -172,6 +176,49 @@ check_refs(const aibrix_cache *cache)
 	return NULL;
 }
 
+/* Requests of L2 about a key that is being removed. */
+static void
+transfers_count(const aibrix_cache *cache, const struct gone *g,
+		uint64_t *writes, uint64_t *own)
+{
+	const struct transfer *t;
+
+	*writes = *own = 0;
+	for (uint32_t i = 0; i < cache->max_transfers; i++) {
+		t = &cache->transfers[i];
+		if (t->owner && t->goal == GOAL_WRITE)
+			*writes +=
+				memcmp(&t->key, &g->key, sizeof(g->key)) == 0;
+		*own += t->owner && t->goal == GOAL_REMOVE && t->gone == g;
+	}
+}
+
+static const char *
+check_removing(const aibrix_cache *cache)
+{
+	const struct removing *all = &cache->removing;
+	uint64_t left = 0, queued = 0, blocked = 0, sent = 0, writes, own;
+
+	for (const struct gone *g = all->first; g; g = g->after)
+		queued++;
+	for (const struct removal *r = all->all; r; r = r->next) {
+		left += r->left;
+		for (uint64_t i = 0; i < r->n; i++) {
+			if (r->keys[i].status != AIBRIX_E_AGAIN)
+				continue;
+			transfers_count(cache, &r->keys[i], &writes, &own);
+			if (r->keys[i].writes != writes || (writes && own))
+				return "a removal waits for writes of its keys";
+			blocked += writes != 0;
+			sent += own;
+		}
+	}
+	if (left != all->count || sent != all->sent ||
+	    queued + blocked + sent != left)
+		return "keys that go wait, are queued or are sent";
+	return NULL;
+}
+
 const char *
 aibrix__cache_check(aibrix_cache *cache)
 {
@@ -183,6 +230,8 @@ aibrix__cache_check(aibrix_cache *cache)
 		broken = check_table(cache);
 	if (!broken)
 		broken = check_refs(cache);
+	if (!broken)
+		broken = check_removing(cache);
 	aibrix__cache_leave(cache);
 	return broken;
 }

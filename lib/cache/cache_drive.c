@@ -98,8 +98,10 @@ batch_gather(struct batch *batch, uint32_t what, struct lease *lease)
 		if (leases_gather(batch))
 			cache->stirred = 0;
 	}
-	if (what & DRIVE_WRITES)
+	if (what & DRIVE_WRITES) {
+		aibrix__remove_gather(batch);
 		aibrix__l2_write(batch);
+	}
 }
 
 /* One step; 0: nothing can go on.  What was all sent need not be looked at

@@ -19,6 +19,7 @@
  *   cache_write.c  writing to it
  *   cache_budget.c when it is asked, and for how long
  *   cache_batch.c  transfers, and handing them to the store
+ *   cache_remove.c removing blocks from both
  *   cache_drive.c  who may touch the store, and what is handed to it
  *   cache_poll.c   taking completions from it
  *   cache_wait.c   sleeping until something has happened
@@ -44,6 +45,7 @@
 #include "base/alloc.h"
 #include "base/list.h"
 #include "base/xxh.h"
+#include "cache/cache_remove.h"
 #include "cache/cache_slot.h"
 #include "cache/cache_table.h"
 #include "evict/evict_ask.h"
@@ -81,7 +83,9 @@ enum {
 	LEASE_BUSY = 1,    /* a call works on it with the lock released */
 	LEASE_WAITING = 2, /* acquired, L2 is asked */
 	LEASE_ACQUIRED = 3,
-	LEASE_RESERVED = 4
+	LEASE_RESERVED = 4,
+	LEASE_REMOVING = 5, /* has no blocks */
+	LEASE_REMOVED = 6
 };
 
 /* Blocks of a lease that ended under the lock. */
@@ -109,8 +113,9 @@ struct lease {
 	uint64_t asked;       /* blocks, by the caller */
 	uint64_t begun_ns;    /* acquire */
 	struct lease_block *blocks;
-	uint64_t asked_ns; /* when L2 was asked */
-	uint64_t asked_at; /* blocks that L1 had */
+	struct removal *removal; /* NULL: it is none */
+	uint64_t asked_ns;       /* when L2 was asked */
+	uint64_t asked_at;       /* blocks that L1 had */
 	uint64_t first_ns; /* when the first block came from L2; 0: none */
 	uint64_t last_ns;
 	uint64_t arrived;
@@ -124,10 +129,19 @@ struct lease {
 	int32_t why;   /* block n is missing: a status */
 };
 
+/* Whoever names it is told to come back. */
+static inline int
+lease_goes_on(const struct lease *l)
+{
+	return l->state == LEASE_BUSY || l->state == LEASE_WAITING ||
+	       l->state == LEASE_REMOVING;
+}
+
 enum {
 	GOAL_READ = 0,  /* a lease, or did */
 	GOAL_WRITE = 1, /* nobody: a block goes to L2 */
-	GOAL_PREFETCH = 2
+	GOAL_PREFETCH = 2,
+	GOAL_REMOVE = 3 /* a removal: gone tells of which key */
 };
 
 enum { TRANSFER_VERIFY = 16 }; /* of a block in L1; else AIBRIX_STORE_* */
@@ -139,6 +153,7 @@ struct transfer {
 	uint64_t block;             /* of the lease */
 	aibrix_key key;
 	aibrix_iov iov[2];
+	struct gone *gone;
 	uint32_t op;
 	uint32_t lease;  /* index; NONE: given up, or none */
 	uint32_t slot;   /* pinned; NONE: none */
@@ -274,7 +289,8 @@ struct aibrix_cache {
 	struct link *write_links;
 	struct list writes; /* slots that wait to be written to L2 */
 	struct list left;   /* slots that are, the first to go first */
-	uint64_t now_ns;    /* the latest that a caller said */
+	struct removing removing;
+	uint64_t now_ns; /* the latest that a caller said */
 
 	struct events *events; /* NULL: nobody wants to be told */
 

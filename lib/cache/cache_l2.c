@@ -114,6 +114,16 @@ goal_set(aibrix_cache *cache, struct transfer *t, const struct lease *l)
 	cache->prefetching++;
 }
 
+/* What L2 is about to lose is a miss, whatever it says of it. */
+static int
+removed_meanwhile(aibrix_cache *cache, struct lease *l, uint64_t i)
+{
+	if (!aibrix__remove_has(cache, &l->blocks[i].key))
+		return 0;
+	aibrix__lease_fail(cache, l, i, AIBRIX_E_NOT_FOUND);
+	return 1;
+}
+
 /* LOOK_LATER: no transfer is free. */
 static int
 probe_start(struct batch *batch, struct lease *l, uint64_t i)
@@ -124,6 +134,8 @@ probe_start(struct batch *batch, struct lease *l, uint64_t i)
 
 	if (!aibrix__prefetch_may(cache, l))
 		return LOOK_LATER;
+	if (removed_meanwhile(cache, l, i))
+		return LOOK_GOOD;
 	t = aibrix__transfer_take(cache, AIBRIX_STORE_PROBE, &b->key);
 	if (!t)
 		return LOOK_LATER;
@@ -187,6 +199,8 @@ fetch_start(struct batch *batch, struct lease *l, uint64_t i)
 
 	if (!aibrix__prefetch_may(cache, l))
 		return LOOK_LATER;
+	if (removed_meanwhile(cache, l, i))
+		return LOOK_GOOD;
 	t = aibrix__transfer_take(cache, AIBRIX_STORE_GET, &b->key);
 	if (!t)
 		return LOOK_LATER;
@@ -457,6 +471,8 @@ aibrix__l2_done(const aibrix_done *done, const struct verified *verified)
 		probe_done(cache, t, done);
 	else if (t->op == AIBRIX_STORE_GET)
 		get_done(cache, t, verified);
+	else if (t->goal == GOAL_REMOVE)
+		aibrix__remove_done(cache, t, done->status);
 	/* A delete that failed is tried at the next reading. */
 	aibrix__transfer_give(cache, t);
 	aibrix__wait_ended(cache);

@@ -167,7 +167,9 @@ block_let_go(aibrix_cache *cache, struct lease_block *b)
 
 	switch (b->state) {
 	case BLOCK_OWN:
-		aibrix__l1_drop(cache, ref);
+		/* Unless it was removed already. */
+		if (slot_state(&cache->slots[ref]) != SLOT_LOOSE)
+			aibrix__l1_drop(cache, ref);
 		aibrix__l1_unpin(cache, ref);
 		break;
 	case BLOCK_PINNED:
@@ -224,6 +226,9 @@ aibrix__lease_end(aibrix_cache *cache, struct lease *l, uint64_t *cap)
 	aibrix__lease_cut(cache, l, 0);
 	if (l->prefetch)
 		cache->prefetch_blocks -= l->cap;
+	if (l->removal)
+		aibrix__remove_released(cache, l->removal);
+	l->removal = NULL;
 	if (l->state == LEASE_WAITING) {
 		if (!l->prefetch)
 			aibrix__meter_given_up(cache, l);
@@ -252,7 +257,8 @@ aibrix__lease_settle(aibrix_cache *cache, struct lease *l)
 	for (uint64_t i = l->n; i-- > 0;) {
 		b = &l->blocks[i];
 		if (l->prefetch) {
-			if (b->tier == AIBRIX_CACHE_L2)
+			if (b->tier == AIBRIX_CACHE_L2 &&
+			    slot_state(&cache->slots[b->ref]) == SLOT_READY)
 				aibrix__l1_order(cache, b->ref);
 			cache->stat.prefetched += b->tier == AIBRIX_CACHE_L2;
 		} else if (b->tier == AIBRIX_CACHE_L1) {
@@ -445,9 +451,9 @@ lease_tell(aibrix_cache *cache, uint64_t lease, uint64_t *n_out)
 
 	if (!l)
 		return AIBRIX_E_NOT_FOUND;
-	if (l->state == LEASE_BUSY || l->state == LEASE_WAITING)
+	if (lease_goes_on(l))
 		return AIBRIX_E_AGAIN;
-	*n_out = l->n;
+	*n_out = l->removal ? l->removal->n - l->removal->failed : l->n;
 	return AIBRIX_OK;
 }
 
@@ -506,7 +512,8 @@ aibrix_cache_release(aibrix_cache *cache, uint64_t lease)
 	l = aibrix__lease_find(cache, lease);
 	if (!l)
 		err = AIBRIX_E_NOT_FOUND;
-	else if (l->state != LEASE_ACQUIRED && l->state != LEASE_WAITING)
+	else if (l->state != LEASE_ACQUIRED && l->state != LEASE_WAITING &&
+		 !l->removal)
 		err = AIBRIX_E_STATE;
 	else
 		blocks = aibrix__lease_end(cache, l, &cap);

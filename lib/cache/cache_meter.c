@@ -45,6 +45,12 @@ static const struct {
 	 AIBRIX_METER_L1, BLOCKS},
 	{offsetof(aibrix_cache_stat, corrupt_l2), AIBRIX_METER_CORRUPT_BLOCKS,
 	 AIBRIX_METER_L2, BLOCKS},
+	{offsetof(aibrix_cache_stat, removed), AIBRIX_METER_REMOVED_BLOCKS,
+	 AIBRIX_METER_L1, BLOCKS},
+	{offsetof(aibrix_cache_stat, l2_removed), AIBRIX_METER_REMOVED_BLOCKS,
+	 AIBRIX_METER_L2, BLOCKS},
+	{offsetof(aibrix_cache_stat, l2_unremoved), AIBRIX_METER_FAULTS,
+	 AIBRIX_METER_L2, BLOCKS},
 	{offsetof(aibrix_cache_stat, l2_errors), AIBRIX_METER_FAULTS,
 	 AIBRIX_METER_L2, BLOCKS},
 };

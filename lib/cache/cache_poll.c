@@ -22,7 +22,8 @@ inflight(const aibrix_cache *cache)
 uint64_t
 aibrix__l2_work(const aibrix_cache *cache)
 {
-	return (uint64_t)inflight(cache) + cache->writes.count;
+	return (uint64_t)inflight(cache) + cache->writes.count +
+	       aibrix__remove_waiting(cache);
 }
 
 static aibrix_cache *

@@ -31,6 +31,9 @@ aibrix__promote(aibrix_cache *cache, uint32_t slot)
 {
 	struct slot *s = &cache->slots[slot];
 
+	/* Found damaged by another reader, or removed. */
+	if (slot_state(s) != SLOT_READY)
+		return;
 	if (cache->promote == AIBRIX_CACHE_PROMOTE_ALL) {
 		aibrix__l1_order(cache, slot);
 	} else if (!s->ordered && !s->leaving) {

@@ -164,6 +164,13 @@ aibrix__reserve(aibrix_cache *cache, const aibrix_key *keys,
 	return err;
 }
 
+/* While it was being written: it is its lease's alone. */
+static int
+was_removed(const aibrix_cache *cache, uint32_t slot)
+{
+	return slot_state(&cache->slots[slot]) == SLOT_LOOSE;
+}
+
 /* Last block first into the order, so that leaves go first; the queue to L2
  * is filled from the front, so that what L2 gets is a prefix. */
 static void
@@ -175,7 +182,7 @@ commit_publish(aibrix_cache *cache, struct lease *l)
 		b = &l->blocks[i];
 		if (b->state == BLOCK_HELD)
 			aibrix__ingest_again(cache, b->ref);
-		if (b->state != BLOCK_OWN)
+		if (b->state != BLOCK_OWN || was_removed(cache, b->ref))
 			continue;
 		aibrix__l1_publish(cache, b->ref);
 		cache->stat.stored++;
@@ -183,7 +190,7 @@ commit_publish(aibrix_cache *cache, struct lease *l)
 	}
 	for (uint64_t i = l->n; i-- > 0;) {
 		b = &l->blocks[i];
-		if (b->state == BLOCK_OWN)
+		if (b->state == BLOCK_OWN && !was_removed(cache, b->ref))
 			aibrix__l1_order(cache, b->ref);
 		/* Recency must fall along the chain, so older blocks of it move
 		 * up too.  A hit of S3-FIFO is a claim of reuse instead, and

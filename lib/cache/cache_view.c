@@ -26,7 +26,7 @@ aibrix_cache_block(aibrix_cache *cache, uint64_t lease, uint64_t i,
 	l = aibrix__lease_find(cache, lease);
 	if (!l)
 		err = AIBRIX_E_NOT_FOUND;
-	else if (l->state == LEASE_BUSY || l->state == LEASE_WAITING)
+	else if (lease_goes_on(l))
 		err = AIBRIX_E_AGAIN;
 	else if (i >= l->n)
 		err = AIBRIX_E_NOT_FOUND;
@@ -71,8 +71,10 @@ aibrix_cache_extent_of(aibrix_cache *cache, uint64_t lease,
 	l = aibrix__lease_find(cache, lease);
 	if (!l) {
 		err = AIBRIX_E_NOT_FOUND;
-	} else if (l->state == LEASE_BUSY || l->state == LEASE_WAITING) {
+	} else if (lease_goes_on(l)) {
 		err = AIBRIX_E_AGAIN;
+	} else if (l->removal) {
+		err = AIBRIX_E_STATE;
 	} else {
 		e.blocks = l->n;
 		e.tokens = tokens_of(cache, l, l->n);

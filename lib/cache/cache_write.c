@@ -194,14 +194,19 @@ aibrix__l2_write(struct batch *batch)
 	aibrix_cache *cache = batch->cache;
 	struct transfer *t;
 	aibrix_key key;
-	uint32_t slot;
+	uint32_t slot, next;
 	int ask;
 
 	aibrix__ingest_ahead(cache);
-	while (!batch_full(batch) && !batch->stalled && cache->writes.count &&
+	next = cache->writes.count ? cache->writes.head : NONE;
+	while (!batch_full(batch) && !batch->stalled && next != NONE &&
 	       cache->writing < cache->max_writing) {
-		slot = cache->writes.head;
+		slot = next;
+		next = cache->write_links[slot].next;
 		key = aibrix__l1_key(cache, slot);
+		/* Written again behind its removal, or it would go with it. */
+		if (aibrix__remove_has(cache, &key))
+			continue;
 		ask = cache->flags & AIBRIX_CACHE_PROBE_FIRST &&
 		      !cache->slots[slot].probed;
 		t = aibrix__transfer_take(

@@ -9,7 +9,7 @@
 enum {
 	PLACES = AIBRIX_METER_CONNECTOR + 1,
 	OPS = AIBRIX_METER_RECV + 1,
-	VALUES = AIBRIX_METER_CAPACITY_BYTES + 1,
+	VALUES = AIBRIX_METER_REMOVED_BLOCKS + 1,
 	/* What is counted of an operation: itself, or a reason to fail. */
 	COUNT_OPS = 0,
 	COUNT_ERRORS = 1,

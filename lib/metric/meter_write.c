@@ -90,6 +90,8 @@ static const struct value_family value_families[] = {
 	 AIBRIX_METRIC_COUNTER, AT_L1 | AT_L2, AIBRIX_METER_WRITTEN_BYTES, 0},
 	{"kv_cache_ol_evicted_blocks", "Blocks given up for others.",
 	 AIBRIX_METRIC_COUNTER, AT_L1, AIBRIX_METER_EVICTED_BLOCKS, 0},
+	{"kv_cache_ol_removed_blocks", "Blocks removed by request.",
+	 AIBRIX_METRIC_COUNTER, AT_L1 | AT_L2, AIBRIX_METER_REMOVED_BLOCKS, 0},
 	{"kv_cache_ol_refused_blocks", "Blocks not stored, for want of room.",
 	 AIBRIX_METRIC_COUNTER, AT_L1 | AT_L2, AIBRIX_METER_REFUSED_BLOCKS, 0},
 	{"kv_cache_ol_corrupt_blocks", "Damaged blocks, caught.",

@@ -230,6 +230,24 @@ tell_end(struct tell *t, struct tell_lease *l)
 	return err == AIBRIX_OK;
 }
 
+/* Nobody waits for it. */
+static int
+tell_remove(struct tell *t)
+{
+	uint64_t hashes[TELL_LENGTH], id = 0;
+	uint32_t from = draw(&t->from, TELL_LENGTH);
+	aibrix_key keys[TELL_LENGTH];
+	int err;
+
+	tell_chain(draw(&t->from, TELL_CHAINS), keys, hashes);
+	err = aibrix_cache_remove(
+		t->cache, keys + from, draw(&t->from, TELL_LENGTH - from) + 1,
+		draw(&t->from, 2) ? AIBRIX_CACHE_L1 : 0, 0, t->now, &id);
+	if (err == AIBRIX_E_AGAIN)
+		return !aibrix_cache_release(t->cache, id);
+	return !err || err == AIBRIX_E_FULL;
+}
+
 static int
 tell_step(struct tell *t)
 {
@@ -237,7 +255,7 @@ tell_step(struct tell *t)
 	uint64_t busy;
 	int all;
 
-	switch (draw(&t->from, 10)) {
+	switch (draw(&t->from, 11)) {
 	case 0:
 	case 1:
 	case 2:
@@ -257,6 +275,7 @@ tell_step(struct tell *t)
 		if (!draw(&t->from, 8))
 			return !aibrix_cache_events_begin(t->cache);
 		return 1;
+	case 9: return tell_remove(t);
 	default:
 		all = tell_take(t, 1000, 1 + draw(&t->from, 8));
 		return all > 0 && tell_check(t);

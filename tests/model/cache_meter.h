@@ -41,7 +41,10 @@ meter_agrees(const aibrix_meter *m, const aibrix_cache_stat *s,
 			s->l2_refused + s->l2_dropped) &&
 	       meter_is(m, AIBRIX_METER_CORRUPT_BLOCKS, L1, s->corrupt_l1) &&
 	       meter_is(m, AIBRIX_METER_CORRUPT_BLOCKS, L2, s->corrupt_l2) &&
-	       meter_is(m, AIBRIX_METER_FAULTS, L2, s->l2_errors) &&
+	       meter_is(m, AIBRIX_METER_FAULTS, L2,
+			s->l2_errors + s->l2_unremoved) &&
+	       meter_is(m, AIBRIX_METER_REMOVED_BLOCKS, L1, s->removed) &&
+	       meter_is(m, AIBRIX_METER_REMOVED_BLOCKS, L2, s->l2_removed) &&
 	       meter_is(m, AIBRIX_METER_LEASES, MANAGER, s->leases) &&
 	       meter_is(m, AIBRIX_METER_USED_BYTES, L1, s->l1_blocks * b) &&
 	       meter_is(m, AIBRIX_METER_CAPACITY_BYTES, L1, s->l1_capacity * b);

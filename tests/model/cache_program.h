@@ -2,7 +2,9 @@
  * A byte string is a program for two caches that share a store, whose faults
  * the program scripts.  After every step the invariants hold, every byte
  * that a lease shows is one that was committed under that key and layout,
- * and blocks go away only by eviction or damage that was counted.
+ * and blocks go away only by eviction, removal or damage that was counted.
+ * What was removed is not shown again, unless it is written again, L2 has not
+ * removed it, or the other cache still had it.
  *
  *	byte 0: bit 0 there is an L2; 1 S3-FIFO; 2 the second cache has another
  *		layout; 3 the first does not write to L2; 4-5 what L2 is given;
@@ -53,7 +55,8 @@ enum {
 	STEP_FLUSH = 11,
 	STEP_PREFETCH = 12,
 	STEP_HAND_OVER = 13,
-	STEP_KINDS = 14,
+	STEP_REMOVE = 14,
+	STEP_KINDS = 15,
 	STEP_DAMAGE = 15 /* spoil the model; a poll where that is not allowed */
 };
 
@@ -64,6 +67,7 @@ struct naive_lease {
 	int writing, settled;
 	uint64_t floor;                  /* what L1 had at the time */
 	uint8_t version[PROGRAM_LENGTH]; /* written, or first seen; 0: none */
+	uint8_t dead[PROGRAM_LENGTH];    /* versions up to it were removed */
 };
 
 struct naive_cache {
@@ -72,7 +76,11 @@ struct naive_cache {
 	uint32_t layout;
 	uint8_t present[PROGRAM_KEYS]; /* as lookup says */
 	aibrix_cache_stat stat;
-	uint64_t prefetch; /* the last one's handle; 0: none */
+	uint64_t prefetch;          /* the last one's handle; 0: none */
+	uint64_t removal;           /* the last one's lease; 0: none */
+	uint64_t n_told;            /* keys of it */
+	uint64_t all_told;          /* of all removals, those of L2 */
+	uint8_t dead[PROGRAM_KEYS]; /* versions that were removed; 0: none */
 };
 
 struct program {
@@ -87,6 +95,7 @@ struct program {
 	uint8_t whole[2][PROGRAM_KEYS][256];
 	uint8_t tails[2][PROGRAM_KEYS][256]; /* tokens; 0: all */
 	uint64_t now;
+	uint32_t op; /* of the step */
 };
 
 /* Chains 0 and 1 begin with the same three blocks. */
@@ -164,7 +173,8 @@ program_open(struct program *p, uint32_t i)
 	if (aibrix_meter_new(NULL, &c->meter))
 		return 0;
 	o.meter = c->meter;
-	c->prefetch = 0;
+	c->prefetch = c->removal = c->all_told = 0;
+	memset(c->dead, 0, sizeof(c->dead));
 	o.promote = p->head[1] >> 6 & 1;
 	return aibrix_cache_new(&o, &c->cache) == AIBRIX_OK;
 }
@@ -227,6 +237,7 @@ block_equal(const struct program *p, struct naive_lease *l, uint32_t i,
 		l->version[i] = data[2];
 	program_fill(want, layout, key, l->version[i]);
 	return p->whole[layout][key][l->version[i]] &&
+	       l->version[i] > l->dead[i] &&
 	       p->tails[layout][key][l->version[i]] == lease_wants(l, i) &&
 	       memcmp(want, data, PROGRAM_BLOCK) == 0;
 }
@@ -312,7 +323,7 @@ lease_check(struct program *p, struct naive_lease *l)
 
 /* What was there and is gone was evicted or damaged. */
 static int
-present_check(struct naive_cache *c)
+present_check(struct naive_cache *c, uint32_t op)
 {
 	aibrix_cache_stat s = {.size = sizeof(s)};
 	uint64_t gone = 0, count = 0;
@@ -325,15 +336,89 @@ present_check(struct naive_cache *c)
 	for (uint32_t i = 0; i < PROGRAM_KEYS; i++) {
 		key.bytes[5] = (uint8_t)(i + 1);
 		now = (uint8_t)aibrix_cache_lookup(c->cache, &key, 1);
+		/* While L2 loses it, only a commit brings it back. */
+		if (now && !c->present[i] && op != STEP_COMMIT &&
+		    aibrix__remove_has(c->cache, &key))
+			return 0;
 		gone += c->present[i] && !now;
 		count += now;
 		c->present[i] = now;
 	}
-	gone = gone >
-	       s.evicted - c->stat.evicted + s.corrupt_l1 - c->stat.corrupt_l1;
+	gone = gone > s.evicted - c->stat.evicted + s.corrupt_l1 -
+			      c->stat.corrupt_l1 + s.removed - c->stat.removed;
 	c->stat = s;
 	return !gone && count == s.l1_blocks &&
-	       s.hits_l1 + s.hits_l2 <= s.asked;
+	       s.hits_l1 + s.hits_l2 <= s.asked &&
+	       s.l2_removed + s.l2_unremoved + c->cache->removing.count ==
+		       c->all_told;
+}
+
+/* May cache i be shown again what it has removed? */
+static void
+dead_forget(struct program *p, uint32_t i, uint32_t key)
+{
+	p->caches[i].dead[key] = 0;
+	for (uint32_t l = 0; l < PROGRAM_LEASES; l++)
+		for (uint32_t b = 0; b < PROGRAM_LENGTH; b++)
+			if (p->leases[l].cache == i &&
+			    program_key(p->leases[l].chain, b) == key)
+				p->leases[l].dead[b] = 0;
+}
+
+/* In L1, or on its way to or from L2. */
+static int
+cache_knows(const aibrix_cache *cache, uint32_t key)
+{
+	aibrix_key name = {{0}};
+
+	name.bytes[5] = (uint8_t)(key + 1);
+	for (uint32_t i = 0; i < cache->max_transfers; i++)
+		if (cache->transfers[i].owner &&
+		    memcmp(&cache->transfers[i].key, &name, sizeof(name)) == 0)
+			return 1;
+	return aibrix__table_find(&cache->table, &name) != NONE;
+}
+
+/* L2 did not remove it, or the other cache had it and may write it. */
+static int
+dead_check(struct program *p, uint32_t i)
+{
+	const struct naive_cache *c = &p->caches[i], *o = &p->caches[1 - i];
+	aibrix_cache_stat s = {.size = sizeof(s)};
+
+	if (!p->store)
+		return 1;
+	if (aibrix_cache_stats(c->cache, &s))
+		return 0;
+	for (uint32_t key = 0; key < PROGRAM_KEYS; key++)
+		if (s.l2_unremoved != c->stat.l2_unremoved ||
+		    (c->layout == o->layout && cache_knows(o->cache, key)))
+			dead_forget(p, i, key);
+	return 1;
+}
+
+/* A removal says of each key what came of it. */
+static int
+removal_check(struct naive_cache *c)
+{
+	uint64_t n = 0, good = 0;
+	int err, status, open = 0;
+
+	if (!c->removal)
+		return 1;
+	for (uint64_t i = 0; i < c->n_told; i++) {
+		status = aibrix_cache_removed(c->cache, c->removal, i);
+		good += status == AIBRIX_OK;
+		open |= status == AIBRIX_E_AGAIN;
+	}
+	err = aibrix_cache_state(c->cache, c->removal, &n);
+	if (err == AIBRIX_E_AGAIN)
+		return open;
+	if (err || open || n != good ||
+	    aibrix_cache_release(c->cache, c->removal))
+		return 0;
+	c->removal = 0;
+	return 1;
 }
 
 static int
@@ -341,7 +426,8 @@ program_check(struct program *p)
 {
 	for (uint32_t i = 0; i < 2; i++)
 		if (aibrix__cache_check(p->caches[i].cache) ||
-		    !present_check(&p->caches[i]))
+		    !dead_check(p, i) || !present_check(&p->caches[i], p->op) ||
+		    !removal_check(&p->caches[i]))
 			return 0;
 	for (uint32_t i = 0; i < PROGRAM_LEASES; i++)
 		if (!lease_check(p, &p->leases[i]))
@@ -376,6 +462,8 @@ step_acquire(struct program *p, struct naive_lease *l, uint32_t n, int late)
 	int err;
 
 	program_keys(l->chain, keys);
+	for (uint32_t i = 0; i < PROGRAM_LENGTH; i++)
+		l->dead[i] = c->dead[program_key(l->chain, i)];
 	l->floor = l1_run(c, l, keys);
 	err = aibrix_cache_acquire_tail(c->cache, keys, n, l->tail, deadline,
 					p->now, &l->id, &got);
@@ -500,6 +588,9 @@ step_fault(struct program *p, uint32_t what, uint32_t at)
 	f->at = at % 8;
 	f->arg = f->kind == FAULT_CORRUPT ? at : at % 5 + 1;
 	f->status = status[at % 4];
+	/* A store that says it has not what it has. */
+	if (f->op == AIBRIX_STORE_DELETE && f->status == AIBRIX_E_NOT_FOUND)
+		f->status = AIBRIX_E_IO;
 	aibrix__store_faults(p->store, p->faults, p->n_faults);
 }
 
@@ -535,6 +626,72 @@ step_prefetch(struct program *p, uint32_t i, uint32_t what, uint32_t n)
 	}
 	c->prefetch = id;
 	return 1;
+}
+
+/* Some removals are left to themselves. */
+static int
+removal_begin(struct program *p, struct naive_cache *c, uint64_t id, uint64_t n,
+	      int leave)
+{
+	c->all_told += n;
+	if (c->removal || leave)
+		return aibrix_cache_release(c->cache, id) == AIBRIX_OK;
+	c->removal = id;
+	c->n_told = n;
+	return p->store != NULL;
+}
+
+/* A key that comes from L2 just now; or this one. */
+static uint32_t
+key_coming(const aibrix_cache *cache, uint32_t key)
+{
+	for (uint32_t i = 0; i < cache->max_transfers; i++)
+		if (cache->transfers[i].owner &&
+		    cache->transfers[i].op == AIBRIX_STORE_GET &&
+		    cache->transfers[i].lease != NONE)
+			return cache->transfers[i].key.bytes[5] - 1u;
+	return key;
+}
+
+/* Blocks that are there are gone, and counted. */
+static int
+step_remove(struct program *p, uint32_t i, uint32_t what, uint32_t n)
+{
+	struct naive_cache *c = &p->caches[i];
+	uint32_t key = what % PROGRAM_KEYS, chain, from;
+	uint32_t tiers = what & 32 ? AIBRIX_CACHE_L1 : 0;
+	uint64_t deadline = what & 64 ? p->now + 2000 : 0, id = 7, had = 0;
+	aibrix_key keys[PROGRAM_LENGTH];
+	aibrix_cache_stat s = {.size = sizeof(s)};
+	int err, l2 = p->store && !tiers;
+
+	if (n & 128)
+		key = key_coming(c->cache, key);
+	chain = key / PROGRAM_LENGTH;
+	from = key % PROGRAM_LENGTH;
+	program_keys(chain, keys);
+	n = n % (PROGRAM_LENGTH - from) + 1;
+	for (uint32_t k = from; k < from + n; k++)
+		had += aibrix_cache_lookup(c->cache, &keys[k], 1);
+	err = aibrix_cache_remove(c->cache, keys + from, n, tiers, deadline,
+				  p->now, &id);
+	if (aibrix_cache_stats(c->cache, &s))
+		return 0;
+	if (l2 && i == 0 && (p->head[0] & 8))
+		return err == AIBRIX_E_UNSUPPORTED && id == 7;
+	if (err == AIBRIX_E_FULL)
+		return l2 && id == 7 && s.removed == c->stat.removed;
+	if (err != (l2 ? AIBRIX_E_AGAIN : AIBRIX_OK) || (id != 0) != l2 ||
+	    s.removed != c->stat.removed + had)
+		return 0;
+	for (uint32_t k = from; k < from + n; k++) {
+		key = program_key(chain, k);
+		if (aibrix_cache_lookup(c->cache, &keys[k], 1))
+			return 0;
+		if ((!p->store || l2) && p->versions[c->layout][key] < 255)
+			c->dead[key] = p->versions[c->layout][key];
+	}
+	return !id || removal_begin(p, c, id, n, what & 128);
 }
 
 /* With nothing left, L2 was asked about every block of L1 and has them, unless
@@ -634,6 +791,7 @@ program_step(struct program *p, const uint8_t *step, int damage)
 	uint32_t cache = step[0] >> 4 & 1;
 	uint64_t busy;
 
+	p->op = step[0] & 15;
 	if ((step[0] & 15) <= STEP_RELEASE)
 		return step_on_lease(p, step, cache);
 	switch (step[0] & 15) {
@@ -646,6 +804,7 @@ program_step(struct program *p, const uint8_t *step, int damage)
 	case STEP_PREFETCH: return step_prefetch(p, cache, step[1], step[2]);
 	case STEP_HAND_OVER: return step_hand_over(p, cache, step[1], step[2]);
 	case STEP_FLUSH: return step_flush(p, cache, step[1]);
+	case STEP_REMOVE: return step_remove(p, cache, step[1], step[2]);
 	case STEP_DAMAGE:
 		if (damage)
 			model_damage(p);
@@ -658,11 +817,12 @@ program_step(struct program *p, const uint8_t *step, int damage)
 }
 
 /* Nothing is on its way: what was queued for L2 was written, was there,
- * was refused, or failed. */
+ * was refused, removed, or failed. */
 static int
 fates_known(const aibrix_cache_stat *s)
 {
-	uint64_t known = s->l2_written + s->l2_had + s->l2_refused;
+	uint64_t known =
+		s->l2_written + s->l2_had + s->l2_refused + s->l2_unqueued;
 
 	return s->l2_waiting == 0 && known <= s->l2_queued &&
 	       s->l2_queued - known <= s->l2_errors;

@@ -10,7 +10,8 @@ static void
 program_make(uint8_t *data, uint64_t seed)
 {
 	static const uint8_t often[] = {STEP_ACQUIRE, STEP_RESERVE, STEP_COMMIT,
-					STEP_RELEASE, STEP_POLL,    STEP_POLL};
+					STEP_RELEASE, STEP_POLL,    STEP_POLL,
+					STEP_FAULT,   STEP_REMOVE};
 	uint64_t state = seed;
 	uint32_t step;
 

@@ -66,6 +66,28 @@ cache_read(aibrix_cache *cache)
 	return AIBRIX_OK;
 }
 
+static int
+cache_lose(aibrix_cache *cache)
+{
+	uint64_t lease = 7, n = 1;
+	int err = aibrix_cache_remove(cache, chain(1) + 1, 2, 0, 0, 1, &lease);
+
+	check(cache);
+	if (err == AIBRIX_E_NOMEM) {
+		cr_assert(lease == 7, "outputs are untouched");
+		cr_assert_eq(aibrix_cache_lookup(cache, chain(1), 5), 5);
+		return err;
+	}
+	settle_all(cache, 1);
+	if (err) {
+		cr_assert_eq(aibrix_cache_state(cache, lease, &n), AIBRIX_OK);
+		cr_assert_eq(n, 2);
+		cr_assert_eq(aibrix_cache_release(cache, lease), AIBRIX_OK);
+	}
+	cr_assert_eq(aibrix_cache_lookup(cache, chain(1), 5), 1);
+	return AIBRIX_OK;
+}
+
 /* From birth to death; a call that failed succeeds when asked again. */
 static int
 cache_use(const aibrix_allocator *a, aibrix_store *store)
@@ -76,7 +98,7 @@ cache_use(const aibrix_allocator *a, aibrix_store *store)
 			       .l2 = store,
 			       .alloc = a};
 	aibrix_cache *cache = NULL;
-	int err = aibrix_cache_new(&o, &cache), again;
+	int err = aibrix_cache_new(&o, &cache), again, lost;
 
 	if (err) {
 		cr_assert_null(cache, "output untouched on failure");
@@ -98,8 +120,11 @@ cache_use(const aibrix_allocator *a, aibrix_store *store)
 	again = cache_read(cache);
 	if (again)
 		cr_assert_eq(cache_read(cache), AIBRIX_OK);
+	lost = cache_lose(cache);
+	if (lost)
+		cr_assert_eq(cache_lose(cache), AIBRIX_OK);
 	aibrix_cache_free(cache);
-	return err ? err : again;
+	return err ? err : again ? again : lost;
 }
 
 static void

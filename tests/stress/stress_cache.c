@@ -1,8 +1,8 @@
 /*
  * One cache without L2, many threads: readers and writers of chains that
- * overlap, in an L1 that holds half of them.  Every byte that is read must
- * be the one that every writer writes under that key.  One more thread follows
- * what the cache tells, and ends with what lookup says.
+ * overlap, in an L1 that holds half of them, and lose some.  Every byte that is
+ * read must be the one that every writer writes under that key.  One more
+ * thread follows what the cache tells, and ends with what lookup says.
  */
 
 #include <pthread.h>
@@ -102,6 +102,18 @@ struct worker {
 	uint64_t seed, hits;
 };
 
+static void
+remove_some(struct worker *w, const aibrix_key *keys)
+{
+	uint32_t from = rand_below(&w->seed, LENGTH);
+	uint64_t lease = 7;
+
+	REQUIRE(!aibrix_cache_remove(w->cache, keys + from,
+				     rand_below(&w->seed, LENGTH - from) + 1, 0,
+				     0, 1, &lease));
+	REQUIRE(lease == 0);
+}
+
 static void *
 work(void *arg)
 {
@@ -110,11 +122,17 @@ work(void *arg)
 
 	for (uint32_t i = 0; i < ROUNDS; i++) {
 		keys_make(rand_below(&w->seed, CHAINS), keys);
-		switch (rand_below(&w->seed, 4)) {
+		switch (rand_below(&w->seed, 16)) {
+		case 15: remove_some(w, keys); break;
 		case 0:
+		case 1:
+		case 2:
+		case 3:
 			write_chain(w->cache, keys, rand_below(&w->seed, 8));
 			break;
-		case 1:
+		case 4:
+		case 5:
+		case 6:
 			(void)aibrix_cache_lookup(w->cache, keys, LENGTH);
 			break;
 		default: read_chain(w->cache, keys, &w->hits); break;
@@ -299,6 +317,7 @@ run(uint32_t flags)
 	REQUIRE(!aibrix_cache_stats(cache, &s));
 	REQUIRE(s.l1_pinned == 0 && s.leases == 0 && s.corrupt_l1 == 0);
 	REQUIRE(s.hits_l1 == hits && hits > 0 && s.evicted > 0);
+	REQUIRE(s.removed > 0);
 	aibrix_cache_free(cache);
 }
 

@@ -166,6 +166,25 @@ prefetch_chain(struct worker *w, const aibrix_key *keys)
 	}
 }
 
+/* Waited for, or left to itself. */
+static void
+remove_some(struct worker *w, const aibrix_key *keys)
+{
+	uint32_t from = rand_below(&w->seed, LENGTH);
+	uint32_t n = rand_below(&w->seed, LENGTH - from) + 1;
+	uint64_t lease, gone = 0;
+
+	REQUIRE(aibrix_cache_remove(w->cache, keys + from, n, 0, 0, now(),
+				    &lease) == AIBRIX_E_AGAIN);
+	if (rand_below(&w->seed, 2)) {
+		REQUIRE(!lease_settle(w, lease, &gone));
+		for (uint32_t i = 0; i < n; i++)
+			gone -= !aibrix_cache_removed(w->cache, lease, i);
+		REQUIRE(gone == 0);
+	}
+	REQUIRE(!aibrix_cache_release(w->cache, lease));
+}
+
 static void *
 work(void *arg)
 {
@@ -174,10 +193,13 @@ work(void *arg)
 
 	for (uint32_t i = 0; i < ROUNDS; i++) {
 		keys_make(rand_below(&w->seed, CHAINS), keys);
-		switch (rand_below(&w->seed, 8)) {
+		switch (rand_below(&w->seed, 16)) {
+		case 15: remove_some(w, keys); break;
 		case 0:
-		case 1: write_chain(w, keys, rand_below(&w->seed, 8)); break;
-		case 2: prefetch_chain(w, keys); break;
+		case 1:
+		case 2: write_chain(w, keys, rand_below(&w->seed, 8)); break;
+		case 3:
+		case 4: prefetch_chain(w, keys); break;
 		default: read_chain(w, keys); break;
 		}
 	}
@@ -192,7 +214,7 @@ faults_make(struct store_fault faults[FAULTS])
 	for (uint32_t i = 0; i < FAULTS; i++) {
 		struct store_fault *f = &faults[i];
 
-		f->op = rand_below(&seed, 3);
+		f->op = rand_below(&seed, 4);
 		f->at = rand_below(&seed, 8000);
 		f->arg = rand_below(&seed, 5) + 1;
 		f->kind = rand_below(&seed, 4) + 1;
@@ -222,6 +244,7 @@ cache_check(aibrix_cache *cache, uint64_t hits)
 	/* Leases that were given up may have been settled before. */
 	REQUIRE(s.hits_l1 + s.hits_l2 >= hits && s.evicted > 0);
 	REQUIRE(s.hits_l1 > 0 && s.hits_l2 > 0 && s.l2_written > 0);
+	REQUIRE(s.removed > 0 && s.l2_removed > 0);
 }
 
 static void

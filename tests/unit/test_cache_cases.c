@@ -154,6 +154,63 @@ Test(cache_cases, g3_ten_puts_of_one_chain_keep_the_first)
 	}
 }
 
+/* Until L2 has lost it, too. */
+static void
+block_remove(aibrix_cache *cache, uint32_t c, uint32_t i)
+{
+	uint64_t lease, n = 1;
+	int err = aibrix_cache_remove(cache, chain(c) + i, 1, 0, 0, 1, &lease);
+
+	cr_assert_eq(err, cache->l2 ? AIBRIX_E_AGAIN : AIBRIX_OK);
+	settle_all(cache, 1);
+	if (err) {
+		cr_assert_eq(aibrix_cache_state(cache, lease, &n), AIBRIX_OK);
+		cr_assert_eq(aibrix_cache_release(cache, lease), AIBRIX_OK);
+	}
+	cr_assert_eq(n, 1);
+}
+
+/* G4 of the manager, and S5 of L2: another cache reads what L2 has left. */
+Test(cache_cases, g4_a_deleted_block_is_not_found_and_the_first_is)
+{
+	for (uint32_t i = 0; i < CONFIGS; i++) {
+		aibrix_store *store;
+		aibrix_cache *cache = config_open(&configs[i], &store);
+
+		cr_expect_eq(put_blocks(cache, 1, 2), 2, "%s", configs[i].name);
+		settle_all(cache, 1);
+		block_remove(cache, 1, 1);
+		cr_expect_eq(count_blocks(cache, 1, 1), 1);
+		cr_expect_eq(count_blocks(cache, 1, 2), 1);
+		cr_expect_eq(aibrix_cache_lookup(cache, chain(1) + 1, 1), 0);
+		config_close(cache, store);
+	}
+}
+
+/* One batch of four, and two of two. */
+Test(cache_cases, s7_what_is_behind_a_deleted_block_of_l2_is_not_counted)
+{
+	aibrix_store *store = new_store(64);
+	aibrix_cache *cache = new_cache(8, store);
+
+	cr_assert_eq(put_blocks(cache, 1, 4), 4);
+	settle_all(cache, 1);
+	block_remove(cache, 1, 1);
+	aibrix_cache_free(cache);
+	for (uint32_t inflight = 2; inflight <= 4; inflight += 2) {
+		aibrix_cache_opts o = {.size = sizeof(o),
+				       .block_bytes = BLOCK,
+				       .l1_bytes = 8 * BLOCK,
+				       .l2 = store,
+				       .l2_inflight = inflight};
+
+		cr_assert_eq(aibrix_cache_new(&o, &cache), AIBRIX_OK);
+		cr_expect_eq(count_blocks(cache, 1, 4), 1);
+		aibrix_cache_free(cache);
+	}
+	aibrix_store_free(store);
+}
+
 /* L1 has two of six blocks; L2 has the rest, has it not, or does not say. */
 Test(cache_cases, g8_what_is_counted_is_filled_whatever_l2_does)
 {
