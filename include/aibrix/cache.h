@@ -471,6 +471,17 @@ AIBRIX_API AIBRIX_CHECK int aibrix_cache_removed(aibrix_cache *cache,
 						 uint64_t lease, uint64_t i);
 
 /*
+ * Remove all of L1, as aibrix_cache_remove does with L1 alone: all that was
+ * reserved or asked for before this call.  What L2 has it may bring back;
+ * how to rule that out, for a model or a tenant: doc/modules/cache.md.
+ * Events are one AIBRIX_CACHE_CLEARED, unless others write at the same time.
+ *
+ * Cost: O(blocks of L1), in short holds of the lock.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_cache_clear(aibrix_cache *cache,
+					       uint64_t now_ns);
+
+/*
  * Move transfers along, waiting up to timeout_ns for one to end, whoever
  * asked for it; one that ended after the poll before this one counts.  *busy
  * becomes the number of transfers of this cache that are in flight or wait

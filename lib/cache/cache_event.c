@@ -46,7 +46,8 @@ struct events {
 	uint32_t n_families;   /* a power of two */
 	aibrix_key *gone;      /* ring of keys, one for each slot */
 	uint32_t gone_first, n_gone;
-	uint32_t clear; /* a cleared event is due */
+	uint32_t clear;  /* a cleared event is due */
+	uint32_t n_told; /* slots that are TOLD */
 	uint32_t walks;
 	uint64_t seq;
 };
@@ -80,6 +81,7 @@ slot_move(struct events *e, uint32_t slot, uint32_t state)
 		list_remove(&e->pending, e->links, slot);
 	else if (t->state == WAITING)
 		list_remove(family_of(e, &t->parent), e->links, slot);
+	e->n_told += (uint32_t)(state == TOLD) - (uint32_t)(t->state == TOLD);
 	t->state = state;
 	if (state == PENDING)
 		list_append(&e->pending, e->links, slot);
@@ -168,6 +170,17 @@ aibrix__events_hidden(aibrix_cache *cache, uint32_t slot)
 		e->n_gone++;
 	}
 	slot_move(e, slot, QUIET);
+}
+
+void
+aibrix__events_cleared(aibrix_cache *cache)
+{
+	struct events *e = cache->events;
+
+	if (!e || e->n_told || !e->n_gone)
+		return;
+	e->n_gone = 0;
+	e->clear = 1;
 }
 
 /* ---- telling */

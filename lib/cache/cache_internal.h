@@ -20,6 +20,7 @@
  *   cache_budget.c when it is asked, and for how long
  *   cache_batch.c  transfers, and handing them to the store
  *   cache_remove.c removing blocks from both
+ *   cache_clear.c  all of L1
  *   cache_drive.c  who may touch the store, and what is handed to it
  *   cache_poll.c   taking completions from it
  *   cache_wait.c   sleeping until something has happened
@@ -628,6 +629,8 @@ void aibrix__events_content(aibrix_cache *cache, uint32_t slot, uint64_t hash);
 /* It can be found; it can no longer be, and still has its key. */
 void aibrix__events_shown(aibrix_cache *cache, uint32_t slot);
 void aibrix__events_hidden(aibrix_cache *cache, uint32_t slot);
+/* All that was hidden can be told as one event, if nothing else was told. */
+void aibrix__events_cleared(aibrix_cache *cache);
 
 /* cache_budget.c */
 

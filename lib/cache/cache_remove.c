@@ -303,8 +303,8 @@ slot_is_sent(const aibrix_cache *cache, uint32_t slot)
 
 /* Others are not handed it any more.  It waits for no write: that is none
  * that L2 has refused, and none that a flush lacks. */
-static void
-slot_remove(aibrix_cache *cache, uint32_t slot)
+void
+aibrix__remove_slot(aibrix_cache *cache, uint32_t slot)
 {
 	struct slot *s = &cache->slots[slot];
 
@@ -331,7 +331,7 @@ keys_remove(aibrix_cache *cache, const aibrix_key *keys, uint64_t n)
 		uint32_t slot = aibrix__table_find(&cache->table, &keys[i]);
 
 		if (slot != NONE)
-			slot_remove(cache, slot);
+			aibrix__remove_slot(cache, slot);
 	}
 }
 

@@ -43,6 +43,9 @@ struct removing {
 
 int aibrix__remove_open(struct aibrix_cache *cache);
 void aibrix__remove_close(struct aibrix_cache *cache);
+/* Nobody else is handed the block of a slot that is in the table; one that L2
+ * writes is its transfer's. */
+void aibrix__remove_slot(struct aibrix_cache *cache, uint32_t slot);
 /* Is the key on its way out of L2?  Then it is not read from there, and not
  * written. */
 int aibrix__remove_has(const struct aibrix_cache *cache, const aibrix_key *key);

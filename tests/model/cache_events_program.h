@@ -239,6 +239,8 @@ tell_remove(struct tell *t)
 	aibrix_key keys[TELL_LENGTH];
 	int err;
 
+	if (!draw(&t->from, 8))
+		return !aibrix_cache_clear(t->cache, t->now);
 	tell_chain(draw(&t->from, TELL_CHAINS), keys, hashes);
 	err = aibrix_cache_remove(
 		t->cache, keys + from, draw(&t->from, TELL_LENGTH - from) + 1,

@@ -653,6 +653,23 @@ key_coming(const aibrix_cache *cache, uint32_t key)
 	return key;
 }
 
+static int
+step_clear(struct program *p, uint32_t i)
+{
+	struct naive_cache *c = &p->caches[i];
+	aibrix_cache_stat s = {.size = sizeof(s)};
+
+	if (aibrix_cache_clear(c->cache, p->now) ||
+	    aibrix_cache_stats(c->cache, &s))
+		return 0;
+	for (uint32_t key = 0; key < PROGRAM_KEYS && !p->store; key++)
+		if (p->versions[c->layout][key] < 255)
+			c->dead[key] = p->versions[c->layout][key];
+	/* Nothing comes back of what was on its way. */
+	return s.l1_blocks == 0 &&
+	       s.removed == c->stat.removed + c->stat.l1_blocks;
+}
+
 /* Blocks that are there are gone, and counted. */
 static int
 step_remove(struct program *p, uint32_t i, uint32_t what, uint32_t n)
@@ -804,7 +821,10 @@ program_step(struct program *p, const uint8_t *step, int damage)
 	case STEP_PREFETCH: return step_prefetch(p, cache, step[1], step[2]);
 	case STEP_HAND_OVER: return step_hand_over(p, cache, step[1], step[2]);
 	case STEP_FLUSH: return step_flush(p, cache, step[1]);
-	case STEP_REMOVE: return step_remove(p, cache, step[1], step[2]);
+	case STEP_REMOVE:
+		if ((step[2] & 0x78) == 0x78)
+			return step_clear(p, cache);
+		return step_remove(p, cache, step[1], step[2]);
 	case STEP_DAMAGE:
 		if (damage)
 			model_damage(p);

@@ -108,6 +108,8 @@ remove_some(struct worker *w, const aibrix_key *keys)
 	uint32_t from = rand_below(&w->seed, LENGTH);
 	uint64_t lease = 7;
 
+	if (rand_below(&w->seed, 16) == 0)
+		REQUIRE(!aibrix_cache_clear(w->cache, 1));
 	REQUIRE(!aibrix_cache_remove(w->cache, keys + from,
 				     rand_below(&w->seed, LENGTH - from) + 1, 0,
 				     0, 1, &lease));
@@ -237,6 +239,10 @@ event_follow(struct follower *f, const aibrix_cache_event *e)
 	uint8_t *held = &f->held[e->key.bytes[0]][e->key.bytes[1]];
 
 	REQUIRE(e->seq == f->next++);
+	if (e->type == AIBRIX_CACHE_CLEARED) {
+		memset(f->held, 0, sizeof(f->held));
+		return;
+	}
 	REQUIRE(e->type == AIBRIX_CACHE_STORED ||
 		e->type == AIBRIX_CACHE_REMOVED);
 	REQUIRE(*held == (e->type == AIBRIX_CACHE_REMOVED));

@@ -174,6 +174,8 @@ remove_some(struct worker *w, const aibrix_key *keys)
 	uint32_t n = rand_below(&w->seed, LENGTH - from) + 1;
 	uint64_t lease, gone = 0;
 
+	if (rand_below(&w->seed, 16) == 0)
+		REQUIRE(!aibrix_cache_clear(w->cache, now()));
 	REQUIRE(aibrix_cache_remove(w->cache, keys + from, n, 0, 0, now(),
 				    &lease) == AIBRIX_E_AGAIN);
 	if (rand_below(&w->seed, 2)) {

@@ -482,3 +482,73 @@ Test(cache_remove, a_removal_is_told_to_those_who_listen)
 	aibrix_cache_free(cache);
 	aibrix_meter_free(meter);
 }
+
+Test(cache_clear, all_of_l1_goes_and_what_is_held_stays)
+{
+	aibrix_cache *cache = new_cache(600, NULL);
+	uint64_t lease, writing;
+
+	cr_assert_eq(put_blocks(cache, 1, 500), 500);
+	cr_assert_eq(get_blocks(cache, 1, 3, &lease), 3);
+	cr_assert_eq(fill_blocks(cache, 2, 2, &writing), 2);
+	cr_assert_eq(aibrix_cache_clear(cache, 1), AIBRIX_OK);
+	check(cache);
+	cr_expect_eq(aibrix_cache_lookup(cache, chain(1), 500), 0);
+	cr_expect_eq(stat_of(cache).removed, 500);
+	cr_expect_eq(*(uint8_t *)view_of(cache, lease, 2).data, byte_of(1, 2));
+	cr_assert_eq(aibrix_cache_commit(cache, writing, 1), AIBRIX_OK);
+	cr_expect_eq(aibrix_cache_lookup(cache, chain(2), 2), 0,
+		     "it was computed before");
+	cr_assert_eq(aibrix_cache_release(cache, lease), AIBRIX_OK);
+	cr_expect_eq(stat_of(cache).l1_pinned, 0);
+	cr_expect_eq(put_blocks(cache, 1, 600), 600, "all memory is free");
+	cr_expect_eq(stat_of(cache).evicted, 0);
+	cr_expect_eq(aibrix_cache_clear(NULL, 1), AIBRIX_E_INVAL);
+	aibrix_cache_free(cache);
+}
+
+Test(cache_clear, it_is_one_event_and_what_comes_later_is_told_behind_it)
+{
+	aibrix_cache *cache = new_cache(16, NULL);
+	aibrix_cache_event events[16];
+	uint32_t n;
+
+	cr_assert_eq(aibrix_cache_events_begin(cache), AIBRIX_OK);
+	cr_assert_eq(put_blocks(cache, 1, 8), 8);
+	cr_assert_eq(aibrix_cache_events(cache, events, 16, &n), AIBRIX_OK);
+	cr_assert_eq(n, 8);
+	cr_assert_eq(aibrix_cache_clear(cache, 1), AIBRIX_OK);
+	cr_assert_eq(put_blocks(cache, 1, 2), 2);
+	cr_assert_eq(aibrix_cache_events(cache, events, 16, &n), AIBRIX_OK);
+	cr_assert_eq(n, 3);
+	cr_expect_eq(events[0].type, (uint32_t)AIBRIX_CACHE_CLEARED);
+	cr_expect_eq(events[1].type, (uint32_t)AIBRIX_CACHE_STORED);
+	cr_expect_eq(events[2].type, (uint32_t)AIBRIX_CACHE_STORED);
+	aibrix_cache_free(cache);
+}
+
+Test(cache_clear, what_comes_from_l2_is_let_go_of_and_can_be_asked_for_again)
+{
+	struct store_fault slow = {FAULT_DELAY, AIBRIX_STORE_GET, 1, 50, 0};
+	aibrix_store *store = new_store(16);
+	uint64_t lease, n = 9, busy;
+	aibrix_cache *cache;
+
+	store_blocks(store, 1, 4);
+	aibrix__store_faults(store, &slow, 1);
+	cache = new_cache(8, store);
+	cr_assert_eq(aibrix_cache_acquire(cache, chain(1), 4, 0, 1, &lease, &n),
+		     AIBRIX_E_AGAIN);
+	for (int i = 0; i < 9; i++)
+		cr_assert_eq(aibrix_cache_poll(cache, 1, 0, &busy), AIBRIX_OK);
+	cr_assert_eq(aibrix_cache_clear(cache, 1), AIBRIX_OK);
+	check(cache);
+	cr_assert_eq(aibrix_cache_state(cache, lease, &n), AIBRIX_OK);
+	cr_expect_eq(n, 1);
+	cr_assert_eq(aibrix_cache_release(cache, lease), AIBRIX_OK);
+	settle_all(cache, 1);
+	cr_expect_eq(aibrix_cache_lookup(cache, chain(1), 4), 0);
+	cr_expect_eq(count_blocks(cache, 1, 4), 4);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+}
