@@ -433,6 +433,39 @@ AT(aibrix_evict_stat, ghost_hits, 40);
 VALUE(AIBRIX_EVICT_LRU, 0);
 VALUE(AIBRIX_EVICT_S3FIFO, 1);
 VALUE(AIBRIX_EVICT_NO_PARENT, UINT32_MAX);
+AT(aibrix_evict_opts, flags, 32);
+AT(aibrix_evict_opts, ghosts, 36);
+AT(aibrix_evict_opts, signals, 40);
+AT(aibrix_evict_opts, signal_kinds, 44);
+AT(aibrix_evict_block, fingerprint, 0);
+AT(aibrix_evict_block, parent_slot, 8);
+AT(aibrix_evict_block, depth, 12);
+AT(aibrix_evict_block, cost, 16);
+AT(aibrix_evict_block, spare, 20);
+SIZE(aibrix_evict_block, 32);
+AT(aibrix_evict_signal, fingerprint, 0);
+AT(aibrix_evict_signal, slot, 8);
+AT(aibrix_evict_signal, kind, 12);
+SIZE(aibrix_evict_signal, 16);
+AT(aibrix_evict_stat, spared, 48);
+AT(aibrix_evict_stat, signals_lost, 56);
+AT(aibrix_evict_stat, unadmitted, 64);
+AT(aibrix_evict_stat, signals, 72);
+AT(aibrix_evict_stat, small_share, 76);
+VALUE(AIBRIX_EVICT_FIFO, 2);
+VALUE(AIBRIX_EVICT_ARC, 3);
+VALUE(AIBRIX_EVICT_SIEVE, 4);
+VALUE(AIBRIX_EVICT_AUTO, 5);
+VALUE(AIBRIX_EVICT_DENSITY, 6);
+VALUE(AIBRIX_EVICT_CHILD_GUARD, 1);
+VALUE(AIBRIX_EVICT_WEIGH_COST, 2);
+VALUE(AIBRIX_EVICT_COMPAT, 4);
+VALUE(AIBRIX_EVICT_COMPAT_OVERFLOW, 8);
+VALUE(AIBRIX_EVICT_WHOLE, 1);
+VALUE(AIBRIX_EVICT_HOT, 1);
+VALUE(AIBRIX_EVICT_EVICTED, 2);
+VALUE(AIBRIX_EVICT_PUT, 4);
+
 /* hash, 0.1 */
 SIZE(aibrix_key, 16);
 AT(aibrix_hash_opts, size, 0);
@@ -492,6 +525,7 @@ VALUE(AIBRIX_VLLM_DIGEST_MAX, 32);
 VALUE(AIBRIX_VLLM_EXTRA_TEXT, 1);
 VALUE(AIBRIX_VLLM_EXTRA_ITEM, 2);
 VALUE(AIBRIX_VLLM_EXTRA_BYTES, 3);
+
 /* fleet, 0.1 */
 VALUE(AIBRIX_COL_REQUESTS_RUNNING, 0);
 VALUE(AIBRIX_COL_TOKENS_PENDING, 1);
@@ -533,56 +567,6 @@ SIZE(aibrix_owner, 16);
 AT(aibrix_fleet_opts, size, 0);
 AT(aibrix_fleet_opts, max_rows, 4);
 AT(aibrix_fleet_opts, alloc, 8);
-/* evict, 0.1 */
-AT(aibrix_evict_opts, size, 0);
-AT(aibrix_evict_opts, policy, 4);
-AT(aibrix_evict_opts, capacity, 8);
-AT(aibrix_evict_opts, promote_hits, 12);
-AT(aibrix_evict_opts, small_ratio, 16);
-AT(aibrix_evict_opts, alloc, 24);
-AT(aibrix_evict_stat, size, 0);
-AT(aibrix_evict_stat, count, 4);
-AT(aibrix_evict_stat, pinned, 8);
-AT(aibrix_evict_stat, ghosts, 12);
-AT(aibrix_evict_stat, inserts, 16);
-AT(aibrix_evict_stat, hits, 24);
-AT(aibrix_evict_stat, evictions, 32);
-AT(aibrix_evict_stat, ghost_hits, 40);
-VALUE(AIBRIX_EVICT_LRU, 0);
-VALUE(AIBRIX_EVICT_S3FIFO, 1);
-VALUE(AIBRIX_EVICT_NO_PARENT, UINT32_MAX);
-AT(aibrix_evict_opts, flags, 32);
-AT(aibrix_evict_opts, ghosts, 36);
-AT(aibrix_evict_opts, signals, 40);
-AT(aibrix_evict_opts, signal_kinds, 44);
-AT(aibrix_evict_block, fingerprint, 0);
-AT(aibrix_evict_block, parent_slot, 8);
-AT(aibrix_evict_block, depth, 12);
-AT(aibrix_evict_block, cost, 16);
-AT(aibrix_evict_block, spare, 20);
-SIZE(aibrix_evict_block, 32);
-AT(aibrix_evict_signal, fingerprint, 0);
-AT(aibrix_evict_signal, slot, 8);
-AT(aibrix_evict_signal, kind, 12);
-SIZE(aibrix_evict_signal, 16);
-AT(aibrix_evict_stat, spared, 48);
-AT(aibrix_evict_stat, signals_lost, 56);
-AT(aibrix_evict_stat, unadmitted, 64);
-AT(aibrix_evict_stat, signals, 72);
-AT(aibrix_evict_stat, small_share, 76);
-VALUE(AIBRIX_EVICT_FIFO, 2);
-VALUE(AIBRIX_EVICT_ARC, 3);
-VALUE(AIBRIX_EVICT_SIEVE, 4);
-VALUE(AIBRIX_EVICT_AUTO, 5);
-VALUE(AIBRIX_EVICT_DENSITY, 6);
-VALUE(AIBRIX_EVICT_CHILD_GUARD, 1);
-VALUE(AIBRIX_EVICT_WEIGH_COST, 2);
-VALUE(AIBRIX_EVICT_COMPAT, 4);
-VALUE(AIBRIX_EVICT_COMPAT_OVERFLOW, 8);
-VALUE(AIBRIX_EVICT_WHOLE, 1);
-VALUE(AIBRIX_EVICT_HOT, 1);
-VALUE(AIBRIX_EVICT_EVICTED, 2);
-VALUE(AIBRIX_EVICT_PUT, 4);
 
 /* pool, 0.1 */
 VALUE(AIBRIX_POOL_PAGES_AUTO, 0);
@@ -678,6 +662,7 @@ AT(aibrix_pool_stat, spans, 96);
 AT(aibrix_pool_stat, free_spans, 104);
 AT(aibrix_pool_stat, copy, 112);
 AT(aibrix_pool_stat, spare, 116);
+
 /* store, 0.1 */
 SIZE(aibrix_iov, 16);
 AT(aibrix_iov, base, 0);
@@ -963,12 +948,14 @@ AT(aibrix_route_request, session_id_len, 88);
 AT(aibrix_route_request, session_key_len, 96);
 AT(aibrix_route_request, n_addresses, 104);
 AT(aibrix_route_request, spare, 108);
+
 /* ledger, 0.1 */
 VALUE(AIBRIX_LEDGER_OVERLAYS_MAX, 30);
 AT(aibrix_ledger_opts, size, 0);
 AT(aibrix_ledger_opts, max_open, 4);
 AT(aibrix_ledger_opts, lease_ns, 8);
 AT(aibrix_ledger_opts, alloc, 16);
+
 /* index, 0.1 */
 AT(aibrix_index_opts, size, 0);
 AT(aibrix_index_opts, max_owners, 4);
@@ -1272,6 +1259,7 @@ AT(aibrix_resp_opts, meta_ns, 128);
 VALUE(AIBRIX_RESP_EPOCHS, 1);
 VALUE(AIBRIX_RESP_RAW, 0);
 VALUE(AIBRIX_RESP_HEX, 1);
+
 /* layout, 0.1 */
 VALUE(AIBRIX_LAYOUT_LCND, 0);
 VALUE(AIBRIX_LAYOUT_NCLD, 1);
