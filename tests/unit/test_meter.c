@@ -384,6 +384,7 @@ Test(meter, wrong_calls_are_refused_and_count_nothing)
 	aibrix_meter *m = new_meter(0, 0), *none = NULL;
 	aibrix_meter_opts opts = {.size = sizeof(opts), .token_ns = -1};
 	aibrix_meter_op o = {.size = sizeof(o), .op = AIBRIX_METER_SEND};
+	const uint32_t past = AIBRIX_METER_REMOVED_BLOCKS + 1;
 	uint64_t v = 77;
 
 	cr_expect_eq(aibrix_meter_record(m, &o), AIBRIX_E_INVAL);
@@ -393,9 +394,9 @@ Test(meter, wrong_calls_are_refused_and_count_nothing)
 	o.where = 4;
 	cr_expect_eq(aibrix_meter_record(m, &o), AIBRIX_E_INVAL);
 	cr_expect_eq(aibrix_meter_record(m, NULL), AIBRIX_E_INVAL);
-	cr_expect_eq(aibrix_meter_add(m, 16, 0, 1), AIBRIX_E_INVAL);
+	cr_expect_eq(aibrix_meter_add(m, past, 0, 1), AIBRIX_E_INVAL);
 	cr_expect_eq(aibrix_meter_add(m, 0, 4, 1), AIBRIX_E_INVAL);
-	cr_expect_eq(aibrix_meter_get(m, 16, 0, &v), AIBRIX_E_INVAL);
+	cr_expect_eq(aibrix_meter_get(m, past, 0, &v), AIBRIX_E_INVAL);
 	cr_expect_eq(v, 77u);
 	cr_expect_null(aibrix_meter_latency(m, 0, AIBRIX_METER_SEND));
 	cr_expect_eq(aibrix_meter_merge(m, NULL), AIBRIX_E_INVAL);
