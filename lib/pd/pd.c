@@ -20,6 +20,7 @@
 
 #include "base/rand.h"
 #include "base/versioned.h"
+#include "pd/pd_internal.h"
 
 /* What is found of a pod. */
 enum { MAY = 1, FOR_LENGTH = 2 };
@@ -196,29 +197,6 @@ lists_make(const aibrix_pd_pod *pods, uint32_t n, uint32_t mark,
 }
 
 static int
-opts_load(aibrix_pd_opts *o, const aibrix_pd_opts *from)
-{
-	const uint32_t known = AIBRIX_PD_BUCKETS | AIBRIX_PD_LOW_LOAD_SET |
-			       AIBRIX_PD_HIGH_LOAD_SET;
-	int err;
-
-	err = aibrix__struct_load(o, sizeof(*o), from,
-				  STRUCT_UPTO(aibrix_pd_opts, high_load));
-	if (err)
-		return err;
-	if (o->flags & ~known)
-		return AIBRIX_E_ABI;
-	if (!(o->flags & AIBRIX_PD_LOW_LOAD_SET))
-		o->low_load = 0.25;
-	if (!(o->flags & AIBRIX_PD_HIGH_LOAD_SET))
-		o->high_load = 1;
-	if (o->compat > 1 || o->spare || !isfinite(o->low_load) ||
-	    !isfinite(o->high_load) || o->low_load < 0 || o->high_load < 0)
-		return AIBRIX_E_INVAL;
-	return AIBRIX_OK;
-}
-
-static int
 pods_are_good(const aibrix_pd_pod *pods, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
@@ -276,7 +254,7 @@ aibrix_pd_split(const aibrix_pd_opts *opts, const aibrix_pd_pod *pods,
 
 	if (!result || (n > 0 && (!pods || !prefill || !decode)))
 		return AIBRIX_E_INVAL;
-	err = opts_load(&o, opts);
+	err = aibrix__pd_opts_load(&o, opts);
 	if (!err && !pods_are_good(pods, n))
 		err = AIBRIX_E_INVAL;
 	if (!err) /* does the result have a size? */

@@ -325,7 +325,7 @@ Test(pd, wrong_calls_leave_the_result_alone)
 	aibrix_pd_pod pods[] = {pod(1, P), pod(1, D)};
 
 	cr_expect_eq(split_as(2, 0, pods, 2, 1, 1), AIBRIX_E_INVAL);
-	cr_expect_eq(split_as(0, 8, pods, 2, 1, 1), AIBRIX_E_ABI);
+	cr_expect_eq(split_as(0, 1u << 31, pods, 2, 1, 1), AIBRIX_E_ABI);
 	pods[1].role = 4;
 	cr_expect_eq(split(pods, 2, 1), AIBRIX_E_INVAL);
 	pods[1].role = D;

@@ -1,0 +1,40 @@
+/* Shared by the steps of a choice where prefill and decode are apart. */
+#ifndef PD_INTERNAL_H
+#define PD_INTERNAL_H
+
+#include <aibrix/pd.h>
+
+#include <math.h>
+
+/* The caller's options with what it left out filled in. */
+int aibrix__pd_opts_load(aibrix_pd_opts *o, const aibrix_pd_opts *from);
+
+/* May lists and stats be read?  Every place is below n and has its role. */
+int aibrix__pd_lists_check(const aibrix_pd_pod *pods,
+			   const aibrix_pd_stat *stats, uint32_t n,
+			   const aibrix_pd_lists *lists);
+
+/* A number that an engine can have meant; NaN otherwise. */
+static inline double
+stat_known(double value)
+{
+	return isfinite(value) && value >= 0 ? value : NAN;
+}
+
+/* Requests of a decode, those on their way too; NaN: not known. */
+static inline double
+stat_running(const aibrix_pd_stat *s)
+{
+	return stat_known(s->running) + s->pending;
+}
+
+/* The same where AIBrix reads what is missing as 0. */
+static inline double
+stat_running_or_none(const aibrix_pd_stat *s)
+{
+	double running = stat_known(s->running);
+
+	return (isnan(running) ? 0 : running) + s->pending;
+}
+
+#endif
