@@ -33,15 +33,13 @@ order_before(const aibrix_pd_pod *pods, uint32_t a, uint32_t b)
 	return a < b;
 }
 
-/* Places by group.  (Gaps: M. Ciura, 2001, and on by 9/4.) */
-static void
-order_make(const aibrix_pd_pod *pods, uint32_t *order, uint32_t n)
+/* (Gaps: M. Ciura, 2001, and on by 9/4.) */
+void
+aibrix__pd_order(const aibrix_pd_pod *pods, uint32_t *order, uint32_t n)
 {
 	static const uint32_t gaps[] = {3548, 1577, 701, 301, 132,
 					57,   23,   10,  4,   1};
 
-	for (uint32_t i = 0; i < n; i++)
-		order[i] = i;
 	for (size_t g = 0; g < sizeof(gaps) / sizeof(gaps[0]); g++)
 		for (uint32_t i = gaps[g]; i < n; i++) {
 			uint32_t at = order[i], j = i;
@@ -119,7 +117,9 @@ groups_mark(const aibrix_pd_pod *pods, uint32_t n, uint64_t tokens,
 	struct found found = {0, 0};
 	uint32_t end;
 
-	order_make(pods, order, n);
+	for (uint32_t i = 0; i < n; i++)
+		order[i] = i;
+	aibrix__pd_order(pods, order, n);
 	for (uint32_t at = 0; at < n; at = end) {
 		end = at + 1;
 		while (end < n &&

@@ -14,6 +14,19 @@ int aibrix__pd_lists_check(const aibrix_pd_pod *pods,
 			   const aibrix_pd_stat *stats, uint32_t n,
 			   const aibrix_pd_lists *lists);
 
+/* Sort places by their pods' groups, those of one ascending. */
+void aibrix__pd_order(const aibrix_pd_pod *pods, uint32_t *order, uint32_t n);
+
+/* Scores of a list by place, their most and what of them was not known. */
+void aibrix__pd_prefill_scores(const aibrix_pd_opts *o,
+			       const aibrix_pd_stat *stats,
+			       const aibrix_pd_lists *l, uint64_t prompt_tokens,
+			       double *scores, aibrix_pd_pick_result *r);
+void aibrix__pd_decode_scores(const aibrix_pd_opts *o,
+			      const aibrix_pd_stat *stats,
+			      const aibrix_pd_lists *l, double *scores,
+			      aibrix_pd_pick_result *r);
+
 /* A number that an engine can have meant; NaN otherwise. */
 static inline double
 stat_known(double value)

@@ -28,6 +28,10 @@ static const struct setting settings[] = {
 	SETTING(DECODE_SPREAD, decode_spread, 16),
 	SETTING(TOKENS_SPREAD, tokens_spread, 2048),
 	SETTING(SECONDS_RATIO, seconds_ratio, 1.5),
+	SETTING(STDDEV, stddev_factor, 1),
+	SETTING(RUNNING_WEIGHT, running_weight, 1),
+	SETTING(TOKENS_WEIGHT, tokens_weight, 1),
+	SETTING(HYBRID_FACTOR, hybrid_factor, 0.5),
 };
 
 enum { SETTINGS = sizeof(settings) / sizeof(settings[0]) };
@@ -46,14 +50,41 @@ setting_load(aibrix_pd_opts *o, const struct setting *s)
 	return value;
 }
 
+/* What is not said, by the form. */
+static void
+policies_fill(aibrix_pd_opts *o)
+{
+	if (o->prefill_policy == AIBRIX_PD_POLICY_UNSET)
+		o->prefill_policy = o->compat ? AIBRIX_PD_POLICY_PREFIX_CACHE
+					      : AIBRIX_PD_POLICY_HYBRID;
+	if (o->decode_policy == AIBRIX_PD_POLICY_UNSET)
+		o->decode_policy = AIBRIX_PD_POLICY_LOAD_BALANCING;
+}
+
+static int
+scoring_is_good(const aibrix_pd_opts *o)
+{
+	const uint32_t both = 1u << AIBRIX_PD_POLICY_LEAST_REQUEST |
+			      1u << AIBRIX_PD_POLICY_CONDUCTOR;
+	const uint32_t prefill = both | 1u << AIBRIX_PD_POLICY_PREFIX_CACHE |
+				 1u << AIBRIX_PD_POLICY_HYBRID;
+	const uint32_t decode = both | 1u << AIBRIX_PD_POLICY_LOAD_BALANCING;
+
+	return o->prefill_policy < 32 && o->decode_policy < 32 &&
+	       (prefill >> o->prefill_policy & 1) &&
+	       (decode >> o->decode_policy & 1) && o->hybrid_factor <= 1 &&
+	       o->min_match_percent >= 0 && o->min_match_percent <= 100;
+}
+
 int
 aibrix__pd_opts_load(aibrix_pd_opts *o, const aibrix_pd_opts *from)
 {
 	uint32_t known = AIBRIX_PD_BUCKETS;
 	int err, good = 1;
 
-	err = aibrix__struct_load(o, sizeof(*o), from,
-				  STRUCT_UPTO(aibrix_pd_opts, seconds_ratio));
+	err = aibrix__struct_load(
+		o, sizeof(*o), from,
+		STRUCT_UPTO(aibrix_pd_opts, min_match_percent));
 	if (err)
 		return err;
 	for (size_t i = 0; i < SETTINGS; i++) {
@@ -64,7 +95,9 @@ aibrix__pd_opts_load(aibrix_pd_opts *o, const aibrix_pd_opts *from)
 	}
 	if (o->flags & ~known)
 		return AIBRIX_E_ABI;
-	return o->compat <= 1 && !o->spare && good ? AIBRIX_OK : AIBRIX_E_INVAL;
+	policies_fill(o);
+	good = good && o->compat <= 1 && !o->spare && scoring_is_good(o);
+	return good ? AIBRIX_OK : AIBRIX_E_INVAL;
 }
 
 static int
