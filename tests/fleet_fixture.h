@@ -12,7 +12,8 @@
 static inline aibrix_fleet *
 fixture_fleet(uint32_t n, const aibrix_allocator *alloc)
 {
-	aibrix_fleet_opts opts = {.size = sizeof(opts), .alloc = alloc};
+	aibrix_fleet_opts opts = {
+		.size = sizeof(opts), .max_rows = 4096, .alloc = alloc};
 	aibrix_fleet *fleet;
 
 	cr_assert_eq(aibrix_fleet_new(&opts, &fleet), AIBRIX_OK);

@@ -7,9 +7,7 @@
  *
  * A pick is a pure function of table, request and entropy: nothing is
  * counted here, so any number of threads may pick at once, and a log of the
- * inputs replays the decision.  A pick may not allocate, and strategies walk
- * over the candidates several times: up to 1024 of them are listed on the
- * stack by the first walk; a larger fleet is walked by its bits each time.
+ * inputs replays the decision.  A pick does not allocate.
  */
 
 #include <aibrix/route.h>
@@ -17,7 +15,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/arch.h"
 #include "base/versioned.h"
 #include "route/route_internal.h"
 
@@ -195,110 +192,6 @@ column_of(const aibrix_fleet *fleet, const aibrix_route_request *request,
 	return aibrix_fleet_column(fleet, id);
 }
 
-/* Requests running, for its capacity in the default profile; what is not
- * known is 0 in compat and never too much otherwise. */
-static double
-ask_load(const struct route_ask *ask, uint32_t row)
-{
-	double load = ask->running ? ask->running[row] : NAN;
-
-	if (ask->route->profile == AIBRIX_PROFILE_COMPAT)
-		return isfinite(load) ? load : 0;
-	if (!isfinite(load))
-		return NAN;
-	if (ask->capacity && ask->capacity[row] > 0)
-		load /= ask->capacity[row];
-	return load < 0 ? 0 : load;
-}
-
-int
-aibrix__route_walk(const struct route_ask *ask, uint32_t *at, uint32_t *row)
-{
-	const uint32_t *rows = ask->request.rows;
-	uint32_t n = rows ? ask->request.n_rows : ask->fleet.rows;
-
-	while (*at < n) {
-		uint32_t r = rows ? rows[*at] : *at;
-
-		++*at;
-		/* NaN: nobody has judged it, so it is healthy. */
-		if (fleet_view_used(&ask->fleet, r) &&
-		    !(ask->health && ask->health[r] <= 0) &&
-		    !(ask->ceiling < INFINITY &&
-		      ask_load(ask, r) > ask->ceiling)) {
-			*row = r;
-			return 1;
-		}
-	}
-	return 0;
-}
-
-/* All rows in use, by the bits of the fleet: the usual call. */
-static void
-ask_list_all(struct route_ask *ask)
-{
-	const double *health = ask->health;
-	uint32_t n = 0;
-
-	for (uint32_t word = 0; word * 64 < ask->fleet.rows; word++) {
-		uint64_t used = ask->fleet.used[word];
-
-		for (; used; used &= used - 1) {
-			uint32_t row = word * 64 + lowest_bit(used);
-
-			ask->list[n] = row;
-			n += !(health && health[row] <= 0);
-		}
-	}
-	ask->n = n;
-}
-
-static void
-ask_list(struct route_ask *ask)
-{
-	uint32_t at = 0, row;
-
-	ask->n = 0;
-	ask->listed = 1;
-	if (!ask->request.rows && ask->fleet.count <= ROUTE_LISTED &&
-	    ask->ceiling == INFINITY) {
-		ask_list_all(ask);
-		return;
-	}
-	while (aibrix__route_walk(ask, &at, &row)) {
-		if (ask->n < ROUTE_LISTED)
-			ask->list[ask->n] = row;
-		ask->n++;
-	}
-	ask->listed = ask->n <= ROUTE_LISTED;
-}
-
-/*
- * AIBrix's pre-filter: with one row far ahead, only those at the minimum are
- * left, which sends the next burst to one row.  Default: those that are not
- * further above the minimum than the fleet may be apart.
- */
-static void
-ask_filter(struct route_ask *ask)
-{
-	const double apart = ask->route->imbalance_filter;
-	double low = INFINITY, high = -INFINITY;
-	uint32_t at = 0, row;
-
-	while (ask_next(ask, &at, &row)) {
-		double load = ask_load(ask, row);
-
-		low = load < low ? load : low;
-		high = load > high ? load : high;
-	}
-	if (!(high - low > apart))
-		return;
-	ask->ceiling = ask->route->profile == AIBRIX_PROFILE_COMPAT
-			       ? low
-			       : low + apart;
-	ask_list(ask);
-}
-
 /* Check the call; the policy is the request's own or the router's. */
 static int
 ask_open(struct route_ask *ask, const aibrix_route *route,
@@ -324,13 +217,13 @@ ask_open(struct route_ask *ask, const aibrix_route *route,
 		now_ns > route->max_age_ns ? now_ns - route->max_age_ns : 0;
 	ask->now_ns = now_ns;
 	ask->ceiling = INFINITY;
-	ask_list(ask);
+	aibrix__route_list(ask);
 	if (route->imbalance_filter >= 0 && ask->n > 1) {
 		ask->running = column_of(fleet, &ask->request,
 					 AIBRIX_COL_REQUESTS_RUNNING);
 		ask->capacity = column_of(fleet, &ask->request,
 					  AIBRIX_COL_CAPACITY_RATIO);
-		ask_filter(ask);
+		aibrix__route_filter(ask);
 	}
 	return ask->n ? AIBRIX_OK : AIBRIX_E_NOT_FOUND;
 }

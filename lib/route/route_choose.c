@@ -82,37 +82,54 @@ place_compare(const struct route_view *view, const struct route_rank *rank,
 	return number_compare(p->then, best->then);
 }
 
+/* Lower for the better, NaN when not known. */
+static void
+scores_load(const struct route_view *view, const struct route_rank *rank,
+	    const uint32_t *rows, uint32_t n, double *restrict scores)
+{
+	const double sign = rank->lower_is_better ? 1 : -1;
+
+	aibrix__route_scores(view, rank, rows, n, scores);
+	for (uint32_t i = 0; i < n; i++)
+		scores[i] = finite_or_nan(sign * scores[i]);
+}
+
 void
 aibrix__route_choose(const struct route_view *view,
 		     const struct route_rank *rank, struct route_choice *out)
 {
-	const double sign = rank->lower_is_better ? 1 : -1;
 	uint64_t state = view->request->entropy;
 	struct place best = {0, NAN, 0, 0};
-	uint32_t at = 0, row;
+	uint32_t at = 0, n, room[ROUTE_BATCH];
+	const uint32_t *rows;
+	double scores[ROUTE_BATCH];
 
 	out->scored = 0;
 	out->ties = 0;
-	while (route_next(view, &at, &row)) {
-		struct place p = {row, sign * rank->score(view, row), 0, 0};
-		int order = -1;
+	while ((n = aibrix__route_batch(view->ask, &at, room, &rows))) {
+		scores_load(view, rank, rows, n, scores);
+		out->scored += n;
+		for (uint32_t i = 0; i < n; i++) {
+			struct place p;
+			int order = -1;
 
-		if (isfinite(p.score))
-			out->scored++;
-		else
-			p.score = NAN;
-		/* Nearly all rows end here. */
-		if (p.score > best.score)
-			continue;
-		if (out->ties)
-			order = place_compare(view, rank, &p, &best, out->ties);
-		if (order > 0)
-			continue;
-		out->ties = order < 0 ? 1 : out->ties + 1;
-		if (order < 0 ||
-		    place_takes(view, isnan(p.score) ? TIE_DRAWN : rank->tie,
-				&best, &p, out->ties, &state))
-			best = p;
+			/* Nearly all rows end here. */
+			if (scores[i] > best.score)
+				continue;
+			p = (struct place){rows[i], scores[i], 0, 0};
+			out->scored -= !!isnan(p.score);
+			if (out->ties)
+				order = place_compare(view, rank, &p, &best,
+						      out->ties);
+			if (order > 0)
+				continue;
+			out->ties = order < 0 ? 1 : out->ties + 1;
+			if (order < 0 ||
+			    place_takes(view,
+					isnan(p.score) ? TIE_DRAWN : rank->tie,
+					&best, &p, out->ties, &state))
+				best = p;
+		}
 	}
 	out->row = best.row;
 }

@@ -24,28 +24,41 @@
 
 static const double epsilon = 1e-9;
 
+/* Of one part of the policy, NaN when not known. */
+static void
+scores_of(const struct route_view *view, const uint32_t *rows, uint32_t n,
+	  double *restrict out)
+{
+	aibrix__route_scores(view, &view->ops->rank, rows, n, out);
+	for (uint32_t i = 0; i < n; i++)
+		out[i] = finite_or_nan(out[i]);
+}
+
 static void
 scale_open(const struct route_view *view, struct route_scale *s)
 {
-	uint32_t at = 0, row;
+	uint32_t at = 0, n, room[ROUTE_BATCH];
+	const uint32_t *rows;
+	double scores[ROUTE_BATCH];
 
 	*s = (struct route_scale){INFINITY, -INFINITY, 0, 0};
-	while (route_next(view, &at, &row)) {
-		double score = view_score(view, row);
+	while ((n = aibrix__route_batch(view->ask, &at, room, &rows))) {
+		scores_of(view, rows, n, scores);
+		for (uint32_t i = 0; i < n; i++) {
+			double score = scores[i];
 
-		if (isnan(score))
-			continue;
-		s->low = score < s->low ? score : s->low;
-		s->high = score > s->high ? score : s->high;
-		s->scored++;
+			s->low = score < s->low ? score : s->low;
+			s->high = score > s->high ? score : s->high;
+			s->scored += !isnan(score);
+		}
 	}
 }
 
 static double
 share_compat(const struct route_view *view, const struct route_scale *s,
-	     uint32_t row)
+	     double score)
 {
-	double score = view_score(view, row), share;
+	double share;
 
 	if (isnan(score))
 		return 0;
@@ -60,10 +73,8 @@ share_compat(const struct route_view *view, const struct route_scale *s,
 /* In requests. */
 static double
 share_default(const struct route_view *view, const struct route_scale *s,
-	      uint32_t row)
+	      double score)
 {
-	double score = view_score(view, row);
-
 	if (s->scored == 0)
 		return 0;
 	if (isnan(score))
@@ -73,26 +84,38 @@ share_default(const struct route_view *view, const struct route_scale *s,
 	return view->ops->unit ? score / view->ops->unit(view) : score;
 }
 
+static void
+combined_scores(const struct route_view *view, const uint32_t *rows, uint32_t n,
+		double *restrict out)
+{
+	const struct route_views *views = view->views;
+	int compat = view->route->profile == AIBRIX_PROFILE_COMPAT;
+	double scores[ROUTE_BATCH];
+
+	for (uint32_t k = 0; k < n; k++)
+		out[k] = 0;
+	for (uint32_t i = 0; i < views->n; i++) {
+		const struct route_view *part = &views->view[i];
+		const struct route_scale *s = &views->scale[i];
+
+		scores_of(part, rows, n, scores);
+		for (uint32_t k = 0; k < n; k++)
+			out[k] += s->weight *
+				  (compat ? share_compat
+					  : share_default)(part, s, scores[k]);
+	}
+}
+
 double
 aibrix__route_combined(const struct route_views *views, uint32_t row)
 {
-	int compat = views->view[0].route->profile == AIBRIX_PROFILE_COMPAT;
-	double total = 0;
+	double total;
 
-	for (uint32_t i = 0; i < views->n; i++)
-		total += views->scale[i].weight *
-			 (compat ? share_compat : share_default)(
-				 &views->view[i], &views->scale[i], row);
+	combined_scores(&views->view[0], &row, 1, &total);
 	return total;
 }
 
-static double
-combined_score(const struct route_view *view, uint32_t row)
-{
-	return aibrix__route_combined(view->views, row);
-}
-
-static const struct route_rank combined = {combined_score, NULL,
+static const struct route_rank combined = {.scores = combined_scores,
 					   .lower_is_better = 1};
 
 /* Of equals the first. */

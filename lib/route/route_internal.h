@@ -18,6 +18,7 @@ enum {
 	ROUTE_COLUMNS = 8,
 	ROUTE_FACTS = 4,
 	ROUTE_LISTED = 1024,
+	ROUTE_BATCH = 64,
 	ROUTE_TOP_MAX = 64
 };
 
@@ -71,6 +72,7 @@ struct route_ask {
 	uint64_t oldest_ns;           /* what was set before is not known */
 	uint32_t n;                   /* usable candidates */
 	int listed;                   /* list has them all */
+	int dense;                    /* list is of one row and the next */
 	aibrix_route_request request; /* ours, defaults filled in */
 	struct route_policy own;      /* of the request, if it has one */
 	uint32_t list[ROUTE_LISTED];
@@ -95,11 +97,16 @@ enum route_tie { TIE_DRAWN, TIE_FIRST, TIE_LAST };
 /* An order of rows.  Scores that are NaN or infinite are not known: such
  * rows come last, as equals. */
 struct route_rank {
+	/* NULL where there is scores */
 	double (*score)(const struct route_view *view, uint32_t row);
 	/* among equal scores, lower first, NaN last; may be NULL */
 	double (*then)(const struct route_view *view, uint32_t row);
 	uint32_t lower_is_better;
 	enum route_tie tie;
+	/* the same as score, of up to ROUTE_BATCH rows: those of ask->list
+	   in its order, or one; may be NULL */
+	void (*scores)(const struct route_view *view, const uint32_t *rows,
+		       uint32_t n, double *restrict out);
 };
 
 struct route_choice {
@@ -203,9 +210,32 @@ double aibrix__route_combined(const struct route_views *views, uint32_t row);
 void aibrix__route_chain(struct route_views *views, struct route_choice *out);
 double aibrix__route_chained(const struct route_views *views, uint32_t row);
 
+/* Rows' scores, and the i-th of ops->columns, where what is not known is NaN:
+ * as rank->score and view_get, without a call or a branch a row. */
+void aibrix__route_scores(const struct route_view *view,
+			  const struct route_rank *rank, const uint32_t *rows,
+			  uint32_t n, double *restrict out);
+void aibrix__route_get(const struct route_view *view, uint32_t i,
+		       const uint32_t *rows, uint32_t n, double *restrict out);
+
+/* List the candidates of a decision, and leave out who is far too busy. */
+void aibrix__route_list(struct route_ask *ask);
+void aibrix__route_filter(struct route_ask *ask);
+
+/* The next candidates, in room where no list has them; 0 at the end. */
+uint32_t aibrix__route_batch(const struct route_ask *ask, uint32_t *at,
+			     uint32_t room[ROUTE_BATCH], const uint32_t **rows);
+
 /* The next candidate of a fleet too large for the list. */
 int aibrix__route_walk(const struct route_ask *ask, uint32_t *at,
 		       uint32_t *row);
+
+/* As isfinite(x) ? x : NAN, to the bit, in two subtractions. */
+static inline double
+finite_or_nan(double x)
+{
+	return x - (x - x);
+}
 
 /* The i-th of ops->columns at row, or other when it is not known. */
 static inline double
@@ -252,9 +282,10 @@ view_capacity(const struct route_view *view, uint32_t i, uint32_t row)
 static inline double
 view_score(const struct route_view *view, uint32_t row)
 {
-	double score = view->ops->rank.score(view, row);
+	double score;
 
-	return isfinite(score) ? score : NAN;
+	aibrix__route_scores(view, &view->ops->rank, &row, 1, &score);
+	return finite_or_nan(score);
 }
 
 /* Walk over the usable candidates: *at begins at 0; 0 at the end. */

@@ -10,24 +10,29 @@
 
 enum { RUNNING, CAPACITY };
 
-static double
-requests_per_capacity(const struct route_view *view, uint32_t row)
+static void
+requests_per_capacity(const struct route_view *view, const uint32_t *rows,
+		      uint32_t n, double *restrict out)
 {
-	double requests = view_get(view, RUNNING, row, NAN);
-	double capacity = view_get(view, CAPACITY, row, 1);
+	double running[ROUTE_BATCH], capacity[ROUTE_BATCH];
 
-	/* A count below zero is a bookkeeping error, not a reason to win
-	 * for ever, as counters of AIBrix that lost a decrement do. */
-	if (requests < 0)
-		requests = 0;
-	return requests / (capacity > 0 ? capacity : 1);
+	aibrix__route_get(view, RUNNING, rows, n, running);
+	aibrix__route_get(view, CAPACITY, rows, n, capacity);
+	for (uint32_t i = 0; i < n; i++) {
+		/* A count below zero is a bookkeeping error, not a reason to
+		 * win for ever, as counters of AIBrix that lost a decrement
+		 * do. */
+		double requests = running[i] < 0 ? 0 : running[i];
+
+		out[i] = requests / (capacity[i] > 0 ? capacity[i] : 1);
+	}
 }
 
 const struct route_ops aibrix__route_least_request = {
 	.columns = {AIBRIX_COL_REQUESTS_RUNNING, AIBRIX_COL_CAPACITY_RATIO},
 	.n_columns = 2,
 	.reason = AIBRIX_REASON_LEAST_REQUEST,
-	.rank = {.score = requests_per_capacity, .lower_is_better = 1},
+	.rank = {.scores = requests_per_capacity, .lower_is_better = 1},
 };
 
 /* AIBrix (algorithms/least_request.go): the plain count, absent is 0. */

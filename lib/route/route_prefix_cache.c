@@ -73,24 +73,35 @@ prefix_prepare(struct route_view *view)
 			: (double)request->n_blocks * request->block_tokens;
 }
 
-static double
-prefix_cost(const struct route_view *view, uint32_t row)
+static void
+prefix_costs(const struct route_view *view, const uint32_t *rows, uint32_t n,
+	     double *restrict out)
 {
-	double pending = tokens_pending(view, row);
-	double capacity = view_get(view, CAPACITY, row, 1);
-	double prompt = view->fact[PROMPT];
-	double cached = blocks_held(view, row) * view->request->block_tokens;
+	const double per_request = view->route->tokens_per_request;
+	const double weight = view->route->queue_weight;
+	const double block_tokens = view->request->block_tokens;
+	const double prompt = view->fact[PROMPT];
+	/* When no row has a load, prefixes still tell them apart. */
+	const double unknown =
+		view->fact[LOAD_KNOWN] > 0 || view->fact[HELD] == 0 ? NAN : 0;
+	double pending[ROUTE_BATCH], running[ROUTE_BATCH];
+	double capacity[ROUTE_BATCH], blocks[ROUTE_BATCH];
 
-	if (isnan(pending)) {
-		/* When no row has a load, prefixes still tell them apart. */
-		if (view->fact[LOAD_KNOWN] > 0 || view->fact[HELD] == 0)
-			return NAN;
-		pending = 0;
+	aibrix__route_get(view, PENDING, rows, n, pending);
+	aibrix__route_get(view, RUNNING, rows, n, running);
+	aibrix__route_get(view, CAPACITY, rows, n, capacity);
+	aibrix__route_get(view, BLOCKS, rows, n, blocks);
+	for (uint32_t i = 0; i < n; i++) {
+		double guess = (running[i] < 0 ? 0 : running[i]) * per_request;
+		double tokens = pending[i] < 0 ? 0 : pending[i];
+		double cached = (blocks[i] > 0 ? blocks[i] : 0) * block_tokens;
+
+		tokens = isnan(tokens) ? guess : tokens;
+		tokens = isnan(tokens) ? unknown : tokens;
+		cached = cached > prompt ? prompt : cached;
+		out[i] = (weight * tokens + (prompt - cached)) /
+			 (capacity[i] > 0 ? capacity[i] : 1);
 	}
-	if (cached > prompt)
-		cached = prompt;
-	return (view->route->queue_weight * pending + (prompt - cached)) /
-	       (capacity > 0 ? capacity : 1);
 }
 
 static void
@@ -116,7 +127,9 @@ const struct route_ops aibrix__route_prefix_cache = {
 	.columns = {AIBRIX_COL_TOKENS_PENDING, AIBRIX_COL_REQUESTS_RUNNING,
 		    AIBRIX_COL_CAPACITY_RATIO, AIBRIX_COL_PREFIX_BLOCKS},
 	.n_columns = 4,
-	.rank = {prefix_cost, requests_running, .lower_is_better = 1},
+	.rank = {.scores = prefix_costs,
+		 .then = requests_running,
+		 .lower_is_better = 1},
 	.unit = prefix_unit,
 	.prepare = prefix_prepare,
 	.choose = prefix_choose,

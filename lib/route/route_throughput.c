@@ -8,13 +8,17 @@
 
 enum { TOKENS_PER_S, CAPACITY };
 
-static double
-tokens_per_capacity(const struct route_view *view, uint32_t row)
+static void
+tokens_per_capacity(const struct route_view *view, const uint32_t *rows,
+		    uint32_t n, double *restrict out)
 {
-	double capacity = view_get(view, CAPACITY, row, 1);
+	double tokens[ROUTE_BATCH], capacity[ROUTE_BATCH];
 
-	return view_gauge(view, TOKENS_PER_S, row) /
-	       (capacity > 0 ? capacity : 1);
+	aibrix__route_get(view, TOKENS_PER_S, rows, n, tokens);
+	aibrix__route_get(view, CAPACITY, rows, n, capacity);
+	for (uint32_t i = 0; i < n; i++)
+		out[i] = (tokens[i] < 0 ? NAN : tokens[i]) /
+			 (capacity[i] > 0 ? capacity[i] : 1);
 }
 
 /* A busy engine makes some 32 tokens per second for each of its requests. */
@@ -29,7 +33,7 @@ const struct route_ops aibrix__route_throughput = {
 	.columns = {AIBRIX_COL_TOKENS_PER_S, AIBRIX_COL_CAPACITY_RATIO},
 	.n_columns = 2,
 	.reason = AIBRIX_REASON_THROUGHPUT,
-	.rank = {.score = tokens_per_capacity, .lower_is_better = 1},
+	.rank = {.scores = tokens_per_capacity, .lower_is_better = 1},
 	.unit = tokens_unit,
 };
 
