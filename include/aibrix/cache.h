@@ -333,7 +333,8 @@ AIBRIX_API AIBRIX_CHECK int aibrix_cache_extent_of(aibrix_cache *cache,
  * once for a lease: by acquire, or with AIBRIX_CACHE_VERIFY_LATE here, while
  * it is copied, so that memory is read once.
  *
- * Several threads may copy from one lease.
+ * Several threads may copy from one lease.  One that is released meanwhile
+ * ends when they have.
  *
  * Fails: E_NOT_FOUND (no such lease, or it does not have all these blocks),
  * E_AGAIN (still coming), E_STATE (a reservation), E_CORRUPT (block first +

@@ -39,6 +39,9 @@ void
 aibrix__cache_enter(aibrix_cache *cache)
 {
 	pthread_mutex_lock(&cache->mutex);
+	if (atomic_load_explicit(&cache->hits_noted, memory_order_relaxed) !=
+	    NONE)
+		aibrix__hits_apply(cache);
 }
 
 void
@@ -274,6 +277,9 @@ aibrix_cache_stats(aibrix_cache *cache, aibrix_cache_stat *stat)
 	s.l1_capacity = cache->capacity;
 	s.l1_blocks = cache->count[SLOT_READY];
 	s.l1_pinned = cache->pinned;
+	s.leases = (uint32_t)cache->leases_held;
+	s.asked = cache->asked;
+	s.hits_l1 += cache->hits;
 	s.l2_waiting = (uint64_t)cache->writes.count + cache->writing;
 	aibrix__cache_leave(cache);
 	return aibrix__struct_store(stat, &s, sizeof(s), STAT_V1);

@@ -112,14 +112,13 @@ check_table(const aibrix_cache *cache)
 static const char *
 check_lease(const aibrix_cache *cache, const struct lease *l, uint64_t *refs)
 {
-	const uint64_t n = l->held > l->n ? l->held : l->n;
 	const struct lease_block *b;
 
-	if (l->removal && n)
+	if (l->removal && l->n)
 		return "a removal holds nothing";
-	for (uint64_t i = 0; i < n; i++) {
+	for (uint64_t i = 0; i < l->n; i++) {
 		b = &l->blocks[i];
-		if (l->state != LEASE_WAITING && b->state < BLOCK_HELD)
+		if (lease_state(l) != LEASE_WAITING && b->state < BLOCK_HELD)
 			return "a settled lease holds all its blocks";
 		switch (b->state) {
 		case BLOCK_PINNED:
@@ -152,7 +151,7 @@ check_refs(const aibrix_cache *cache)
 	for (uint32_t i = 0; i < cache->capacity; i++)
 		pins += slot_pins(&cache->slots[i]);
 	for (uint32_t i = 0; i < cache->max_leases; i++) {
-		if (cache->leases[i].state == LEASE_FREE)
+		if (lease_state(&cache->leases[i]) == LEASE_FREE)
 			continue;
 		held++;
 		broken = check_lease(cache, &cache->leases[i], &refs);
@@ -163,15 +162,15 @@ check_refs(const aibrix_cache *cache)
 		refs += cache->transfers[i].owner &&
 			cache->transfers[i].slot != NONE;
 	for (uint32_t i = 0; i < cache->max_leases; i++)
-		if (cache->leases[i].state != LEASE_FREE &&
+		if (lease_state(&cache->leases[i]) != LEASE_FREE &&
 		    cache->leases[i].prefetch)
 			prefetch += cache->leases[i].cap;
 	if (prefetch != cache->prefetch_blocks)
 		return "prefetches hold what was counted";
 	if (refs != pins)
 		return "pins are what leases and transfers hold";
-	if (held != cache->stat.leases ||
-	    held + cache->leases_free.count != cache->max_leases)
+	if (held != cache->leases_held ||
+	    held + aibrix__leases_free_count(cache) != cache->max_leases)
 		return "leases are held or free";
 	return NULL;
 }

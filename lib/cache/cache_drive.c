@@ -91,7 +91,7 @@ batch_gather(struct batch *batch, uint32_t what, struct lease *lease)
 
 	cancels_gather(batch);
 	deletes_gather(batch);
-	if (lease && lease->state == LEASE_WAITING)
+	if (lease && lease_state(lease) == LEASE_WAITING)
 		aibrix__l2_advance(batch, lease);
 	if (cache->stirred) {
 		what |= DRIVE_WRITES;

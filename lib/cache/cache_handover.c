@@ -40,10 +40,8 @@ aibrix__tail_check(const aibrix_cache *cache, uint64_t n, uint32_t tail)
 void
 aibrix__tail_set(aibrix_cache *cache, uint32_t slot, uint32_t tail)
 {
-	if (tail == 0)
-		return;
-	cache->slots[slot].tail = 1;
-	cache->tails[slot] = (uint16_t)tail;
+	atomic_store_explicit(&cache->slots[slot].tail, (uint16_t)tail,
+			      memory_order_release);
 }
 
 int

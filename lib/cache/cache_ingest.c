@@ -148,6 +148,8 @@ aibrix__ingest_stay(aibrix_cache *cache, uint32_t slot)
 
 	if (!s->leaving && !s->left)
 		return;
+	/* In no order now: its last reader puts it there. */
+	slot_mark(s, SLOT_LAST);
 	slot_unmark(s, SLOT_KEPT);
 	cache->leaving -= s->leaving;
 	if (s->left)

@@ -7,6 +7,7 @@
  *   cache_slot.h   a slot, and the word that pins change
  *   cache_l1.c     slots, pins, eviction
  *   cache_lease.c  leases: what a caller holds, and the prefix rule
+ *   cache_acquire.c  holding what L1 has, and reading it
  *   cache_reserve.c
  *   cache_trailer.c values with their tokens, as AIBrix has them
  *   cache_view.c   what its holder sees of a lease
@@ -46,6 +47,7 @@
 #include "base/alloc.h"
 #include "base/list.h"
 #include "base/xxh.h"
+#include "cache/cache_lease.h"
 #include "cache/cache_remove.h"
 #include "cache/cache_slot.h"
 #include "cache/cache_table.h"
@@ -57,86 +59,6 @@ struct origin {
 	aibrix_key parent; /* of the block before it, or zero */
 	uint64_t digest;   /* content hash; 0: not known */
 };
-
-/* States of a lease's block; from BLOCK_HELD on it counts for the prefix. */
-enum {
-	BLOCK_WANTED = 0,
-	BLOCK_PINNED = 1,   /* of L1, not yet verified */
-	BLOCK_PROBING = 2,  /* ref is the transfer */
-	BLOCK_FOUND = 3,    /* L2 has it */
-	BLOCK_FETCHING = 4, /* ref is the transfer */
-	BLOCK_HELD = 5,     /* ref is the slot, READY and pinned */
-	BLOCK_OWN = 6,      /* reserved: ref is the slot, to be filled */
-	BLOCK_ELSEWHERE = 7 /* reserved: another lease fills it */
-};
-
-struct lease_block {
-	aibrix_key key;
-	uint32_t ref; /* a slot or a transfer, as state says */
-	uint8_t state;
-	uint8_t tier;   /* AIBRIX_CACHE_L1 or L2, of an acquired block */
-	uint8_t summed; /* acquired: this lease knows its bytes to be good;
-			   reserved: its slot has their sum */
-};
-
-enum {
-	LEASE_FREE = 0,
-	LEASE_BUSY = 1,    /* a call works on it with the lock released */
-	LEASE_WAITING = 2, /* acquired, L2 is asked */
-	LEASE_ACQUIRED = 3,
-	LEASE_RESERVED = 4,
-	LEASE_REMOVING = 5, /* has no blocks */
-	LEASE_REMOVED = 6
-};
-
-/* Blocks of a lease that ended under the lock. */
-struct dead {
-	struct dead *next;
-	uint64_t cap;
-};
-
-/* The trailer that a block's value must have. */
-struct expected {
-	uint64_t tokens;    /* up to its end */
-	uint8_t digest[16]; /* of them all */
-};
-
-struct lease {
-	uint64_t id;          /* generation << lease_bits | index */
-	uint64_t n;           /* blocks that may still become its prefix */
-	uint64_t cap;         /* of blocks */
-	uint64_t good;        /* blocks that lease_good has counted */
-	uint64_t used;        /* those behind them are wanted, no more */
-	uint64_t held;        /* above n: pinned, and counted no more */
-	uint64_t probe_at;    /* first block that L2 was not asked about */
-	uint64_t get_at;      /* first block not held and not fetched */
-	uint64_t deadline_ns; /* 0: none */
-	uint64_t asked;       /* blocks, by the caller */
-	uint64_t begun_ns;    /* acquire */
-	struct lease_block *blocks;
-	struct removal *removal; /* NULL: it is none */
-	uint64_t asked_ns;       /* when L2 was asked */
-	uint64_t asked_at;       /* blocks that L1 had */
-	uint64_t first_ns; /* when the first block came from L2; 0: none */
-	uint64_t last_ns;
-	uint64_t arrived;
-	double risk_ns;            /* 0: no budget */
-	struct expected *expected; /* of each of asked; NULL: no trailers */
-	uint8_t state;
-	uint8_t late; /* settled before L2 had said all */
-	uint8_t prefetch;
-	uint8_t known; /* L2 has some of it, or is expected to */
-	uint32_t tail; /* tokens of the last block asked for; 0: all */
-	int32_t why;   /* block n is missing: a status */
-};
-
-/* Whoever names it is told to come back. */
-static inline int
-lease_goes_on(const struct lease *l)
-{
-	return l->state == LEASE_BUSY || l->state == LEASE_WAITING ||
-	       l->state == LEASE_REMOVING;
-}
 
 enum {
 	GOAL_READ = 0,  /* a lease, or did */
@@ -165,7 +87,7 @@ struct transfer {
 	uint8_t frame[FRAME_BYTES];
 };
 
-enum { METER_GAUGES = 5 };
+enum { METER_GAUGES = 4 };
 
 /* What the meter has been told. */
 struct metered {
@@ -240,6 +162,13 @@ struct aibrix_cache {
 	/* Asked without the lock, written under it. */
 	struct table table;
 
+	/* Changed without the lock. */
+	_Atomic uint64_t leases_free; /* a stack: changes (32), its top (32) */
+	_Atomic uint64_t leases_held;
+	_Atomic uint64_t pinned;      /* slots with pins */
+	_Atomic uint64_t asked, hits; /* of acquire, as in stat */
+	_Atomic uint32_t hits_noted;  /* leases whose hits the order lacks */
+
 	/* Guards all that follows.  Nobody touches the store, the log or a
 	 * payload while holding it. */
 	pthread_mutex_t mutex;
@@ -248,17 +177,14 @@ struct aibrix_cache {
 	aibrix_evict *evict;
 	struct slot *slots;
 	struct origin *origins; /* NULL without L2 */
-	uint16_t *tails;        /* valid tokens of slots that are tails */
 	uint32_t capacity;
 	uint64_t count[SLOT_STATES];
-	uint64_t pinned; /* slots with pins */
 
 	aibrix_meter *meter; /* NULL: none */
 	struct metered metered;
 
 	struct lease *leases;
 	struct link *lease_links;
-	struct list leases_free; /* first in, first out: ids last longest */
 	struct list leases_waiting;
 	uint32_t max_leases;
 	struct budget budget;
@@ -318,6 +244,10 @@ void aibrix__meter_acquired(const aibrix_cache *cache,
 			    const struct lease *lease, uint64_t l1);
 void aibrix__meter_given_up(const aibrix_cache *cache,
 			    const struct lease *lease);
+/* Blocks were read of L1; so many leases more or, negated, less.  These need
+ * no lock. */
+void aibrix__meter_read(const aibrix_cache *cache, uint64_t blocks);
+void aibrix__meter_leases(const aibrix_cache *cache, uint64_t more);
 /* A call that is an operation by itself, in blocks. */
 void aibrix__meter_call(const aibrix_cache *cache, uint32_t op, int status,
 			uint64_t blocks, uint64_t done);
@@ -380,6 +310,15 @@ void aibrix__l1_pin(aibrix_cache *cache, uint32_t slot);
 void aibrix__l1_unpin(aibrix_cache *cache, uint32_t slot);
 /* A pin for a reader.  0: there are too many. */
 int aibrix__l1_read(aibrix_cache *cache, uint32_t slot);
+/*
+ * Without the lock: pin the slots of as many of n keys, each stride bytes
+ * after the one before it, as L1 shows and can be pinned so.  tail: valid
+ * tokens of the last one; 0: all.
+ */
+enum { L1_WINDOW = 32 }; /* keys at most, whose slots are on their way */
+uint64_t aibrix__l1_read_run(aibrix_cache *cache, const void *keys,
+			     size_t stride, uint64_t n, uint32_t tail,
+			     uint32_t *slots);
 /* The payload is whole: others may find it.  Not yet in the order. */
 void aibrix__l1_publish(aibrix_cache *cache, uint32_t slot);
 /* Into the eviction order, unless it is there. */
@@ -409,10 +348,19 @@ int aibrix__blocks_new(aibrix_cache *cache, const aibrix_key *keys, uint64_t *n,
 		       struct lease_block **out);
 void aibrix__blocks_free(aibrix_cache *cache, struct lease_block *blocks,
 			 uint64_t n);
-/* A BUSY lease that owns blocks; NULL: all are taken. */
+/* A BUSY lease that owns blocks; NULL: all are taken.  Needs no lock. */
 struct lease *aibrix__lease_take(aibrix_cache *cache,
 				 struct lease_block *blocks, uint64_t n);
-struct lease *aibrix__lease_find(aibrix_cache *cache, uint64_t id);
+/*
+ * An acquired lease, without the lock: it stays until it is left.  NULL: it
+ * is none, ask with the lock.  Not to be left under the lock.
+ */
+struct lease *aibrix__lease_enter(aibrix_cache *cache, uint64_t id);
+void aibrix__lease_leave(aibrix_cache *cache, struct lease *lease);
+/* Leave and release it; E_NOT_FOUND: another thread has. */
+int aibrix__lease_release(aibrix_cache *cache, struct lease *lease);
+uint64_t aibrix__leases_free_count(const aibrix_cache *cache);
+struct lease *aibrix__lease_find(const aibrix_cache *cache, uint64_t id);
 /* Lets all go; the caller frees the blocks when it has left the lock. */
 struct lease_block *aibrix__lease_end(aibrix_cache *cache, struct lease *lease,
 				      uint64_t *cap);
@@ -423,11 +371,13 @@ void aibrix__lease_cut(aibrix_cache *cache, struct lease *lease, uint64_t at);
 /* The same; block at is missing for this reason. */
 void aibrix__lease_fail(aibrix_cache *cache, struct lease *lease, uint64_t at,
 			int why);
-/* An acquired lease ends before block at, and holds what it held. */
-void aibrix__lease_shorten(struct lease *lease, uint64_t at);
 /* A waiting lease becomes what it has. */
 void aibrix__lease_settle(aibrix_cache *cache, struct lease *lease);
 
+/* cache_acquire.c */
+
+/* What leases have noted is told to the order. */
+void aibrix__hits_apply(aibrix_cache *cache);
 /* Hold the longest prefix of a BUSY lease: OK, or E_AGAIN. */
 int aibrix__lease_ask(aibrix_cache *cache, struct lease *l,
 		      uint64_t deadline_ns, uint64_t now_ns);
@@ -442,7 +392,9 @@ void aibrix__tail_set(aibrix_cache *cache, uint32_t slot, uint32_t tail);
 static inline uint32_t
 slot_tail(const aibrix_cache *cache, uint32_t slot)
 {
-	return cache->slots[slot].tail ? cache->tails[slot] : 0;
+	/* Acquire: as with keys, for who looks without the lock. */
+	return atomic_load_explicit(&cache->slots[slot].tail,
+				    memory_order_acquire);
 }
 
 /* What block i of a lease must have. */
@@ -454,9 +406,9 @@ lease_tail(const struct lease *l, uint64_t i)
 
 /* cache_copy.c */
 
-/* Sum block i of an acquired lease: OK, E_CORRUPT, or as
- * aibrix_cache_read.  Without the lock. */
-int aibrix__block_verify(aibrix_cache *cache, uint64_t lease, uint64_t i);
+/* Sum block i of an acquired lease, which the caller has entered: OK,
+ * E_CORRUPT.  Without the lock. */
+int aibrix__block_verify(aibrix_cache *cache, struct lease *lease, uint64_t i);
 
 /* cache_trailer.c */
 
@@ -472,7 +424,7 @@ uint64_t aibrix__value_wanted(const aibrix_cache *cache, const struct lease *l,
 int aibrix__trailer_check(const aibrix_cache *cache, uint32_t slot,
 			  uint64_t bytes, const struct expected *want);
 
-/* cache_lease.c, cache_reserve.c: the calls, with all that they may have.
+/* cache_acquire.c, cache_reserve.c: the calls, with all that they may have.
  * expected is the callee's: n of them, allocated; NULL. */
 int aibrix__acquire(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
 		    uint32_t tail, struct expected *expected,

@@ -19,6 +19,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/arch.h"
 #include "base/checked.h"
 
 /* Positions in the table have 32 bits. */
@@ -39,10 +40,6 @@ l1_tables(aibrix_cache *cache, int l2)
 		if (!cache->origins)
 			return AIBRIX_E_NOMEM;
 	}
-	cache->tails = aibrix__alloc(&cache->alloc, cache->capacity,
-				     sizeof(*cache->tails));
-	if (!cache->tails)
-		return AIBRIX_E_NOMEM;
 	cache->count[SLOT_FREE] = cache->capacity;
 	return aibrix__table_open(&cache->table, &cache->alloc,
 				  cache->capacity);
@@ -99,8 +96,6 @@ aibrix__l1_close(aibrix_cache *cache)
 	aibrix__table_close(&cache->table, &cache->alloc);
 	aibrix__free(&cache->alloc, cache->origins, cache->capacity,
 		     sizeof(*cache->origins));
-	aibrix__free(&cache->alloc, cache->tails, cache->capacity,
-		     sizeof(*cache->tails));
 	aibrix__free(&cache->alloc, cache->slots, cache->capacity,
 		     sizeof(*cache->slots));
 	aibrix_pool_free(cache->pool);
@@ -207,11 +202,11 @@ aibrix__l1_take(aibrix_cache *cache, const aibrix_key *key,
 	assert(slot_state(s) == SLOT_FREE);
 	cache->count[SLOT_FREE]--;
 	cache->count[state]++;
-	cache->pinned++;
+	atomic_fetch_add_explicit(&cache->pinned, 1, memory_order_relaxed);
 	s->parent = parent ? aibrix__table_find(&cache->table, parent) : NONE;
 	s->depth = s->parent == NONE ? 1 : cache->slots[s->parent].depth + 1;
 	s->checksum = 0;
-	s->tail = 0;
+	aibrix__tail_set(cache, hold.slot, 0);
 	if (cache->origins)
 		cache->origins[hold.slot] =
 			(struct origin){parent ? *parent : no_key, 0};
@@ -235,29 +230,60 @@ aibrix__l1_sum(const aibrix_cache *cache, uint32_t slot)
 
 /* The first pin of one that was to be reused: it stays. */
 static int
-slot_pin(aibrix_cache *cache, uint32_t slot, uint32_t max)
+pin_add(aibrix_cache *cache, uint32_t slot, uint32_t max)
 {
 	struct slot *s = &cache->slots[slot];
 	uint32_t before;
 
 	if (!slot_hold(s, max, &before))
 		return 0;
-	cache->pinned += before == 0;
+	if (before == 0)
+		atomic_fetch_add_explicit(&cache->pinned, 1,
+					  memory_order_relaxed);
 	if (before == 0 && (s->leaving || s->left))
 		aibrix__ingest_stay(cache, slot);
 	return 1;
 }
 
+/* All words first, then all keys, then the swaps: a slot whose key was not
+ * yet, or not any more, the one that is wanted has another generation. */
+uint64_t
+aibrix__l1_read_run(aibrix_cache *cache, const void *keys, size_t stride,
+		    uint64_t n, uint32_t tail, uint32_t *slots)
+{
+	uint64_t words[L1_WINDOW], got, i, first = 0;
+	uint32_t at[L1_WINDOW];
+
+	assert(n <= L1_WINDOW);
+	got = aibrix__table_run(&cache->table, keys, stride, n, slots);
+	for (i = 0; i < got; i++)
+		prefetch(&cache->slots[slots[i]]);
+	for (i = 0; i < got; i++) {
+		words[i] = slot_word(&cache->slots[slots[i]]);
+		at[i] = slot_at(&cache->slots[slots[i]]);
+		if (slot_tail(cache, slots[i]) != (i == n - 1 ? tail : 0))
+			break;
+	}
+	got = aibrix__table_match(&cache->table, keys, stride, i, slots, at);
+	for (i = 0; i < got; i++) {
+		if (!slot_pin(&cache->slots[slots[i]], &words[i]))
+			break;
+		first += word_pins(words[i]) == 0;
+	}
+	atomic_fetch_add_explicit(&cache->pinned, first, memory_order_relaxed);
+	return i;
+}
+
 int
 aibrix__l1_read(aibrix_cache *cache, uint32_t slot)
 {
-	return slot_pin(cache, slot, SLOT_READERS_MAX);
+	return pin_add(cache, slot, SLOT_READERS_MAX);
 }
 
 void
 aibrix__l1_pin(aibrix_cache *cache, uint32_t slot)
 {
-	int pinned = slot_pin(cache, slot, SLOT_PINS_MAX);
+	int pinned = pin_add(cache, slot, SLOT_PINS_MAX);
 
 	assert(pinned);
 	(void)pinned;
@@ -288,7 +314,7 @@ aibrix__l1_unpin(aibrix_cache *cache, uint32_t slot)
 	assert(word_pins(before));
 	if (word_pins(before) > 1)
 		return;
-	cache->pinned--;
+	atomic_fetch_sub_explicit(&cache->pinned, 1, memory_order_relaxed);
 	if (word_state(before) == SLOT_LOOSE)
 		slot_free(cache, slot);
 	else if (s->leaving && !s->queued)

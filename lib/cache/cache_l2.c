@@ -455,7 +455,7 @@ get_done(aibrix_cache *cache, struct transfer *t,
 	l->blocks[t->block].state = BLOCK_HELD;
 	l->blocks[t->block].ref = slot;
 	l->blocks[t->block].tier = AIBRIX_CACHE_L2;
-	l->blocks[t->block].summed = 1;
+	block_summed_set(&l->blocks[t->block]);
 	aibrix__budget_arrival(cache, l);
 }
 

@@ -9,39 +9,11 @@
  * path ends in lease_cut(lease, lease_good(lease)) or cuts earlier, so no
  * count of scattered successes can pass for a prefix.  (In AIBrix it can:
  * l2_cache.py, _mget_impl.)
- *
- * Payloads are read without the lock: blocks are pinned first, summed, and
- * kept or dropped under the lock again.  In between the lease is BUSY, and
- * other threads that name it are told to come back.
  */
 
 #include "cache/cache_internal.h"
 
 #include <string.h>
-
-#include "base/arch.h"
-
-enum { WINDOW = 32 }; /* blocks whose slots are on their way */
-
-int
-aibrix__lease_open(aibrix_cache *cache, uint32_t max_leases)
-{
-	cache->lease_bits = 1;
-	while (cache->lease_bits < 32 && max_leases >> cache->lease_bits)
-		cache->lease_bits++;
-	cache->max_leases = max_leases;
-	cache->leases = aibrix__alloc(&cache->alloc, max_leases,
-				      sizeof(*cache->leases));
-	cache->lease_links = aibrix__alloc(&cache->alloc, max_leases,
-					   sizeof(*cache->lease_links));
-	if (!cache->leases || !cache->lease_links)
-		return AIBRIX_E_NOMEM;
-	for (uint32_t i = 0; i < max_leases; i++) {
-		cache->leases[i].id = ((uint64_t)1 << cache->lease_bits) | i;
-		list_append(&cache->leases_free, cache->lease_links, i);
-	}
-	return AIBRIX_OK;
-}
 
 void
 aibrix__blocks_free(aibrix_cache *cache, struct lease_block *blocks, uint64_t n)
@@ -90,8 +62,10 @@ blocks_fill(struct lease_block *blocks, const aibrix_key *keys, uint64_t n)
 {
 	uint64_t i;
 
-	for (i = 0; i < n && !key_is_none(&keys[i]); i++)
-		blocks[i] = (struct lease_block){.key = keys[i]};
+	for (i = 0; i < n && !key_is_none(&keys[i]); i++) {
+		memset(&blocks[i], 0, sizeof(blocks[i]));
+		blocks[i].key = keys[i];
+	}
 	return i;
 }
 
@@ -122,34 +96,155 @@ aibrix__blocks_new(aibrix_cache *cache, const aibrix_key *keys, uint64_t *n,
 	return AIBRIX_OK;
 }
 
-struct lease *
-aibrix__lease_take(aibrix_cache *cache, struct lease_block *blocks, uint64_t n)
+/* A stack of free leases.  Its head counts its changes, so that one that was
+ * taken and given back meanwhile does not pass for unchanged. */
+static void
+free_push(aibrix_cache *cache, struct lease *l)
 {
-	uint32_t i = list_pop(&cache->leases_free, cache->lease_links);
-	struct lease *l;
+	uint64_t head =
+		atomic_load_explicit(&cache->leases_free, memory_order_relaxed);
+	uint64_t after;
 
-	if (i == NONE)
-		return NULL;
-	l = &cache->leases[i];
-	*l = (struct lease){.id = l->id,
-			    .n = n,
-			    .cap = n,
-			    .used = n,
-			    .blocks = blocks,
-			    .state = LEASE_BUSY};
-	cache->stat.leases++;
-	return l;
+	do {
+		atomic_store_explicit(&l->below, (uint32_t)head,
+				      memory_order_relaxed);
+		after = ((head >> 32) + 1) << 32 |
+			(uint32_t)(l - cache->leases);
+	} while (!atomic_compare_exchange_weak_explicit(
+		&cache->leases_free, &head, after, memory_order_release,
+		memory_order_relaxed));
+}
+
+int
+aibrix__lease_open(aibrix_cache *cache, uint32_t max_leases)
+{
+	cache->lease_bits = 1;
+	while (cache->lease_bits < 32 && max_leases >> cache->lease_bits)
+		cache->lease_bits++;
+	cache->max_leases = max_leases;
+	cache->leases = aibrix__alloc(&cache->alloc, max_leases,
+				      sizeof(*cache->leases));
+	cache->lease_links = aibrix__alloc(&cache->alloc, max_leases,
+					   sizeof(*cache->lease_links));
+	if (!cache->leases || !cache->lease_links)
+		return AIBRIX_E_NOMEM;
+	atomic_init(&cache->leases_free, NONE);
+	atomic_init(&cache->hits_noted, NONE);
+	for (uint32_t i = 0; i < max_leases; i++)
+		atomic_init(&cache->leases[i].id,
+			    ((uint64_t)1 << cache->lease_bits) | i);
+	for (uint32_t i = max_leases; i-- > 0;)
+		free_push(cache, &cache->leases[i]);
+	return AIBRIX_OK;
+}
+
+static struct lease *
+free_pop(aibrix_cache *cache)
+{
+	uint64_t head =
+		atomic_load_explicit(&cache->leases_free, memory_order_acquire);
+	uint64_t after;
+
+	do {
+		if ((uint32_t)head == NONE)
+			return NULL;
+		after = ((head >> 32) + 1) << 32 |
+			atomic_load_explicit(
+				&cache->leases[(uint32_t)head].below,
+				memory_order_relaxed);
+	} while (!atomic_compare_exchange_weak_explicit(
+		&cache->leases_free, &head, after, memory_order_acquire,
+		memory_order_acquire));
+	return &cache->leases[(uint32_t)head];
+}
+
+uint64_t
+aibrix__leases_free_count(const aibrix_cache *cache)
+{
+	uint32_t i = (uint32_t)atomic_load(&cache->leases_free);
+	uint64_t n = 0;
+
+	for (; i != NONE; i = atomic_load(&cache->leases[i].below))
+		n++;
+	return n;
 }
 
 struct lease *
-aibrix__lease_find(aibrix_cache *cache, uint64_t id)
+aibrix__lease_take(aibrix_cache *cache, struct lease_block *blocks, uint64_t n)
+{
+	const size_t body = offsetof(struct lease, n);
+	struct lease *l = free_pop(cache);
+
+	if (!l)
+		return NULL;
+	memset((char *)l + body, 0, sizeof(*l) - body);
+	l->n = l->cap = l->used = n;
+	l->blocks = blocks;
+	atomic_store_explicit(&l->damaged, NONE_DAMAGED, memory_order_relaxed);
+	lease_set(l, LEASE_BUSY);
+	atomic_fetch_add_explicit(&cache->leases_held, 1, memory_order_relaxed);
+	aibrix__meter_leases(cache, 1);
+	return l;
+}
+
+/* Its blocks are let go; the caller frees them. */
+static struct lease_block *
+lease_put(aibrix_cache *cache, struct lease *l, uint64_t *cap)
+{
+	struct lease_block *blocks = l->blocks;
+	uint64_t step = (uint64_t)1 << cache->lease_bits;
+
+	*cap = l->cap;
+	l->blocks = NULL;
+	l->cap = 0;
+	atomic_store_explicit(&l->id, lease_id(l) + step, memory_order_release);
+	lease_set(l, LEASE_FREE);
+	atomic_fetch_sub_explicit(&cache->leases_held, 1, memory_order_relaxed);
+	aibrix__meter_leases(cache, (uint64_t)-1);
+	free_push(cache, l);
+	return blocks;
+}
+
+static struct lease *
+lease_at(const aibrix_cache *cache, uint64_t id)
 {
 	uint64_t i = id & (((uint64_t)1 << cache->lease_bits) - 1);
 
-	if (i >= cache->max_leases || cache->leases[i].id != id ||
-	    cache->leases[i].state == LEASE_FREE)
+	return i < cache->max_leases ? &cache->leases[i] : NULL;
+}
+
+struct lease *
+aibrix__lease_find(const aibrix_cache *cache, uint64_t id)
+{
+	struct lease *l = lease_at(cache, id);
+	uint32_t state;
+
+	if (!l || lease_id(l) != id)
 		return NULL;
-	return &cache->leases[i];
+	state = lease_state(l);
+	return state == LEASE_FREE || state == LEASE_ENDED ? NULL : l;
+}
+
+struct lease *
+aibrix__lease_enter(aibrix_cache *cache, uint64_t id)
+{
+	struct lease *l = lease_at(cache, id);
+	uint32_t word;
+
+	if (!l)
+		return NULL;
+	word = atomic_load_explicit(&l->word, memory_order_relaxed);
+	do {
+		if ((word & LEASE_STATE) != LEASE_ACQUIRED)
+			return NULL;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&l->word, &word, word + LEASE_USER, memory_order_acquire,
+		memory_order_relaxed));
+	/* It cannot become another one from here on. */
+	if (lease_id(l) == id)
+		return l;
+	aibrix__lease_leave(cache, l);
+	return NULL;
 }
 
 uint64_t
@@ -188,8 +283,6 @@ aibrix__lease_cut(aibrix_cache *cache, struct lease *l, uint64_t at)
 {
 	uint64_t rest = at > l->used ? at : l->used;
 
-	if (at == 0 && l->held > l->n)
-		l->n = l->held;
 	if (l->n > rest)
 		l->n = rest;
 	while (l->n > at)
@@ -206,45 +299,103 @@ aibrix__lease_fail(aibrix_cache *cache, struct lease *l, uint64_t at, int why)
 	aibrix__lease_cut(cache, l, at);
 }
 
-void
-aibrix__lease_shorten(struct lease *l, uint64_t at)
-{
-	if (l->held < l->n)
-		l->held = l->n;
-	l->n = at;
-	l->good = at;
-	l->why = AIBRIX_E_CORRUPT;
-}
-
 /* Ends a lease; the caller frees the blocks when the lock is released. */
 struct lease_block *
 aibrix__lease_end(aibrix_cache *cache, struct lease *l, uint64_t *cap)
 {
-	uint32_t i = (uint32_t)(l - cache->leases);
-	struct lease_block *blocks = l->blocks;
-
 	aibrix__lease_cut(cache, l, 0);
 	if (l->prefetch)
 		cache->prefetch_blocks -= l->cap;
 	if (l->removal)
 		aibrix__remove_released(cache, l->removal);
 	l->removal = NULL;
-	if (l->state == LEASE_WAITING) {
+	if (lease_state(l) == LEASE_WAITING) {
 		if (!l->prefetch)
 			aibrix__meter_given_up(cache, l);
 		aibrix__budget_close(cache, l, 1);
-		list_remove(&cache->leases_waiting, cache->lease_links, i);
+		list_remove(&cache->leases_waiting, cache->lease_links,
+			    (uint32_t)(l - cache->leases));
 		aibrix__wait_settled(cache);
 	}
 	aibrix__expected_drop(cache, l);
-	*cap = l->cap;
-	l->blocks = NULL;
-	l->cap = 0;
-	l->state = LEASE_FREE;
-	l->id += (uint64_t)1 << cache->lease_bits;
-	list_append(&cache->leases_free, cache->lease_links, i);
-	cache->stat.leases--;
-	return blocks;
+	return lease_put(cache, l, cap);
+}
+
+/* What needs no lock: nearly all pins.  How many are left. */
+static uint64_t
+pins_give(aibrix_cache *cache, struct lease *l)
+{
+	uint64_t left = 0, last = 0;
+	uint64_t word;
+
+	for (uint64_t i = l->n; i-- > 0;) {
+		struct lease_block *b = &l->blocks[i];
+
+		if (!slot_unpin(&cache->slots[b->ref], &word)) {
+			left++;
+			continue;
+		}
+		b->state = BLOCK_WANTED;
+		last += word_pins(word) == 1;
+	}
+	atomic_fetch_sub_explicit(&cache->pinned, last, memory_order_relaxed);
+	return left;
+}
+
+/* Released, and nobody uses it.  Hits that it noted need its blocks. */
+static void
+lease_finish(aibrix_cache *cache, struct lease *l)
+{
+	int noted = atomic_load_explicit(&l->noted, memory_order_acquire) != 0;
+	struct expected *expected = l->expected;
+	const uint64_t asked = l->asked;
+	struct lease_block *blocks;
+	uint64_t cap;
+
+	if (noted) {
+		aibrix__cache_enter(cache);
+		aibrix__cache_leave(cache);
+	}
+	if (pins_give(cache, l)) {
+		aibrix__cache_enter(cache);
+		aibrix__lease_cut(cache, l, 0);
+		aibrix__cache_leave(cache);
+	}
+	l->expected = NULL;
+	blocks = lease_put(cache, l, &cap);
+	aibrix__blocks_free(cache, blocks, cap);
+	aibrix__expected_free(cache, expected, asked);
+}
+
+void
+aibrix__lease_leave(aibrix_cache *cache, struct lease *l)
+{
+	uint32_t word = atomic_fetch_sub_explicit(&l->word, LEASE_USER,
+						  memory_order_acq_rel);
+
+	if (word == (LEASE_USER | LEASE_ENDED))
+		lease_finish(cache, l);
+}
+
+int
+aibrix__lease_release(aibrix_cache *cache, struct lease *l)
+{
+	uint32_t word = atomic_load_explicit(&l->word, memory_order_relaxed);
+	uint32_t after;
+
+	do {
+		if ((word & LEASE_STATE) == LEASE_ENDED) {
+			aibrix__lease_leave(cache, l);
+			return AIBRIX_E_NOT_FOUND;
+		}
+		after = ((word - LEASE_USER) & ~(uint32_t)LEASE_STATE) |
+			LEASE_ENDED;
+	} while (!atomic_compare_exchange_weak_explicit(&l->word, &word, after,
+							memory_order_acq_rel,
+							memory_order_relaxed));
+	if (after == LEASE_ENDED)
+		lease_finish(cache, l);
+	return AIBRIX_OK;
 }
 
 void
@@ -272,254 +423,11 @@ aibrix__lease_settle(aibrix_cache *cache, struct lease *l)
 	}
 	if (!l->prefetch)
 		aibrix__meter_acquired(cache, l, cache->stat.hits_l1 - before);
-	if (l->state == LEASE_WAITING) {
+	if (lease_state(l) == LEASE_WAITING) {
 		aibrix__budget_close(cache, l, 0);
 		list_remove(&cache->leases_waiting, cache->lease_links,
 			    (uint32_t)(l - cache->leases));
 		aibrix__wait_settled(cache);
 	}
-	l->state = LEASE_ACQUIRED;
-}
-
-uint64_t
-aibrix_cache_lookup(aibrix_cache *cache, const aibrix_key *keys, uint64_t n)
-{
-	uint64_t found;
-
-	if (!cache || !keys)
-		return 0;
-	found = aibrix__table_run(&cache->table, keys, sizeof(*keys), n, NULL);
-	aibrix__meter_call(cache, AIBRIX_METER_EXISTS, AIBRIX_OK, n, found);
-	return found;
-}
-
-/* The slots of a window of blocks are asked for together, then pinned. */
-static void
-run_pin(aibrix_cache *cache, struct lease *l)
-{
-	uint64_t got = WINDOW;
-
-	l->used = 0;
-	for (uint64_t i = 0; got == WINDOW && i < l->n; i += got) {
-		uint64_t want = l->n - i < WINDOW ? l->n - i : WINDOW;
-		struct lease_block *b = &l->blocks[i];
-		uint32_t slots[WINDOW];
-
-		got = aibrix__table_run(&cache->table, &b->key, sizeof(*b),
-					want, slots);
-		got = aibrix__table_sure(&cache->table, &b->key, sizeof(*b),
-					 got, slots);
-		for (uint64_t k = 0; k < got; k++)
-			prefetch(&cache->slots[slots[k]]);
-		for (uint64_t k = 0; k < got; k++, b++) {
-			if (slot_tail(cache, slots[k]) !=
-				    lease_tail(l, i + k) ||
-			    !aibrix__l1_read(cache, slots[k]))
-				return;
-			b->ref = slots[k];
-			b->state = BLOCK_PINNED;
-			b->tier = AIBRIX_CACHE_L1;
-			l->used = i + k + 1;
-		}
-	}
-}
-
-/* Called with the lock released: the blocks are pinned and READY ones are
- * never written. */
-static uint64_t
-run_verify(const aibrix_cache *cache, const struct lease *l)
-{
-	const struct lease_block *b;
-	uint64_t i;
-
-	for (i = 0; i < l->n; i++) {
-		b = &l->blocks[i];
-		if (b->state != BLOCK_PINNED)
-			break;
-		if (aibrix__l1_sum(cache, b->ref) !=
-		    cache->slots[b->ref].checksum)
-			break;
-	}
-	return i;
-}
-
-/* The first good blocks of the run are held; a damaged one is dropped, and
- * those behind it, which nobody has verified, are looked at again if L2 can
- * fill the hole. */
-static void
-run_keep(aibrix_cache *cache, struct lease *l, uint64_t good)
-{
-	for (uint64_t i = 0; i < good; i++)
-		l->blocks[i].state = BLOCK_HELD;
-	l->why = AIBRIX_E_NOT_FOUND;
-	if (good < l->n && l->blocks[good].state == BLOCK_PINNED) {
-		aibrix__l1_damaged(cache, l->blocks[good].ref);
-		l->why = AIBRIX_E_CORRUPT;
-	}
-	for (uint64_t i = l->used; i-- > good;)
-		block_let_go(cache, &l->blocks[i]);
-}
-
-int
-aibrix__lease_ask(aibrix_cache *cache, struct lease *l, uint64_t deadline_ns,
-		  uint64_t now_ns)
-{
-	uint64_t good, id = l->id;
-	int wait = 0;
-
-	run_pin(cache, l);
-	if (l->used && verifies_now(cache)) {
-		aibrix__cache_leave(cache);
-		good = run_verify(cache, l);
-		aibrix__cache_enter(cache);
-	} else {
-		good = l->used;
-	}
-	run_keep(cache, l, good);
-
-	l->deadline_ns = deadline_ns;
-	if (cache->l2 && deadline_ns && now_ns >= deadline_ns)
-		l->why = AIBRIX_E_TIMEOUT;
-	else if (cache->l2 && good < l->n && !l->prefetch &&
-		 !aibrix__budget_open(cache, l, good, now_ns))
-		l->why = AIBRIX_E_UNAVAILABLE;
-	else
-		wait = cache->l2 && good < l->n;
-	if (!wait) {
-		aibrix__lease_settle(cache, l);
-		return AIBRIX_OK;
-	}
-	l->state = LEASE_WAITING;
-	aibrix__l2_ask(cache, l, good);
-	list_append(&cache->leases_waiting, cache->lease_links,
-		    (uint32_t)(l - cache->leases));
-	aibrix__wait_begun(cache, l);
-	aibrix__l2_drive(cache, 0, l, now_ns);
-	/* A prefetch may have ended by itself, in another thread. */
-	return l->id != id || l->state == LEASE_WAITING ? AIBRIX_E_AGAIN
-							: AIBRIX_OK;
-}
-
-int
-aibrix__acquire(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
-		uint32_t tail, struct expected *expected, uint64_t deadline_ns,
-		uint64_t now_ns, uint64_t *lease, uint64_t *n_out)
-{
-	struct lease_block *blocks;
-	uint64_t want = n;
-	struct lease *l;
-	int err;
-
-	/* Without L2 only L1's run can come: no use to copy more. */
-	if (!cache->l2 && keys)
-		want = aibrix__table_run(&cache->table, keys, sizeof(*keys), n,
-					 NULL);
-	err = aibrix__blocks_new(cache, keys, &want, &blocks);
-	if (err) {
-		aibrix__expected_free(cache, expected, n);
-		return err;
-	}
-
-	aibrix__cache_enter(cache);
-	cache->stat.asked += n;
-	l = aibrix__lease_take(cache, blocks, want);
-	if (!l) {
-		aibrix__meter_call(cache, AIBRIX_METER_ACQUIRE, AIBRIX_E_FULL,
-				   n, 0);
-		aibrix__cache_leave(cache);
-		aibrix__blocks_free(cache, blocks, want);
-		aibrix__expected_free(cache, expected, n);
-		return AIBRIX_E_FULL;
-	}
-	l->asked = n;
-	l->tail = tail;
-	l->expected = expected;
-	l->begun_ns = now_ns;
-	err = aibrix__lease_ask(cache, l, deadline_ns, now_ns);
-	*lease = l->id;
-	if (!err)
-		*n_out = l->n;
-	aibrix__cache_leave(cache);
-	return err;
-}
-
-/* Length of a lease that is settled; the lock is held. */
-static int
-lease_tell(aibrix_cache *cache, uint64_t lease, uint64_t *n_out)
-{
-	const struct lease *l = aibrix__lease_find(cache, lease);
-
-	if (!l)
-		return AIBRIX_E_NOT_FOUND;
-	if (lease_goes_on(l))
-		return AIBRIX_E_AGAIN;
-	*n_out = l->removal ? l->removal->n - l->removal->failed : l->n;
-	return AIBRIX_OK;
-}
-
-int
-aibrix_cache_state(aibrix_cache *cache, uint64_t lease, uint64_t *n_out)
-{
-	int err;
-
-	if (!cache || !n_out)
-		return AIBRIX_E_INVAL;
-	aibrix__cache_enter(cache);
-	err = lease_tell(cache, lease, n_out);
-	aibrix__cache_leave(cache);
-	return err;
-}
-
-int
-aibrix_cache_wait(aibrix_cache *cache, uint64_t lease, uint64_t deadline_ns,
-		  uint64_t now_ns, uint64_t *n_out)
-{
-	uint64_t timeout_ns = AIBRIX_FOREVER;
-	struct sleep sleep;
-	int err;
-
-	if (!cache || !n_out)
-		return AIBRIX_E_INVAL;
-	if (deadline_ns)
-		timeout_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
-	aibrix__sleep_begin(cache, &sleep, now_ns, timeout_ns);
-	aibrix__cache_enter(cache);
-	err = lease_tell(cache, lease, n_out);
-	while (err == AIBRIX_E_AGAIN && cache->l2) {
-		aibrix__l2_round(cache, sleep.now_ns);
-		err = lease_tell(cache, lease, n_out);
-		if (err != AIBRIX_E_AGAIN || aibrix__sleep_over(&sleep))
-			break;
-		aibrix__sleep_nap(cache, &sleep, &cache->wait.waiters);
-		err = lease_tell(cache, lease, n_out);
-	}
-	aibrix__sleep_end(cache);
-	aibrix__cache_leave(cache);
-	return err;
-}
-
-int
-aibrix_cache_release(aibrix_cache *cache, uint64_t lease)
-{
-	struct lease_block *blocks = NULL;
-	struct lease *l;
-	uint64_t cap = 0;
-	int err = AIBRIX_OK;
-
-	if (!cache)
-		return AIBRIX_E_INVAL;
-	aibrix__cache_enter(cache);
-	l = aibrix__lease_find(cache, lease);
-	if (!l)
-		err = AIBRIX_E_NOT_FOUND;
-	else if (l->state != LEASE_ACQUIRED && l->state != LEASE_WAITING &&
-		 !l->removal)
-		err = AIBRIX_E_STATE;
-	else
-		blocks = aibrix__lease_end(cache, l, &cap);
-	if (cache->cancels.count)
-		aibrix__l2_drive(cache, 0, NULL, 0);
-	aibrix__cache_leave(cache);
-	aibrix__blocks_free(cache, blocks, cap);
-	return err;
+	lease_set(l, l->prefetch ? LEASE_LOADED : LEASE_ACQUIRED);
 }

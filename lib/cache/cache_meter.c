@@ -58,7 +58,6 @@ static const struct {
 static const struct {
 	uint32_t value, where;
 } gauges[METER_GAUGES] = {
-	{AIBRIX_METER_LEASES, AIBRIX_METER_MANAGER},
 	{AIBRIX_METER_QUEUED_BLOCKS, AIBRIX_METER_L2},
 	{AIBRIX_METER_USED_BYTES, AIBRIX_METER_L1},
 	{AIBRIX_METER_TAKEN_BYTES, AIBRIX_METER_L1},
@@ -106,11 +105,26 @@ sums_tell(aibrix_cache *cache)
 }
 
 void
+aibrix__meter_read(const aibrix_cache *cache, uint64_t blocks)
+{
+	if (cache->meter)
+		value_add(cache, AIBRIX_METER_READ_BYTES, AIBRIX_METER_L1,
+			  blocks * cache->block_bytes);
+}
+
+void
+aibrix__meter_leases(const aibrix_cache *cache, uint64_t more)
+{
+	if (cache->meter)
+		value_add(cache, AIBRIX_METER_LEASES, AIBRIX_METER_MANAGER,
+			  more);
+}
+
+void
 aibrix__meter_tell(aibrix_cache *cache)
 {
 	uint64_t taken = cache->capacity - cache->count[SLOT_FREE];
 	const uint64_t now[METER_GAUGES] = {
-		cache->stat.leases,
 		cache->max_transfers - cache->transfers_free.count +
 			(uint64_t)cache->writes.count,
 		cache->count[SLOT_READY] * cache->block_bytes,
@@ -131,8 +145,9 @@ aibrix__meter_close(aibrix_cache *cache)
 		return;
 	sums_tell(cache);
 	gauges_tell(cache, nothing);
+	aibrix__meter_leases(cache, 0 - cache->leases_held);
 	value_add(cache, AIBRIX_METER_LEAKED_LEASES, AIBRIX_METER_MANAGER,
-		  cache->stat.leases);
+		  cache->leases_held);
 }
 
 static void
@@ -162,7 +177,7 @@ aibrix__meter_acquired(const aibrix_cache *cache, const struct lease *lease,
 		       uint64_t l1)
 {
 	const uint64_t asked = lease->asked, n = lease->n;
-	const int waited = lease->state == LEASE_WAITING;
+	const int waited = lease_state(lease) == LEASE_WAITING;
 	const uint64_t spent = waited ? spent_ns(cache, lease) : 0;
 
 	if (!cache->meter)

@@ -183,7 +183,7 @@ aibrix__l2_drain(aibrix_cache *cache)
 
 	aibrix__cache_enter(cache);
 	for (uint32_t i = 0; i < cache->max_leases; i++)
-		if (cache->leases[i].state != LEASE_FREE)
+		if (lease_state(&cache->leases[i]) != LEASE_FREE)
 			aibrix__lease_cut(cache, &cache->leases[i], 0);
 	probes_cancel(cache);
 	cache->stirred = 0;

@@ -49,7 +49,8 @@ aibrix__prefetch_over(aibrix_cache *cache, struct lease *l)
 	struct dead *dead;
 	uint64_t cap;
 
-	if (!l->prefetch || l->state != LEASE_ACQUIRED)
+	/* One that is acquired may be another one by now. */
+	if (lease_state(l) != LEASE_LOADED)
 		return;
 	blocks = aibrix__lease_end(cache, l, &cap);
 	if (!blocks)
@@ -109,8 +110,9 @@ aibrix_cache_prefetch(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
 		return AIBRIX_E_FULL;
 	}
 	l->prefetch = 1;
+	l->used = 0;
 	cache->prefetch_blocks += l->cap;
-	*lease = l->id;
+	*lease = lease_id(l);
 	if (aibrix__lease_ask(cache, l, deadline_ns, now_ns) == AIBRIX_OK) {
 		*lease = 0;
 		aibrix__prefetch_over(cache, l);

@@ -199,9 +199,9 @@ removal_settle(aibrix_cache *cache, struct removal *r)
 		return;
 	}
 	l = &cache->leases[r->lease];
-	if (l->state != LEASE_REMOVING)
+	if (lease_state(l) != LEASE_REMOVING)
 		return;
-	l->state = LEASE_REMOVED;
+	lease_set(l, LEASE_REMOVED);
 	aibrix__wait_settled(cache);
 }
 
@@ -426,8 +426,8 @@ remove_both(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
 		return AIBRIX_E_FULL;
 	}
 	l->removal = r;
-	l->state = LEASE_REMOVING;
-	*lease = l->id;
+	lease_set(l, LEASE_REMOVING);
+	*lease = lease_id(l);
 	r->lease = (uint32_t)(l - cache->leases);
 	removal_list(&cache->removing.all, r);
 	for (uint64_t i = 0, end; i < n; i = end) {
@@ -474,7 +474,7 @@ aibrix_cache_removed(aibrix_cache *cache, uint64_t lease, uint64_t i)
 		return AIBRIX_E_INVAL;
 	aibrix__cache_enter(cache);
 	l = aibrix__lease_find(cache, lease);
-	if (l && l->removal && i < l->removal->n)
+	if (l && lease_removes(l) && i < l->removal->n)
 		status = l->removal->keys[i].status;
 	aibrix__cache_leave(cache);
 	return status;

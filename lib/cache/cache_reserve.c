@@ -149,8 +149,8 @@ aibrix__reserve(aibrix_cache *cache, const aibrix_key *keys,
 		if (err) {
 			blocks = aibrix__lease_end(cache, l, &cap);
 		} else {
-			l->state = LEASE_RESERVED;
-			*lease = l->id;
+			lease_set(l, LEASE_RESERVED);
+			*lease = lease_id(l);
 			*n_out = l->n;
 		}
 	}
@@ -212,9 +212,9 @@ reservation_enter(aibrix_cache *cache, uint64_t lease, struct lease **out)
 
 	if (!l)
 		return AIBRIX_E_NOT_FOUND;
-	if (l->state != LEASE_RESERVED)
+	if (lease_state(l) != LEASE_RESERVED)
 		return AIBRIX_E_STATE;
-	l->state = LEASE_BUSY;
+	lease_set(l, LEASE_BUSY);
 	*out = l;
 	return AIBRIX_OK;
 }
@@ -236,7 +236,8 @@ aibrix_cache_commit(aibrix_cache *cache, uint64_t lease, uint64_t now_ns)
 		return err;
 
 	for (uint64_t i = 0; sums_are_kept(cache) && i < l->n; i++)
-		if (l->blocks[i].state == BLOCK_OWN && !l->blocks[i].summed)
+		if (l->blocks[i].state == BLOCK_OWN &&
+		    !block_summed(&l->blocks[i]))
 			cache->slots[l->blocks[i].ref].checksum =
 				aibrix__l1_sum(cache, l->blocks[i].ref);
 

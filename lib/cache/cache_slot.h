@@ -53,11 +53,12 @@ enum {
 /* 32 bytes: two to a cache line. */
 struct slot {
 	_Atomic uint64_t word;
-	uint64_t checksum;   /* XXH3-64 of the payload, once READY */
-	_Atomic uint32_t at; /* its entry of the table, which has its key */
-	uint32_t parent;     /* slot that had the block before it; NONE */
-	uint32_t depth;      /* blocks from the first one known to this one */
-	/* All of these but tail only when READY. */
+	uint64_t checksum;     /* XXH3-64 of the payload, once READY */
+	_Atomic uint32_t at;   /* its entry of the table, which has its key */
+	uint32_t parent;       /* slot that had the block before it; NONE */
+	uint32_t depth;        /* blocks from the first one known to this one */
+	_Atomic uint16_t tail; /* valid tokens of a piece; 0: all */
+	/* All of these only when READY. */
 	uint8_t ordered : 1; /* in the eviction order */
 	uint8_t aside : 1;   /* which takes it for pinned */
 	uint8_t queued : 1;  /* waits to be written to L2 */
@@ -65,7 +66,6 @@ struct slot {
 	uint8_t leaving : 1; /* a victim that L2 is to have first */
 	uint8_t left : 1;    /* a victim: its memory is the next to be reused */
 	uint8_t flush : 1;   /* somebody waits for its write */
-	uint8_t tail : 1;    /* of fewer tokens, as cache->tails says; always */
 	uint8_t l2;          /* hits, or L2_ASKED, L2_HAS */
 };
 
@@ -127,6 +127,40 @@ word_swap(struct slot *s, uint64_t *before, uint64_t after)
 	return atomic_compare_exchange_weak_explicit(&s->word, before, after,
 						     memory_order_acq_rel,
 						     memory_order_acquire);
+}
+
+/* What follows needs no lock. */
+
+/* A pin, if it is READY still, nobody wants the lock for it, and word, which
+ * was seen before its key was compared, is of the same block.  word becomes
+ * the one before. */
+static inline int
+slot_pin(struct slot *s, uint64_t *word)
+{
+	const uint32_t generation = word_generation(*word);
+
+	do {
+		if (word_generation(*word) != generation ||
+		    (*word & (SLOT_STATE | SLOT_KEPT)) != SLOT_READY ||
+		    word_pins(*word) >= SLOT_READERS_MAX)
+			return 0;
+	} while (!word_swap(s, word, *word + SLOT_PIN));
+	return 1;
+}
+
+/* One pin less, unless its end means more; word becomes the one before. */
+static inline int
+slot_unpin(struct slot *s, uint64_t *word)
+{
+	const uint32_t marks = SLOT_LAST | SLOT_KEPT;
+
+	*word = slot_word(s);
+	do {
+		if (word_pins(*word) == 1 &&
+		    (*word & (SLOT_STATE | marks)) != SLOT_READY)
+			return 0;
+	} while (!word_swap(s, word, *word - SLOT_PIN));
+	return 1;
 }
 
 /* What follows is of the lock's holder. */

@@ -168,6 +168,20 @@ tag_at(const struct table_line *line, uint32_t entry)
 	return atomic_load_explicit(&line->tag[entry], memory_order_relaxed);
 }
 
+/* Acquire: with the release in low_set, so that who sees a slot's new key
+ * also sees that the slot was taken for it. */
+static uint64_t
+low_of(const struct table *table, uint32_t slot)
+{
+	return atomic_load_explicit(&table->low[slot], memory_order_acquire);
+}
+
+static void
+low_set(struct table *table, uint32_t slot, uint64_t low)
+{
+	atomic_store_explicit(&table->low[slot], low, memory_order_release);
+}
+
 /* The slot word of key, or NONE. */
 static uint32_t
 key_find(const struct table *table, struct halves key)
@@ -181,7 +195,7 @@ key_find(const struct table *table, struct halves key)
 		for (uint32_t i = 0; i < ENTRIES; i++) {
 			slot = slot_of(line, i);
 			if (slot != NONE && tag_at(line, i) == tag &&
-			    table->low[slot & ~HIDDEN] == key.at[0])
+			    low_of(table, slot & ~HIDDEN) == key.at[0])
 				return slot;
 		}
 		if (word_of(line) % WRITTEN == 0)
@@ -227,7 +241,7 @@ aibrix__table_add(struct table *table, const aibrix_key *key, uint32_t slot)
 	uint64_t tag = tag_of(table, halves);
 	uint32_t at = line_of(table, tag, halves.at[0]);
 
-	table->low[slot] = halves.at[0];
+	low_set(table, slot, halves.at[0]);
 	for (;; at = line_after(table, at)) {
 		struct table_line *line = &table->lines[at];
 
@@ -256,7 +270,7 @@ aibrix__table_key(const struct table *table, uint32_t at, aibrix_key *key)
 {
 	const struct table_line *line = &table->lines[at / ENTRIES];
 	uint32_t slot = slot_of(line, at % ENTRIES) & ~HIDDEN;
-	struct halves halves = {{table->low[slot]}};
+	struct halves halves = {{low_of(table, slot)}};
 
 	halves.at[1] =
 		second_half(table, tag_at(line, at % ENTRIES), halves.at[0]);
@@ -267,7 +281,8 @@ void
 aibrix__table_remove(struct table *table, uint32_t at)
 {
 	struct table_line *line = &table->lines[at / ENTRIES];
-	uint64_t low = table->low[slot_of(line, at % ENTRIES) & ~HIDDEN];
+	uint32_t slot = slot_of(line, at % ENTRIES) & ~HIDDEN;
+	uint64_t low = low_of(table, slot);
 	uint32_t i = line_of(table, tag_at(line, at % ENTRIES), low);
 
 	atomic_store_explicit(&line->slot[at % ENTRIES], NONE,
@@ -404,6 +419,27 @@ aibrix__table_run(const struct table *table, const void *keys, size_t stride,
 }
 
 uint64_t
+aibrix__table_match(const struct table *table, const void *keys, size_t stride,
+		    uint64_t n, const uint32_t *slots, const uint32_t *at)
+{
+	const char *key = keys;
+
+	for (uint64_t i = 0; i < n; i++) {
+		struct halves halves = key_halves(key + i * stride);
+		const struct table_line *line = &table->lines[at[i] / ENTRIES];
+		/* Acquire: with the fence in entry_write. */
+		uint64_t tag = atomic_load_explicit(&line->tag[at[i] % ENTRIES],
+						    memory_order_acquire);
+
+		if (tag != tag_of(table, halves) ||
+		    slot_of(line, at[i] % ENTRIES) != slots[i] ||
+		    low_of(table, slots[i]) != halves.at[0])
+			return i;
+	}
+	return n;
+}
+
+uint64_t
 aibrix__table_sure(const struct table *table, const void *keys, size_t stride,
 		   uint64_t n, uint32_t *slots)
 {
@@ -412,7 +448,7 @@ aibrix__table_sure(const struct table *table, const void *keys, size_t stride,
 	for (uint64_t i = 0; i < n; i++) {
 		struct halves halves = key_halves(key + i * stride);
 
-		if (table->low[slots[i]] == halves.at[0])
+		if (low_of(table, slots[i]) == halves.at[0])
 			continue;
 		/* Of another key with that tag, which may have its own. */
 		slots[i] = key_find(table, halves);

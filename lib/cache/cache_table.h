@@ -2,6 +2,7 @@
 #ifndef CACHE_TABLE_H
 #define CACHE_TABLE_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,7 +15,7 @@ struct table_line;
  */
 struct table {
 	struct table_line *lines;
-	uint64_t *low; /* by slot: the first half of its key */
+	_Atomic uint64_t *low; /* by slot: the first half of its key */
 	size_t bytes;
 	uint32_t n; /* lines */
 	uint32_t capacity;
@@ -50,6 +51,13 @@ uint64_t aibrix__table_count(const struct table *table);
  */
 uint64_t aibrix__table_run(const struct table *table, const void *keys,
 			   size_t stride, uint64_t n, uint32_t *slots);
+
+/* Is each of n keys the one of the slot that stands in its entry at now?  How
+ * many leading ones are.  Needs no lock: who asks sees that the slot has not
+ * changed meanwhile. */
+uint64_t aibrix__table_match(const struct table *table, const void *keys,
+			     size_t stride, uint64_t n, const uint32_t *slots,
+			     const uint32_t *at);
 
 /* Of the writer: how many of a run's n keys are shown for certain, and in
  * which slots. */

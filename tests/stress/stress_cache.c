@@ -169,14 +169,50 @@ evict(void *arg)
 	return NULL;
 }
 
-/* Several threads hold one chain, and each releases what another one has
- * acquired: once, whoever asks. */
+/* Several threads hold one chain.  Each reads what another one has acquired,
+ * beside others that do and may release it meanwhile: once, whoever asks. */
 struct sharing {
 	pthread_t thread;
 	aibrix_cache *cache;
 	_Atomic uint64_t *last;
-	uint64_t hits;
+	uint64_t hits, released;
 };
+
+static int
+release_try(aibrix_cache *cache, uint64_t lease)
+{
+	int err = aibrix_cache_release(cache, lease);
+
+	REQUIRE(!err || err == AIBRIX_E_NOT_FOUND);
+	return !err;
+}
+
+/* A lease that may end at any time, or be an empty one. */
+static void
+read_shared(aibrix_cache *cache, const aibrix_key *keys, uint64_t lease)
+{
+	aibrix_cache_extent e = {.size = sizeof(e)};
+	aibrix_cache_view v = {.size = sizeof(v)};
+	uint8_t bytes[LENGTH][BLOCK];
+	void *dst[LENGTH];
+	uint64_t n, got = 0;
+
+	for (uint64_t i = 0; i < LENGTH; i++)
+		dst[i] = bytes[i];
+	if (aibrix_cache_state(cache, lease, &n))
+		return;
+	if (!aibrix_cache_extent_of(cache, lease, &e))
+		REQUIRE(e.blocks == n);
+	for (uint64_t i = 0; i < n; i++)
+		if (aibrix_cache_block(cache, lease, i, &v))
+			return;
+	if (aibrix_cache_read(cache, lease, 0, dst, n, &got))
+		return;
+	REQUIRE(got == n);
+	for (uint64_t i = 0; i < n; i++)
+		for (int b = 0; b < BLOCK; b++)
+			REQUIRE(bytes[i][b] == byte_of(&keys[i]));
+}
 
 static void *
 share(void *arg)
@@ -193,13 +229,17 @@ share(void *arg)
 					      &lease, &n));
 		s->hits += n;
 		lease = atomic_exchange(s->last, lease);
+		read_shared(s->cache, keys, *s->last);
+		if (i % 8 == 0)
+			s->released += release_try(s->cache, *s->last);
+		if (i % 16 == 0)
+			write_chain(s->cache, keys, 1);
 		if (!lease)
 			continue;
 		err = aibrix_cache_block(s->cache, lease, 0, &v);
-		REQUIRE(!err || err == AIBRIX_E_NOT_FOUND); /* an empty one */
-		REQUIRE(!aibrix_cache_release(s->cache, lease));
-		REQUIRE(aibrix_cache_release(s->cache, lease) ==
-			AIBRIX_E_NOT_FOUND);
+		REQUIRE(!err || err == AIBRIX_E_NOT_FOUND);
+		s->released += release_try(s->cache, lease);
+		REQUIRE(!release_try(s->cache, lease));
 	}
 	return NULL;
 }
@@ -210,7 +250,7 @@ leases_share(aibrix_cache *cache)
 {
 	struct sharing threads[THREADS];
 	_Atomic uint64_t last = 0;
-	uint64_t hits = 0;
+	uint64_t hits = 0, released = 0;
 
 	for (uint32_t i = 0; i < THREADS; i++) {
 		threads[i] = (struct sharing){.cache = cache, .last = &last};
@@ -220,9 +260,116 @@ leases_share(aibrix_cache *cache)
 	for (uint32_t i = 0; i < THREADS; i++) {
 		REQUIRE(!pthread_join(threads[i].thread, NULL));
 		hits += threads[i].hits;
+		released += threads[i].released;
 	}
-	REQUIRE(!aibrix_cache_release(cache, last));
+	released += release_try(cache, last);
+	REQUIRE(released == THREADS * ROUNDS);
 	return hits;
+}
+
+/* Several threads find one damage in one lease, and all release it. */
+enum { DAMAGED = 1000, DAMAGED_AT = 2 };
+
+struct damage {
+	aibrix_cache *cache;
+	pthread_barrier_t begin, end;
+	uint64_t lease;
+	_Atomic uint32_t found, released;
+};
+
+static void
+damage_find(struct damage *d)
+{
+	aibrix_cache_extent e = {.size = sizeof(e)};
+	aibrix_cache_view v = {.size = sizeof(v)};
+	uint8_t bytes[LENGTH][BLOCK];
+	void *dst[LENGTH];
+	uint64_t got = 0;
+	int err;
+
+	for (uint64_t i = 0; i < LENGTH; i++)
+		dst[i] = bytes[i];
+	err = aibrix_cache_read(d->cache, d->lease, 0, dst, LENGTH, &got);
+	REQUIRE(err == AIBRIX_E_CORRUPT || err == AIBRIX_E_NOT_FOUND);
+	REQUIRE(got == (err == AIBRIX_E_CORRUPT ? DAMAGED_AT : 0));
+	d->found += err == AIBRIX_E_CORRUPT;
+	err = aibrix_cache_extent_of(d->cache, d->lease, &e);
+	REQUIRE(err == AIBRIX_E_NOT_FOUND ||
+		(!err && e.blocks == DAMAGED_AT && e.why == AIBRIX_E_CORRUPT));
+	REQUIRE(aibrix_cache_block(d->cache, d->lease, DAMAGED_AT, &v) ==
+		AIBRIX_E_NOT_FOUND);
+	d->released += release_try(d->cache, d->lease);
+}
+
+static void *
+damage_work(void *arg)
+{
+	struct damage *d = arg;
+
+	for (uint32_t i = 0; i < DAMAGED; i++) {
+		pthread_barrier_wait(&d->begin);
+		damage_find(d);
+		pthread_barrier_wait(&d->end);
+	}
+	return NULL;
+}
+
+/* Written and summed, then damaged before anybody may read it. */
+static uint64_t
+damage_make(aibrix_cache *cache, const aibrix_key *keys)
+{
+	aibrix_cache_view v = {.size = sizeof(v)};
+	const void *src[LENGTH];
+	uint8_t bytes[BLOCK];
+	uint64_t lease, n;
+
+	memset(bytes, 7, sizeof(bytes));
+	for (uint32_t i = 0; i < LENGTH; i++)
+		src[i] = bytes;
+	REQUIRE(!aibrix_cache_reserve(cache, keys, NULL, LENGTH, 1, &lease,
+				      &n));
+	REQUIRE(n == LENGTH);
+	REQUIRE(!aibrix_cache_write(cache, lease, 0, src, LENGTH));
+	REQUIRE(!aibrix_cache_block(cache, lease, DAMAGED_AT, &v) && v.data);
+	memset(v.data, 8, 1);
+	REQUIRE(!aibrix_cache_commit(cache, lease, 1));
+	REQUIRE(!aibrix_cache_acquire(cache, keys, LENGTH, 0, 1, &lease, &n));
+	REQUIRE(n == LENGTH);
+	return lease;
+}
+
+static void
+damage_run(void)
+{
+	aibrix_cache_opts o = {.size = sizeof(o),
+			       .block_bytes = BLOCK,
+			       .l1_bytes = LENGTH * BLOCK,
+			       .flags = AIBRIX_CACHE_VERIFY_LATE};
+	aibrix_cache_stat s = {.size = sizeof(s)};
+	pthread_t threads[THREADS];
+	static struct damage d;
+	aibrix_key keys[LENGTH];
+
+	keys_make(0, keys);
+	REQUIRE(!aibrix_cache_new(&o, &d.cache));
+	REQUIRE(!pthread_barrier_init(&d.begin, NULL, THREADS + 1));
+	REQUIRE(!pthread_barrier_init(&d.end, NULL, THREADS + 1));
+	for (uint32_t i = 0; i < THREADS; i++)
+		REQUIRE(!pthread_create(&threads[i], NULL, damage_work, &d));
+	for (uint32_t i = 1; i <= DAMAGED; i++) {
+		d.lease = damage_make(d.cache, keys);
+		pthread_barrier_wait(&d.begin);
+		pthread_barrier_wait(&d.end);
+		REQUIRE(d.released == i && d.found >= i);
+		REQUIRE(!aibrix__cache_check(d.cache));
+		REQUIRE(!aibrix_cache_stats(d.cache, &s));
+		REQUIRE(s.corrupt_l1 == i && !s.leases && !s.l1_pinned);
+	}
+	for (uint32_t i = 0; i < THREADS; i++)
+		REQUIRE(!pthread_join(threads[i], NULL));
+	REQUIRE(!pthread_barrier_destroy(&d.begin));
+	REQUIRE(!pthread_barrier_destroy(&d.end));
+	aibrix_cache_free(d.cache);
 }
 
 struct follower {
@@ -333,5 +480,6 @@ main(void)
 {
 	run(0);
 	run(AIBRIX_CACHE_VERIFY_LATE);
+	damage_run();
 	return 0;
 }

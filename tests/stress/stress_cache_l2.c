@@ -79,13 +79,38 @@ tail_draw(uint64_t *seed)
 	return rand_below(seed, 4) ? 0 : 5;
 }
 
+/* Through pointers, or copied out. */
+static void
+bytes_check(struct worker *w, const aibrix_key *keys, uint64_t lease,
+	    uint64_t n)
+{
+	const int copied = rand_below(&w->seed, 2) != 0;
+	aibrix_cache_view v = {.size = sizeof(v)};
+	uint8_t bytes[LENGTH][BLOCK];
+	const uint8_t *data;
+	void *dst[LENGTH];
+	uint64_t got = 0;
+
+	for (uint64_t i = 0; i < LENGTH; i++)
+		dst[i] = bytes[i];
+	if (copied) {
+		REQUIRE(!aibrix_cache_read(w->cache, lease, 0, dst, n, &got));
+		REQUIRE(got == n);
+	}
+	for (uint64_t i = 0; i < n; i++) {
+		if (!copied)
+			REQUIRE(!aibrix_cache_block(w->cache, lease, i, &v));
+		data = copied ? dst[i] : v.data;
+		for (int b = 0; b < BLOCK; b++)
+			REQUIRE(data[b] == byte_of(&keys[i]));
+	}
+}
+
 static void
 read_chain(struct worker *w, const aibrix_key *keys)
 {
-	aibrix_cache_view v = {.size = sizeof(v)};
 	aibrix_cache_extent e = {.size = sizeof(e)};
 	uint64_t lease, n = 0, deadline = 0;
-	const uint8_t *data;
 	int err;
 
 	if (rand_below(&w->seed, 2))
@@ -105,12 +130,7 @@ read_chain(struct worker *w, const aibrix_key *keys)
 	if (err)
 		REQUIRE(!lease_settle(w, lease, &n));
 	REQUIRE(!aibrix_cache_extent_of(w->cache, lease, &e) && e.blocks == n);
-	for (uint64_t i = 0; i < n; i++) {
-		REQUIRE(!aibrix_cache_block(w->cache, lease, i, &v));
-		data = v.data;
-		for (int b = 0; b < BLOCK; b++)
-			REQUIRE(data[b] == byte_of(&keys[i]));
-	}
+	bytes_check(w, keys, lease, n);
 	w->hits += n;
 	REQUIRE(!aibrix_cache_release(w->cache, lease));
 	REQUIRE(aibrix_cache_release(w->cache, lease) == AIBRIX_E_NOT_FOUND);
@@ -250,12 +270,14 @@ cache_check(aibrix_cache *cache, uint64_t hits)
 }
 
 static void
-run(const aibrix_store_opts *store, const struct store_fault *faults)
+run(const aibrix_store_opts *store, const struct store_fault *faults,
+    uint32_t flags)
 {
 	aibrix_cache_opts o = {.size = sizeof(o),
 			       .block_bytes = BLOCK,
 			       .l1_bytes = CHAINS * LENGTH / 3 * BLOCK,
-			       .l2_inflight = 48};
+			       .l2_inflight = 48,
+			       .flags = flags};
 	struct worker workers[THREADS];
 	aibrix_cache *cache;
 	uint64_t hits = 0;
@@ -295,12 +317,13 @@ main(void)
 	aibrix_store_opts file = mem;
 
 	faults_make(faults);
-	run(&mem, faults);
+	run(&mem, faults, 0);
+	run(&mem, faults, AIBRIX_CACHE_VERIFY_LATE);
 	file.backend = AIBRIX_BACKEND_FILE;
 	file.path = path.text;
-	run(&file, NULL);
+	run(&file, NULL, AIBRIX_CACHE_VERIFY_LATE);
 	file.flags = AIBRIX_STORE_NO_RING;
-	run(&file, faults);
+	run(&file, faults, 0);
 	temp_path_remove(path.text);
 	return 0;
 }
