@@ -67,3 +67,74 @@ Test(cache, who_lets_go_marks_the_slot_for_those_that_remain)
 	slot_let_go(&s, SLOT_LAST);
 	cr_expect_eq(slot_word(&s), (uint64_t)7 << 32 | SLOT_READY);
 }
+
+Test(cache, a_slot_that_has_another_block_by_now_is_not_pinned)
+{
+	struct slot s = slot_ready(7);
+	uint64_t seen, word;
+
+	slot_let_go(&s, 0);
+	seen = slot_word(&s);
+	cr_assert(slot_claim(&s));
+	slot_begin(&s, SLOT_FILLING, 9);
+	slot_change(&s, SLOT_READY);
+	slot_let_go(&s, 0);
+	word = seen;
+	cr_expect(!slot_pin(&s, &word));
+	cr_expect_eq(slot_pins(&s), 0);
+	word = slot_word(&s);
+	cr_expect(slot_pin(&s, &word));
+	cr_expect_eq(slot_pins(&s), 1);
+}
+
+Test(cache, pins_of_others_do_not_keep_a_reader_out)
+{
+	struct slot s = slot_ready(7);
+	uint64_t word = slot_word(&s);
+	uint32_t before;
+
+	cr_assert(slot_hold(&s, SLOT_PINS_MAX, &before));
+	cr_expect(slot_pin(&s, &word));
+	cr_expect_eq(word_pins(word), 2);
+	cr_expect_eq(slot_pins(&s), 3);
+}
+
+Test(cache, what_is_not_ready_or_is_to_be_reused_is_not_pinned)
+{
+	static const uint8_t states[] = {SLOT_FREE, SLOT_FILLING, SLOT_FETCHING,
+					 SLOT_LOOSE};
+	struct slot s = slot_ready(7);
+	uint64_t word;
+
+	for (size_t i = 0; i < sizeof(states); i++) {
+		slot_change(&s, states[i]);
+		word = slot_word(&s);
+		cr_expect(!slot_pin(&s, &word));
+	}
+	slot_change(&s, SLOT_READY);
+	slot_mark(&s, SLOT_KEPT);
+	word = slot_word(&s);
+	cr_expect(!slot_pin(&s, &word));
+	slot_unmark(&s, SLOT_KEPT);
+	word = slot_word(&s);
+	cr_expect(slot_pin(&s, &word));
+}
+
+Test(cache, the_last_pin_stays_where_its_end_means_more)
+{
+	struct slot s = slot_ready(7);
+	uint64_t word;
+	uint32_t before;
+
+	cr_expect(slot_mark_if(&s, SLOT_LAST, 1));
+	cr_assert(slot_hold(&s, SLOT_PINS_MAX, &before));
+	cr_expect(slot_unpin(&s, &word));
+	cr_expect(!slot_unpin(&s, &word));
+	cr_expect_eq(slot_pins(&s), 1);
+	slot_unmark(&s, SLOT_LAST);
+	slot_change(&s, SLOT_LOOSE);
+	cr_expect(!slot_unpin(&s, &word));
+	slot_change(&s, SLOT_READY);
+	cr_expect(slot_unpin(&s, &word));
+	cr_expect(!slot_mark_if(&s, SLOT_LAST, 1));
+}
