@@ -185,7 +185,7 @@ step_end(struct file *file, uint32_t id, int64_t result)
 	struct step *step = &file->carry.steps[id];
 	uint32_t tag = step->job;
 
-	if (tag == JOB_ALL && (result == -EINTR || result == -EAGAIN)) {
+	if (tag == JOB_ALL && aibrix__step_is_undone(result)) {
 		step_put(file, tag, id);
 		return;
 	}

@@ -261,6 +261,15 @@ step_advance(struct step *step, uint64_t bytes)
 	}
 }
 
+/* Nothing was done, and nothing stands against it.  A ring cancels what it
+ * has no thread for, and a signal can keep it from making one: ECANCELED by
+ * nobody's wish. */
+int
+aibrix__step_is_undone(int64_t result)
+{
+	return result == -EINTR || result == -EAGAIN || result == -ECANCELED;
+}
+
 /* A signal, a limit of the kernel (2 GiB) or a full disk may end a call
  * early: it goes on from the last aligned byte. */
 int
@@ -269,7 +278,7 @@ aibrix__step_result(const struct step_rules *rules, struct step *step,
 {
 	uint64_t moved;
 
-	if (result == -EINTR || result == -EAGAIN)
+	if (aibrix__step_is_undone(result))
 		return ++step->tries < STEP_TRIES ? STEP_AGAIN : EAGAIN;
 	if (result < 0)
 		return (int)-result;

@@ -89,6 +89,9 @@ void aibrix__step_scatter(const struct span *span, const struct step *step);
 
 enum { STEP_AGAIN = -2 };
 
+/* To be asked again as it is. */
+int aibrix__step_is_undone(int64_t result);
+
 /* The kernel's answer, bytes or -errno: 0 done, STEP_AGAIN (what is left is
  * to be asked for), FILE_END, or errno. */
 int aibrix__step_result(const struct step_rules *rules, struct step *step,

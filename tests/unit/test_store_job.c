@@ -238,18 +238,22 @@ Test(store_job, a_device_error_of_a_get_retires_the_slot)
 	fixture_close(&f);
 }
 
-Test(store_job, signals_and_busy_kernels_are_asked_again)
+Test(store_job, what_the_kernel_left_undone_is_asked_for_again)
 {
-	static const int errors[] = {EINTR, EAGAIN};
+	static const int errors[] = {EINTR, EAGAIN, ECANCELED};
 	struct fixture f;
 
-	for (uint32_t i = 0; i < 2; i++) {
+	for (uint32_t i = 0; i < 3; i++) {
 		fixture_open(&f, 512, AIBRIX_STORE_DURABLE);
 		value_fill();
 		disk.fail_at = 1;
 		disk.answer = -errors[i];
 		cr_expect_eq(
 			job_do(&f, AIBRIX_STORE_PUT, "k", value, VALUE).status,
+			AIBRIX_OK);
+		disk.fail_at = disk.calls + 1;
+		cr_expect_eq(
+			job_do(&f, AIBRIX_STORE_GET, "k", got, VALUE).status,
 			AIBRIX_OK);
 		fixture_close(&f);
 	}
