@@ -63,13 +63,7 @@ key_same(const aibrix_key *a, const aibrix_key *b)
 static struct list *
 family_of(const struct events *e, const aibrix_key *parent)
 {
-	const uint64_t odd =
-		0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
-	uint64_t half[2];
-
-	memcpy(half, parent->bytes, sizeof(half));
-	half[0] = (half[0] * odd ^ half[1]) * odd;
-	return &e->families[half[0] >> 32 & (e->n_families - 1)];
+	return &e->families[key_mix(parent) & (e->n_families - 1)];
 }
 
 static void

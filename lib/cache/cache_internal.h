@@ -36,6 +36,7 @@
 
 #include <pthread.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <aibrix/cache.h>
 #include <aibrix/evict.h>
@@ -267,6 +268,19 @@ uint32_t aibrix__l1_take(aibrix_cache *cache, const aibrix_key *key,
 			 const aibrix_key *parent, uint8_t state);
 void *aibrix__l1_data(const aibrix_cache *cache, uint32_t slot);
 uint64_t aibrix__l1_sum(const aibrix_cache *cache, uint32_t slot);
+
+/* Of a key to a bucket, which is one of 2^32 at most: two multiplications by
+ * 2^64 over the golden ratio. */
+static inline uint64_t
+key_mix(const aibrix_key *key)
+{
+	const uint64_t odd = 0x9e3779b97f4a7c15;
+	uint64_t half[2];
+
+	memcpy(half, key->bytes, sizeof(half));
+	half[0] = (half[0] * odd ^ half[1]) * odd;
+	return half[0] >> 32;
+}
 
 /* Does anybody look at the sums of slots? */
 static inline int

@@ -73,13 +73,7 @@ aibrix__remove_close(aibrix_cache *cache)
 static struct gone **
 bucket_of(const struct removing *r, const aibrix_key *key)
 {
-	const uint64_t odd =
-		0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
-	uint64_t half[2];
-
-	memcpy(half, key->bytes, sizeof(half));
-	half[0] = (half[0] * odd ^ half[1]) * odd;
-	return &r->buckets[half[0] >> 32 & (r->n_buckets - 1)];
+	return &r->buckets[key_mix(key) & (r->n_buckets - 1)];
 }
 
 /* The next one of key, from g on. */
