@@ -268,10 +268,8 @@ Test(store_resp, a_server_that_is_gone_costs_misses_and_no_deadlines)
 	cr_expect_gt(store_stat(store).refused, 0);
 	cr_assert_eq(redis_restart(&server), 0, "%s", server.reason);
 	start = talk_now_ms();
-	while (resp_get(store, "key", text, 8).status != AIBRIX_E_NOT_FOUND) {
+	while (resp_get(store, "key", text, 8).status != AIBRIX_E_NOT_FOUND)
 		cr_assert_lt(talk_now_ms() - start, TALK_HANG_MS);
-		talk_pause();
-	}
 	while (resp_node(store).state != AIBRIX_NODE_CLOSED)
 		resp_get(store, "key", text, 8);
 	resp_works(store);
@@ -325,10 +323,8 @@ Test(store_resp, a_server_that_stalls_is_left_alone_and_comes_back)
 	cr_expect_gt(store_stat(store).refused, 0);
 	redis_resume(&server);
 	start = talk_now_ms();
-	while (resp_get(store, "key", text, 8).status != AIBRIX_OK) {
+	while (resp_get(store, "key", text, 8).status != AIBRIX_OK)
 		cr_assert_lt(talk_now_ms() - start, TALK_HANG_MS);
-		talk_pause();
-	}
 	cr_expect_str_eq(text, "value");
 	aibrix_store_free(store);
 	redis_stop(&server);
