@@ -1,6 +1,5 @@
 /* What counting costs: one record, one operation of a cache, one export. */
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #include <aibrix/meter.h>
@@ -8,6 +7,7 @@
 
 #include "base/rand.h"
 #include "bench.h"
+#include "two.h"
 
 enum { CHUNK = 100000, TEXT_CAP = 1 << 18, VALUES = 1024 };
 
@@ -38,30 +38,10 @@ add(void *ctx, uint64_t n)
 		cell += i;
 }
 
-struct part {
-	struct bed *bed;
-	uint64_t n;
-};
-
-static void *
-part_run(void *arg)
-{
-	struct part *p = arg;
-
-	record(p->bed, p->n);
-	return NULL;
-}
-
 static void
 record_two(void *ctx, uint64_t n)
 {
-	struct part part = {ctx, n * CHUNK};
-	pthread_t other;
-
-	bench_check(pthread_create(&other, NULL, part_run, &part) == 0,
-		    "thread");
-	(void)part_run(&part);
-	pthread_join(other, NULL);
+	bench_two(record, ctx, ctx, n * CHUNK);
 }
 
 static void

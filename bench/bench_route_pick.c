@@ -1,7 +1,6 @@
 /* What a pick costs: by fleet, by policy, beside a gateway that keeps its
  * state in maps, and with two threads at once. */
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #include <aibrix/route.h>
@@ -10,6 +9,7 @@
 #include "bench.h"
 #include "bench_route.h"
 #include "bench_route_maps.h"
+#include "two.h"
 
 enum { SMALL = 64, LARGE = 1000, BLOCKS = 100, CHUNK = 2000 };
 
@@ -145,31 +145,12 @@ struct pair {
 	struct bed *bed[2];
 };
 
-struct part {
-	struct bed *bed;
-	uint64_t n;
-};
-
-static void *
-part_run(void *arg)
-{
-	struct part *p = arg;
-
-	pick(p->bed, p->n);
-	return NULL;
-}
-
 static void
 pick_two(void *ctx, uint64_t n)
 {
 	struct pair *pair = ctx;
-	struct part part = {pair->bed[1], n * CHUNK};
-	pthread_t other;
 
-	bench_check(pthread_create(&other, NULL, part_run, &part) == 0,
-		    "thread");
-	pick(pair->bed[0], n * CHUNK);
-	pthread_join(other, NULL);
+	bench_two(pick, pair->bed[0], pair->bed[1], n * CHUNK);
 }
 
 /* Both ways hold as much at the pod that they pick, and as few requests. */
