@@ -433,9 +433,6 @@ cache_check(const struct config *c, aibrix_config_fault *fault)
 		return FAULT(fault, AIBRIX_CONFIG_NO_TIER, l1_enabled);
 	if (p->device != AIBRIX_CONFIG_CPU)
 		return FAULT(fault, AIBRIX_CONFIG_NO_OPTION, device);
-	/* A frame verifies more than the trailer does. */
-	if (p->token_validation && compat_is(c))
-		return FAULT(fault, AIBRIX_CONFIG_NO_OPTION, token_validation);
 	if (s3fifo && p->s3fifo_promote_hits != 1)
 		return FAULT(fault, AIBRIX_CONFIG_NO_OPTION,
 			     s3fifo_promote_hits);
@@ -479,6 +476,9 @@ aibrix_config_cache(aibrix_config *config, const aibrix_config_host *host,
 	if (config->l2_backend != AIBRIX_CONFIG_L2_NONE) {
 		ingest_fill(c, &plan, &opts);
 		reading_fill(c, &plan, &opts);
+		/* A frame verifies more than the trailer does. */
+		if (config->token_validation && compat_is(c))
+			opts.trailer_tokens = h.max_model_tokens;
 	}
 	if (plan.max_seq_tokens != AIBRIX_FOREVER)
 		opts.max_tokens = plan.max_seq_tokens;

@@ -377,10 +377,7 @@ Test(config_options, a_cache_says_what_it_cannot_do)
 		 STRICT,
 		 AIBRIX_CONFIG_NO_TIER,
 		 OL "L1_CACHE_ENABLED"},
-		{{{OL "TOKEN_VALIDATION_ENABLED", "1"}},
-		 COMPAT,
-		 AIBRIX_CONFIG_NO_OPTION,
-		 OL "TOKEN_VALIDATION_ENABLED"},
+		{{{OL "TOKEN_VALIDATION_ENABLED", "1"}}, COMPAT, 0, NULL},
 		{{{OL "TOKEN_VALIDATION_ENABLED", "1"}}, STRICT, 0, NULL},
 		{{{OL "L2_CACHE_OP_BATCH", "-1"}},
 		 COMPAT,
@@ -498,6 +495,89 @@ Test(config_options, from_names_and_values_to_a_cache_that_works)
 	cr_expect_eq(aibrix_cache_lookup(cache, &key, 1), 1);
 	aibrix_cache_free(cache);
 	aibrix_store_free(store);
+	temp_path_remove(dir.text);
+}
+
+/* A prompt of two blocks. */
+enum { VALID_TOKENS = 32, VALID_BLOCKS = 2 };
+
+static aibrix_cache *
+valid_cache(struct use *u, aibrix_store **store)
+{
+	const aibrix_config_host host = {.size = sizeof(host),
+					 .block_tokens = 16,
+					 .token_bytes = 256,
+					 .max_model_tokens = 64};
+	aibrix_cache *cache;
+
+	cr_assert_eq(store_of(u, &host), AIBRIX_OK);
+	cr_assert_eq(aibrix_store_open(&u->store, store), AIBRIX_OK);
+	cr_assert_eq(aibrix_config_cache(u->config, &host, &u->cache, NULL),
+		     AIBRIX_OK);
+	cr_expect_eq(u->cache.flags, AIBRIX_CACHE_L2_RAW);
+	cr_expect_eq(u->cache.trailer_tokens, 64);
+	u->cache.l2 = *store;
+	cr_assert_eq(aibrix_cache_new(&u->cache, &cache), AIBRIX_OK);
+	return cache;
+}
+
+static uint64_t
+valid_read(aibrix_cache *cache, const aibrix_key *keys, const uint32_t *tokens)
+{
+	uint64_t lease, n = 0;
+	int err = aibrix_cache_acquire_tokens(cache, keys, VALID_BLOCKS, tokens,
+					      VALID_TOKENS, 0, 1, &lease, &n);
+
+	cr_assert(err == AIBRIX_OK || err == AIBRIX_E_AGAIN);
+	if (err)
+		cr_assert_eq(aibrix_cache_wait(cache, lease, 0, 1, &n),
+			     AIBRIX_OK);
+	cr_assert_eq(aibrix_cache_release(cache, lease), AIBRIX_OK);
+	return n;
+}
+
+Test(config_options, tokens_are_validated_as_aibrix_does_with_compat)
+{
+	const struct temp_path dir = temp_folder_new();
+	const aibrix_key keys[VALID_BLOCKS] = {{{1}}, {{2}}};
+	uint32_t tokens[VALID_TOKENS] = {7};
+	aibrix_cache_view view = {.size = sizeof(view)};
+	struct use u = USE(COMPAT, {OL "L2_CACHE_BACKEND", "SHFS"},
+			   {OL "SHFS_ROOT", dir.text},
+			   {OL "TOKEN_VALIDATION_ENABLED", "1"},
+			   {OL "DOUBLE_GET_THRESHOLD", "0"},
+			   {OL "L1_CACHE_CAPACITY_GB", "0.01"});
+	aibrix_store *store;
+	aibrix_cache *cache = valid_cache(&u, &store);
+	uint64_t lease, n, left;
+
+	cr_assert_eq(aibrix_cache_reserve_tokens(cache, keys, NULL,
+						 VALID_BLOCKS, tokens,
+						 VALID_TOKENS, 1, &lease, &n),
+		     AIBRIX_OK);
+	for (uint64_t i = 0; i < n; i++) {
+		cr_assert_eq(aibrix_cache_block(cache, lease, i, &view),
+			     AIBRIX_OK);
+		memset(view.data, 'k', view.bytes);
+	}
+	cr_assert_eq(aibrix_cache_commit(cache, lease, 1), AIBRIX_OK);
+	cr_assert_eq(aibrix_cache_flush(cache, AIBRIX_FOREVER, 1, &left),
+		     AIBRIX_OK);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+
+	cache = valid_cache(&u, &store);
+	tokens[VALID_TOKENS - 1] = 8; /* of the second block */
+	cr_expect_eq(valid_read(cache, keys, tokens), 1);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+
+	cache = valid_cache(&u, &store);
+	tokens[VALID_TOKENS - 1] = 0;
+	cr_expect_eq(valid_read(cache, keys, tokens), VALID_BLOCKS);
+	aibrix_cache_free(cache);
+	aibrix_store_free(store);
+	aibrix_config_free(u.config);
 	temp_path_remove(dir.text);
 }
 
