@@ -125,7 +125,7 @@ block_enter(aibrix_evict *evict, uint32_t slot, struct ghost_place at,
 	struct arc *arc = evict->state;
 
 	if (found) {
-		aibrix__ghost_take(&arc->ghost, at);
+		ghost_take(&arc->ghost, at);
 		again_push(evict, slot);
 	} else {
 		queue_push(evict, &arc->once, slot, IN_ONCE);
@@ -137,9 +137,8 @@ static uint32_t
 arc_insert(aibrix_evict *evict, uint32_t slot, const aibrix_evict_block *block)
 {
 	struct arc *arc = evict->state;
-	struct ghost_place at =
-		aibrix__ghost_place(&arc->ghost, block->fingerprint);
-	uint32_t found = aibrix__ghost_find(&arc->ghost, at);
+	struct ghost_place at = ghost_place(&arc->ghost, block->fingerprint);
+	uint32_t found = ghost_find(&arc->ghost, at);
 	int moved = arc->has_next && arc->next == block->fingerprint;
 
 	arc->has_next = 0;
@@ -191,8 +190,8 @@ arc_pop(aibrix_evict *evict, const uint64_t *next)
 	uint32_t found = 0;
 
 	if (next)
-		found = aibrix__ghost_find(
-			&arc->ghost, aibrix__ghost_place(&arc->ghost, *next));
+		found = ghost_find(&arc->ghost,
+				   ghost_place(&arc->ghost, *next));
 	if (found && !(arc->has_next && arc->next == *next)) {
 		target_move(evict, found - 1);
 		arc->has_next = 1;
@@ -205,9 +204,8 @@ static uint32_t
 arc_replace(aibrix_evict *evict, const aibrix_evict_block *block)
 {
 	struct arc *arc = evict->state;
-	struct ghost_place at =
-		aibrix__ghost_place(&arc->ghost, block->fingerprint);
-	uint32_t found = aibrix__ghost_find(&arc->ghost, at);
+	struct ghost_place at = ghost_place(&arc->ghost, block->fingerprint);
+	uint32_t found = ghost_find(&arc->ghost, at);
 	int moved = arc->has_next && arc->next == block->fingerprint;
 	uint32_t victim;
 
@@ -219,7 +217,7 @@ arc_replace(aibrix_evict *evict, const aibrix_evict_block *block)
 	arc->has_next = 0;
 	/* The victim may have made the ghosts forget, or be its namesake. */
 	if (found || evict->slots[victim].fingerprint == block->fingerprint)
-		found = aibrix__ghost_find(&arc->ghost, at);
+		found = ghost_find(&arc->ghost, at);
 	if (found && !moved)
 		target_move(evict, found - 1);
 	evict->count--;

@@ -190,16 +190,15 @@ static uint32_t
 auto_insert(aibrix_evict *evict, uint32_t slot, const aibrix_evict_block *block)
 {
 	struct automatic *a = evict->state;
-	struct ghost_place at =
-		aibrix__ghost_place(&a->ghost, block->fingerprint);
-	uint32_t found = aibrix__ghost_find(&a->ghost, at);
+	struct ghost_place at = ghost_place(&a->ghost, block->fingerprint);
+	uint32_t found = ghost_find(&a->ghost, at);
 	uint32_t seen = use_note(evict, block->fingerprint);
 
 	insert_count(a, seen);
 	evict->slots[slot].hits = 0;
 	if (found) {
 		share_move(a, found - 1);
-		aibrix__ghost_take(&a->ghost, at);
+		ghost_take(&a->ghost, at);
 		auto_push(evict, slot, IN_MAIN);
 	} else if (seen == SEEN_NEVER && a->votes > CLOSED_ABOVE) {
 		a->unadmitted++;

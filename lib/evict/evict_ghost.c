@@ -30,22 +30,12 @@
 
 #include "evict/evict_ghost.h"
 
-#include "base/arch.h"
-#include "base/rand.h"
-
-enum { CELLS = 6, ALL_CELLS = (1 << CELLS) - 1, BOTH = 3 };
+enum { CELLS = GHOST_CELLS, ALL_CELLS = GHOST_ALL_CELLS, BOTH = 3 };
 enum { WINDOW_MIN = 1 << 12, WINDOW_MAX = 1 << 30 };
 
 /* The highest bit of a number is its list. */
 #define NUMBER 0x7fffffffu
 #define LIST_SHIFT 31
-
-struct ghost_set {
-	uint32_t tag[CELLS + GHOST_LISTS];
-	uint32_t number[CELLS + GHOST_LISTS];
-};
-
-_Static_assert(sizeof(struct ghost_set) == 64, "a cache line");
 
 static size_t
 window_words(const struct evict_ghost *ghost)
@@ -128,7 +118,7 @@ set_after(const struct evict_ghost *ghost, uint32_t set)
 }
 
 /* The number's cell if it is remembered; NULL. */
-static APART uint32_t *
+static uint32_t *
 sets_find(const struct evict_ghost *ghost, struct ghost_place at)
 {
 	for (uint32_t i = 0; i < ghost->n; i++) {
@@ -149,28 +139,6 @@ sets_find(const struct evict_ghost *ghost, struct ghost_place at)
 	return NULL;
 }
 
-/* The same; nearly always the first set says no. */
-static inline uint32_t *
-place_find(const struct evict_ghost *ghost, struct ghost_place at)
-{
-	const struct ghost_set *set = &ghost->sets[at.set];
-	uint32_t old = set_old(ghost, set);
-	uint32_t match = eight_equal(set->tag, at.tag) & ~old & ALL_CELLS;
-
-	return match == 0 && old >> CELLS == BOTH ? NULL : sets_find(ghost, at);
-}
-
-struct ghost_place
-aibrix__ghost_place(const struct evict_ghost *ghost, uint64_t fingerprint)
-{
-	uint64_t mix = mix64(fingerprint);
-	struct ghost_place at = {(uint32_t)((mix >> 32) * ghost->n >> 32),
-				 (uint32_t)mix};
-
-	prefetch(&ghost->sets[at.set]);
-	return at;
-}
-
 /* Its cell is old from now on; the list it was of. */
 static uint32_t
 cell_take(struct evict_ghost *ghost, uint32_t *cell)
@@ -185,17 +153,17 @@ cell_take(struct evict_ghost *ghost, uint32_t *cell)
 }
 
 uint32_t
-aibrix__ghost_find(const struct evict_ghost *ghost, struct ghost_place at)
+aibrix__ghost_search(const struct evict_ghost *ghost, struct ghost_place at)
 {
-	const uint32_t *cell = place_find(ghost, at);
+	const uint32_t *cell = sets_find(ghost, at);
 
 	return cell ? (*cell >> LIST_SHIFT) + 1 : 0;
 }
 
 uint32_t
-aibrix__ghost_take(struct evict_ghost *ghost, struct ghost_place at)
+aibrix__ghost_search_take(struct evict_ghost *ghost, struct ghost_place at)
 {
-	uint32_t *cell = place_find(ghost, at);
+	uint32_t *cell = sets_find(ghost, at);
 
 	return cell ? cell_take(ghost, cell) + 1 : 0;
 }
@@ -258,6 +226,7 @@ number_spill(struct evict_ghost *ghost, struct ghost_place at, uint32_t listed)
 			cell_put(set, lowest_bit(old), at.tag, listed);
 			return;
 		}
+		set->tag[CELLS + (listed >> LIST_SHIFT)] = 1;
 		set->number[CELLS + (listed >> LIST_SHIFT)] = listed;
 		at.set = set_after(ghost, at.set);
 		set = &ghost->sets[at.set];
@@ -276,25 +245,37 @@ room_make(struct evict_ghost *ghost, uint32_t list)
 				   ghost->fifo[list].count ? list : !list);
 }
 
-void
-aibrix__ghost_push(struct evict_ghost *ghost, uint32_t list,
-		   uint64_t fingerprint)
+/* What is there of it is forgotten, or the oldest is: two slots may have held
+ * the same, which is remembered once. */
+static APART void
+name_forget(struct evict_ghost *ghost, struct ghost_place at, uint32_t list)
 {
-	struct ghost_place at = aibrix__ghost_place(ghost, fingerprint);
-	struct ghost_set *set = &ghost->sets[at.set];
-	uint32_t old = set_old(ghost, set), *cell = NULL, listed;
+	uint32_t *cell = sets_find(ghost, at);
 
-	if (ghost->cap == 0)
-		return;
-	if (eight_equal(set->tag, at.tag) & ~old & ALL_CELLS ||
-	    old >> CELLS != BOTH)
-		cell = sets_find(ghost, at);
-	/* Two slots may have held the same: it is remembered once. */
 	if (cell)
 		cell_take(ghost, cell);
 	else
 		room_make(ghost, list);
+}
+
+void
+aibrix__ghost_push(struct evict_ghost *ghost, uint32_t list,
+		   uint64_t fingerprint)
+{
+	struct ghost_place at = ghost_place(ghost, fingerprint);
+	struct ghost_set *set = &ghost->sets[at.set];
+	uint32_t old, listed;
+
+	if (ghost->cap == 0)
+		return;
+	if (ghost_unknown(ghost, at))
+		room_make(ghost, list);
+	else
+		name_forget(ghost, at, list);
 	listed = number_new(ghost, list) | list << LIST_SHIFT;
+	old = set_old(ghost, set);
+	if (old >> CELLS == BOTH)
+		set->tag[CELLS] = set->tag[CELLS + 1] = 0;
 	old &= ALL_CELLS;
 	if (old)
 		cell_put(set, lowest_bit(old), at.tag, listed);

@@ -2,11 +2,20 @@
 #ifndef EVICT_GHOST_H
 #define EVICT_GHOST_H
 
+#include "base/arch.h"
+#include "base/rand.h"
 #include "evict/evict_internal.h"
 
-enum { GHOST_LISTS = 2 };
+enum { GHOST_LISTS = 2, GHOST_CELLS = 6, GHOST_ALL_CELLS = 63 };
 
-struct ghost_set;
+/* The last two of each row are of the lists: whether a cell of a later set
+ * was taken instead, and the newest number that was. */
+struct ghost_set {
+	uint32_t tag[GHOST_CELLS + GHOST_LISTS];
+	uint32_t number[GHOST_CELLS + GHOST_LISTS];
+};
+
+_Static_assert(sizeof(struct ghost_set) == 64, "a cache line");
 
 /* What is remembered has numbers from oldest to before next, modulo 2^31. */
 struct ghost_fifo {
@@ -41,15 +50,46 @@ struct ghost_place {
 	uint32_t set, tag;
 };
 
-struct ghost_place aibrix__ghost_place(const struct evict_ghost *ghost,
-				       uint64_t fingerprint);
+static inline struct ghost_place
+ghost_place(const struct evict_ghost *ghost, uint64_t fingerprint)
+{
+	uint64_t mix = mix64(fingerprint);
+	struct ghost_place at = {(uint32_t)((mix >> 32) * ghost->n >> 32),
+				 (uint32_t)mix};
+
+	prefetch(&ghost->sets[at.set]);
+	return at;
+}
+
+/* Nearly always the tags of the first set say that it is not remembered. */
+static inline int
+ghost_unknown(const struct evict_ghost *ghost, struct ghost_place at)
+{
+	const struct ghost_set *set = &ghost->sets[at.set];
+
+	return !(eight_equal(set->tag, at.tag) & GHOST_ALL_CELLS) &&
+	       !(set->tag[GHOST_CELLS] | set->tag[GHOST_CELLS + 1]);
+}
+
+uint32_t aibrix__ghost_search(const struct evict_ghost *ghost,
+			      struct ghost_place at);
+uint32_t aibrix__ghost_search_take(struct evict_ghost *ghost,
+				   struct ghost_place at);
 
 /* The list that remembers it, plus one; 0: none does. */
-uint32_t aibrix__ghost_find(const struct evict_ghost *ghost,
-			    struct ghost_place at);
+static inline uint32_t
+ghost_find(const struct evict_ghost *ghost, struct ghost_place at)
+{
+	return ghost_unknown(ghost, at) ? 0 : aibrix__ghost_search(ghost, at);
+}
 
 /* The same, and forget it. */
-uint32_t aibrix__ghost_take(struct evict_ghost *ghost, struct ghost_place at);
+static inline uint32_t
+ghost_take(struct evict_ghost *ghost, struct ghost_place at)
+{
+	return ghost_unknown(ghost, at) ? 0
+					: aibrix__ghost_search_take(ghost, at);
+}
 
 /* Forget the oldest of a list that is not empty. */
 void aibrix__ghost_drop(struct evict_ghost *ghost, uint32_t list);

@@ -86,7 +86,7 @@ block_enter(aibrix_evict *evict, uint32_t slot, struct ghost_place at)
 	struct s3fifo *s3 = evict->state;
 
 	evict->slots[slot].hits = 0;
-	if (aibrix__ghost_take(&s3->ghost, at)) {
+	if (ghost_take(&s3->ghost, at)) {
 		main_push(evict, slot);
 		return 1;
 	}
@@ -101,7 +101,7 @@ s3fifo_insert(aibrix_evict *evict, uint32_t slot,
 	struct s3fifo *s3 = evict->state;
 
 	return block_enter(evict, slot,
-			   aibrix__ghost_place(&s3->ghost, block->fingerprint));
+			   ghost_place(&s3->ghost, block->fingerprint));
 }
 
 static void
@@ -208,8 +208,7 @@ static uint32_t
 s3fifo_replace(aibrix_evict *evict, const aibrix_evict_block *block)
 {
 	struct s3fifo *s3 = evict->state;
-	struct ghost_place at =
-		aibrix__ghost_place(&s3->ghost, block->fingerprint);
+	struct ghost_place at = ghost_place(&s3->ghost, block->fingerprint);
 	uint32_t victim = s3->small.oldest;
 
 	if (!small_gives(evict)) {
@@ -219,7 +218,7 @@ s3fifo_replace(aibrix_evict *evict, const aibrix_evict_block *block)
 	}
 	aibrix__ghost_push(&s3->ghost, 0, evict->slots[victim].fingerprint);
 	evict->slots[victim].hits = 0;
-	if (aibrix__ghost_take(&s3->ghost, at)) {
+	if (ghost_take(&s3->ghost, at)) {
 		queue_take(evict, &s3->small);
 		main_push(evict, victim);
 		evict->ghost_hits++;

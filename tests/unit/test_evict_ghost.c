@@ -55,13 +55,13 @@ ghost_new(struct evict_ghost *ghost, aibrix_allocator *alloc, uint32_t cap)
 static uint32_t
 find(const struct evict_ghost *ghost, uint64_t name)
 {
-	return aibrix__ghost_find(ghost, aibrix__ghost_place(ghost, name));
+	return ghost_find(ghost, ghost_place(ghost, name));
 }
 
 static uint32_t
 take(struct evict_ghost *ghost, uint64_t name)
 {
-	return aibrix__ghost_take(ghost, aibrix__ghost_place(ghost, name));
+	return ghost_take(ghost, ghost_place(ghost, name));
 }
 
 Test(evict_ghost, exactly_the_newest_are_remembered)
