@@ -15,7 +15,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-enum { ROWS_MAX = 8, DECODED_MAX = 128 };
+enum { ROWS_MAX = 8 };
 
 struct input {
 	const uint8_t *at;
@@ -137,7 +137,7 @@ check_round(struct bed *b, uint32_t row)
 		first++;
 	b->request.session_id = id;
 	b->request.session_id_len = n;
-	if (address[0] && n / 4 * 3 <= DECODED_MAX)
+	if (address[0])
 		check(ask(b).row == first);
 	free(id);
 }

@@ -21,7 +21,7 @@
 
 enum { RUNNING, CAPACITY };
 enum { CHOSEN, HOW };
-enum { KEY_MAX = 256, ADDRESS_MAX = 128 };
+enum { KEY_MAX = 256 };
 
 static uint64_t
 fnv1a(uint64_t hash, const void *bytes, uint64_t n)
@@ -55,46 +55,54 @@ digit_of(char c)
 	return c == '+' ? 62 : c == '/' ? 63 : 64;
 }
 
-/* The bytes of a padded base64 text; 0 for one that is none or too long. */
-static uint32_t
-id_decode(const char *text, uint64_t len, char *out)
+/* How many bytes a padded base64 text is for; 0 for one that is none. */
+static uint64_t
+id_bytes(const char *text, uint64_t len)
 {
-	uint32_t n = 0, bits = 0, held = 0;
 	uint64_t digits = len;
 
-	if (len == 0 || len % 4 != 0 || len / 4 * 3 > ADDRESS_MAX)
+	if (len == 0 || len % 4 != 0)
 		return 0;
 	while (digits + 2 > len && text[digits - 1] == '=')
 		digits--;
-	for (uint64_t i = 0; i < digits; i++) {
-		uint32_t digit = digit_of(text[i]);
+	return digits / 4 * 3 + digits % 4 * 3 / 4;
+}
 
-		if (digit > 63)
-			return 0;
-		held = held << 6 | digit;
-		bits += 6;
-		if (bits >= 8) {
-			bits -= 8;
-			out[n++] = (char)(held >> bits & 255);
-		}
-	}
-	return n;
+/* Byte i of what text is for, or 256. */
+static uint32_t
+id_byte(const char *text, uint64_t i)
+{
+	uint64_t at = i / 3 * 4 + i % 3;
+	uint32_t high = digit_of(text[at]), low = digit_of(text[at + 1]);
+	uint32_t shift = 4 - 2 * (uint32_t)(i % 3);
+
+	return high > 63 || low > 63 ? 256 : (high << 6 | low) >> shift & 255;
+}
+
+/* Compared as it stands, so an address may have any length. */
+static int
+id_is(const char *text, uint64_t n, const char *address)
+{
+	uint64_t i = 0;
+
+	while (i < n && id_byte(text, i) == (unsigned char)address[i])
+		i++;
+	return i == n;
 }
 
 static int
 find_by_id(struct route_view *view)
 {
 	const aibrix_route_request *request = view->request;
-	char address[ADDRESS_MAX];
+	const uint64_t n =
+		id_bytes(request->session_id, request->session_id_len);
 	uint32_t at = 0, row;
-	uint32_t len = id_decode(request->session_id, request->session_id_len,
-				 address);
 
-	while (len && route_next(view, &at, &row)) {
+	while (n && route_next(view, &at, &row)) {
 		const char *mine = row_address(view, row);
 
-		if (!mine || strlen(mine) != len ||
-		    memcmp(mine, address, len) != 0)
+		if (!mine || strlen(mine) != n ||
+		    !id_is(request->session_id, n, mine))
 			continue;
 		view->fact[CHOSEN] = row;
 		view->fact[HOW] = AIBRIX_REASON_SESSION_ID;

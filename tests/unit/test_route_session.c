@@ -241,6 +241,47 @@ Test(route_session, an_id_and_its_length_go_both_ways)
 	aibrix_fleet_free(fleet);
 }
 
+/* The bytes that an id is decoded into were 128, padding included, so those
+ * of 127 and 128 were not found. */
+Test(route_session, an_address_of_any_length_is_found_by_its_id)
+{
+	static const uint64_t lengths[] = {1, 126, 127, 128, 129, 1000};
+	static char long_address[1001], id[1400];
+	const char *const mine[2] = {"10.0.0.1:8000", long_address};
+	aibrix_fleet *fleet = fixture_fleet(2, NULL);
+	aibrix_route_request request = {.size = sizeof(request),
+					.addresses = mine,
+					.n_addresses = 2,
+					.session_id = id};
+
+	for (uint32_t profile = 0; profile < 2; profile++) {
+		aibrix_route *route =
+			fixture_route("session-affinity", profile);
+
+		for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]);
+		     i++) {
+			aibrix_route_result pick;
+			uint64_t n;
+
+			memset(long_address, 'a', sizeof(long_address));
+			long_address[lengths[i]] = 0;
+			cr_assert_eq(aibrix_route_session_id(long_address, id,
+							     sizeof(id), &n),
+				     AIBRIX_OK);
+			request.session_id_len = n;
+			pick = fixture_pick(route, fleet, &request);
+			cr_expect_eq(pick.row, 1);
+			cr_expect_eq(pick.reason, AIBRIX_REASON_SESSION_ID);
+			/* One byte less is another one's. */
+			long_address[lengths[i] - 1] = 0;
+			pick = fixture_pick(route, fleet, &request);
+			cr_expect_neq(pick.reason, AIBRIX_REASON_SESSION_ID);
+		}
+		aibrix_route_free(route);
+	}
+	aibrix_fleet_free(fleet);
+}
+
 /* A session is a part of lists, worth eight requests (defect 2: a state of
  * one strategy does not depend on how many pods there are or on the list). */
 Test(route_session, in_a_list_a_session_weighs_eight_requests)
