@@ -143,11 +143,11 @@ policy_run(const replay_input *input, const char *policy, const char *evict,
 	return 0;
 }
 
+/* Every policy, at one point of the sweep. */
 static int
-policies_run(const replay_input *input)
+policies_run(const replay_input *input, replay_result *results)
 {
 	const replay_options *options = input->options;
-	replay_result results[REPLAY_POLICIES_MAX * REPLAY_EVICTS_MAX];
 	uint32_t n = options->n_policies * options->n_evicts;
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -156,19 +156,21 @@ policies_run(const replay_input *input)
 
 		if (policy_run(input, policy, evict, &results[i]) != 0)
 			return -1;
+		results[i].swept = options->swept;
 		if (!options->json)
 			continue;
 		replay_report_json(input, &results[i]);
 		if (replay_output_end() != 0)
 			return -1;
 	}
-	if (!options->json)
+	if (!options->json && !options->swept)
 		replay_report_table(input, results, n);
-	return replay_output_end();
+	return 0;
 }
 
 static int
-replay_main(replay_options *options, sim_workload *workload)
+point_run(replay_options *options, sim_workload *workload,
+	  replay_result *results)
 {
 	sim_pod_spec spec;
 	replay_input input = {
@@ -197,20 +199,60 @@ replay_main(replay_options *options, sim_workload *workload)
 	if (isnan(input.hit_ceiling))
 		return -1;
 	input.fault_from_ns = fault_from_ns(options, workload);
-	return policies_run(&input);
+	return policies_run(&input, results);
+}
+
+static int
+replay_main(const replay_options *options)
+{
+	uint32_t points = replay_options_points(options);
+	uint32_t n = options->n_policies * options->n_evicts;
+	replay_result *results = calloc((size_t)points * n, sizeof(*results));
+	int failed = results ? 0 : -1;
+
+	if (failed)
+		fputs("replay: out of memory\n", stderr);
+	for (uint32_t i = 0; i < points && !failed; i++) {
+		sim_workload workload = {0};
+		replay_options point;
+
+		failed = replay_options_point(options, i, &point);
+		if (!failed)
+			failed = point_run(&point, &workload,
+					   results + (size_t)i * n);
+		sim_workload_clear(&workload);
+	}
+	if (!failed && !options->json && options->sweep.option)
+		replay_report_sweep(options, results, points * n);
+	if (!failed)
+		failed = replay_output_end();
+	free(results);
+	return failed;
+}
+
+/* Before anything runs. */
+static int
+points_check(const replay_options *options)
+{
+	replay_options point;
+	int failed = 0;
+
+	for (uint32_t i = 0; i < replay_options_points(options) && !failed; i++)
+		failed = replay_options_point(options, i, &point);
+	return failed;
 }
 
 int
 main(int argc, char **argv)
 {
 	replay_options options;
-	sim_workload workload = {0};
 	int parsed = replay_options_parse(argc, argv, &options);
 	int failed = 0;
 
 	if (parsed == 0)
-		failed = replay_main(&options, &workload);
-	sim_workload_clear(&workload);
+		parsed = points_check(&options);
+	if (parsed == 0)
+		failed = replay_main(&options);
 	replay_options_clear(&options);
 	if (parsed < 0)
 		return EXIT_USAGE;

@@ -1,6 +1,9 @@
 /*
  * The command line.  Every number is checked here, with the option's name in
  * the message, so that nothing behind it has to doubt them.
+ *
+ * Numbers are rows of one table, so that --sweep can set each of them as the
+ * command line does.
  */
 #include "replay_options.h"
 
@@ -11,11 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <aibrix/aibrix.h>
-
-#include "sim/sim_presets.h"
 
 enum {
 	/* Stand for 128 GiB of host memory per pod and 2 TiB of shared store
@@ -23,133 +23,59 @@ enum {
 	L1_BLOCKS = 8192,
 	L2_BLOCKS = 131072,
 	BLOCK_BYTES_MAX = 1 << 30,
-	PODS_MAX = 1024
+	PODS_MAX = 1024,
+	OPTIONS_MAX = 64,
+	HELP = OPTIONS_MAX
 };
 
-enum {
-	OPT_TRACE = 1,
-	OPT_GENERATE,
-	OPT_REQUESTS,
-	OPT_SEED,
-	OPT_PODS,
-	OPT_POLICY,
-	OPT_EVICT,
-	OPT_PROFILE,
-	OPT_BLOCK_TOKENS,
-	OPT_BLOCK_BYTES,
-	OPT_GPU_BLOCKS,
-	OPT_L1_BYTES,
-	OPT_L2,
-	OPT_L2_BYTES,
-	OPT_L2_FAULT,
-	OPT_SPEED,
-	OPT_LOAD,
-	OPT_PRESET,
-	OPT_MEASURE,
-	OPT_JSON,
-	OPT_HELP
-};
+typedef enum option_kind {
+	OPT_FLAG,  /* no argument: 1 */
+	OPT_TEXT,  /* borrowed */
+	OPT_OWN,   /* parse */
+	OPT_WHOLE, /* numbers, from here on */
+	OPT_COUNT, /* 32 bits */
+	OPT_BYTES, /* K, M, G, T may follow */
+	OPT_RATIO  /* a double above 0 */
+} option_kind;
 
-static const struct option long_options[] = {
-	{"trace", required_argument, NULL, OPT_TRACE},
-	{"generate", required_argument, NULL, OPT_GENERATE},
-	{"requests", required_argument, NULL, OPT_REQUESTS},
-	{"seed", required_argument, NULL, OPT_SEED},
-	{"pods", required_argument, NULL, OPT_PODS},
-	{"policy", required_argument, NULL, OPT_POLICY},
-	{"evict", required_argument, NULL, OPT_EVICT},
-	{"profile", required_argument, NULL, OPT_PROFILE},
-	{"block-tokens", required_argument, NULL, OPT_BLOCK_TOKENS},
-	{"block-bytes", required_argument, NULL, OPT_BLOCK_BYTES},
-	{"gpu-blocks", required_argument, NULL, OPT_GPU_BLOCKS},
-	{"l1-bytes", required_argument, NULL, OPT_L1_BYTES},
-	{"l2", required_argument, NULL, OPT_L2},
-	{"l2-bytes", required_argument, NULL, OPT_L2_BYTES},
-	{"l2-fault", required_argument, NULL, OPT_L2_FAULT},
-	{"speed", required_argument, NULL, OPT_SPEED},
-	{"load", required_argument, NULL, OPT_LOAD},
-	{"preset", required_argument, NULL, OPT_PRESET},
-	{"measure", no_argument, NULL, OPT_MEASURE},
-	{"json", no_argument, NULL, OPT_JSON},
-	{"help", no_argument, NULL, OPT_HELP},
-	{NULL, 0, NULL, 0},
-};
-
-static const char help_text[] =
-	"Usage: replay --trace FILE | --generate KIND [options]\n"
-	"\n"
-	"Replays requests over a fleet of modelled engines with real KV "
-	"caches\n"
-	"and shows what each routing policy costs.  Time is virtual.\n"
-	"\n"
-	"What arrives\n"
-	"  --trace FILE         Mooncake trace: JSON lines with timestamp "
-	"(ms),\n"
-	"                       input_length, output_length, hash_ids\n"
-	"  --generate KIND      conversation, agent or rag\n"
-	"  --requests N         how many (generate: 2000; trace: all)\n"
-	"  --seed S             of generated requests and of ties [1]\n"
-	"  --load F             arrivals scaled to the fraction F of what the\n"
-	"                       fleet can do without hits [0.6]\n"
-	"  --speed X            arrivals X times as fast as stated, instead\n"
-	"\n"
-	"The fleet\n"
-	"  --pods N             engines [8]\n"
-	"  --preset NAME        GPU and model of a pod [h100-llama3-8b]\n"
-	"  --policy A,B,...     routing policies to compare\n"
-	"                       [random,least-request,prefix-cache]\n"
-	"  --profile NAME       default, or compat: AIBrix's answers "
-	"[default]\n"
-	"\n"
-	"Caches (sizes take K, M, G, T: powers of 1024)\n"
-	"  --block-tokens N     tokens of a block [128]\n"
-	"  --gpu-blocks N       blocks in a pod's GPU memory [as the preset]\n"
-	"  --block-bytes N      real bytes per block; 0: no L1, no L2 [4K]\n"
-	"  --l1-bytes N         of a pod's memory cache [8192 blocks]\n"
-	"  --evict A,B,...      eviction orders of L1 to compare: lru, "
-	"s3fifo,\n"
-	"                       fifo, arc, sieve, auto, density [lru]\n"
-	"  --l2 WHAT            store that all pods share: none, mem, "
-	"file:DIR,\n"
-	"                       or the URL of a Redis or Valkey, as in\n"
-	"                       redis://HOST:6379, redis-cluster://HOST:6379,\n"
-	"                       unix:///run/redis.sock [mem]\n"
-	"  --l2-bytes N         of that store [131072 blocks]\n"
-	"  --l2-fault WHAT      L2 answers in virtual time and is slow, hang, "
-	"flap or\n"
-	"                       none of it, each pod over a link of its own; "
-	"shows\n"
-	"                       what that costs against no L2.  slow@0.5: from "
-	"half\n"
-	"                       of the time on [@0.25]\n"
-	"  --measure            loads take what this machine's memory and L2\n"
-	"                       need, measured, instead of the preset's times\n"
-	"\n"
-	"  --json               one JSON object per policy on stdout\n"
-	"  --help               this text\n"
-	"\n"
-	"Presets:\n";
-
-static void
-help_print(void)
-{
-	const char *text;
+typedef struct option_row {
 	const char *name;
+	option_kind kind;
+	size_t at; /* in replay_options */
+	uint64_t min, max;
+	int (*parse)(replay_options *options, const char *text);
+} option_row;
 
-	fputs(help_text, stdout);
-	for (size_t i = 0; (name = sim_preset_name(i, &text)); i++)
-		printf("  %-20s %s\n", name, text);
-}
+#define AT(member) offsetof(replay_options, member)
 
-/* A full pipe or disk behind stdout is a failure like any other. */
-int
-replay_output_end(void)
-{
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return 0;
-	perror("replay: output");
-	return -1;
-}
+static const option_row rows[] = {
+	{"trace", OPT_TEXT, AT(trace), 0, 0, NULL},
+	{"generate", OPT_TEXT, AT(kind), 0, 0, NULL},
+	{"requests", OPT_WHOLE, AT(requests), 1, 10000000, NULL},
+	{"seed", OPT_WHOLE, AT(seed), 0, UINT64_MAX, NULL},
+	{"pods", OPT_COUNT, AT(pods), 1, PODS_MAX, NULL},
+	{"policy", OPT_OWN, 0, 0, 0, replay_policies_parse},
+	{"queue-weight", OPT_RATIO, AT(queue_weight), 0, 1000, NULL},
+	{"evict", OPT_OWN, 0, 0, 0, replay_evicts_parse},
+	{"profile", OPT_OWN, 0, 0, 0, replay_profile_parse},
+	{"block-tokens", OPT_COUNT, AT(block_tokens), 1,
+	 AIBRIX_HASH_BLOCK_TOKENS_MAX, NULL},
+	{"block-bytes", OPT_BYTES, AT(block_bytes), 0, BLOCK_BYTES_MAX, NULL},
+	{"gpu-blocks", OPT_WHOLE, AT(gpu_blocks), 1, 1 << 28, NULL},
+	{"l1-bytes", OPT_BYTES, AT(l1_bytes), 1, UINT64_C(1) << 48, NULL},
+	{"l2", OPT_OWN, 0, 0, 0, replay_l2_parse},
+	{"l2-bytes", OPT_BYTES, AT(l2_bytes), 1, UINT64_C(1) << 48, NULL},
+	{"l2-fault", OPT_OWN, 0, 0, 0, replay_l2_fault_parse},
+	{"speed", OPT_RATIO, AT(speed), 0, 1000000, NULL},
+	{"load", OPT_RATIO, AT(load), 0, 100, NULL},
+	{"stale", OPT_WHOLE, AT(stale_ms), 0, 3600000, NULL},
+	{"sweep", OPT_OWN, 0, 0, 0, replay_sweep_parse},
+	{"preset", OPT_TEXT, AT(preset), 0, 0, NULL},
+	{"measure", OPT_FLAG, AT(measure), 0, 0, NULL},
+	{"json", OPT_FLAG, AT(json), 0, 0, NULL},
+};
+
+enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 
 int
 replay_option_fail(const char *option, const char *text, const char *what)
@@ -158,10 +84,9 @@ replay_option_fail(const char *option, const char *text, const char *what)
 	return -1;
 }
 
-/* Digits, then, when units is set, perhaps K, M, G or T. */
+/* Digits, then, where it is bytes, perhaps K, M, G or T. */
 static int
-number_parse(const char *option, const char *text, int units, uint64_t min,
-	     uint64_t max, uint64_t *out)
+number_parse(const option_row *row, const char *text, uint64_t *out)
 {
 	static const char letters[] = "KMGT";
 	const char *unit;
@@ -171,229 +96,87 @@ number_parse(const char *option, const char *text, int units, uint64_t min,
 	uint32_t shift = 0;
 
 	if (!isdigit((unsigned char)text[0]))
-		return replay_option_fail(option, text, "not a whole number");
+		return replay_option_fail(row->name, text,
+					  "not a whole number");
 	errno = 0;
 	value = strtoull(text, &end, 10);
-	if (units && *end && (unit = strchr(letters, *end)) != NULL) {
+	if (row->kind == OPT_BYTES && *end &&
+	    (unit = strchr(letters, *end)) != NULL) {
 		shift = 10 * (uint32_t)(unit - letters + 1);
 		end++;
 	}
 	if (*end)
-		return replay_option_fail(option, text, "not a whole number");
+		return replay_option_fail(row->name, text,
+					  "not a whole number");
 	if (errno == ERANGE || value > UINT64_MAX >> shift ||
-	    value << shift < min || value << shift > max) {
+	    value << shift < row->min || value << shift > row->max) {
 		snprintf(message, sizeof(message),
 			 "must be between %llu and %llu",
-			 (unsigned long long)min, (unsigned long long)max);
-		return replay_option_fail(option, text, message);
+			 (unsigned long long)row->min,
+			 (unsigned long long)row->max);
+		return replay_option_fail(row->name, text, message);
 	}
 	*out = (uint64_t)value << shift;
 	return 0;
 }
 
 static int
-ratio_parse(const char *option, const char *text, double max, double *out)
+ratio_parse(const option_row *row, const char *text, double *out)
 {
 	char message[64];
 	char *end;
 	double value = strtod(text, &end);
 
 	if (end == text || *end || !isfinite(value))
-		return replay_option_fail(option, text, "not a number");
-	if (value < 1e-6 || value > max) {
+		return replay_option_fail(row->name, text, "not a number");
+	if (value < 1e-6 || value > (double)row->max) {
 		snprintf(message, sizeof(message),
-			 "must be between 0.000001 and %g", max);
-		return replay_option_fail(option, text, message);
+			 "must be between 0.000001 and %llu",
+			 (unsigned long long)row->max);
+		return replay_option_fail(row->name, text, message);
 	}
 	*out = value;
 	return 0;
 }
 
-/* The strategies that the replay knows enough for: a strategy over metrics
- * that it does not have would draw at random. */
-static const char *const policies[] = {"random", "least-request",
-				       "prefix-cache"};
-
-enum { POLICIES = sizeof(policies) / sizeof(policies[0]) };
-
 static int
-policy_known(const char *name)
+option_take(replay_options *options, const option_row *row, const char *text)
 {
-	for (uint32_t i = 0; i < POLICIES; i++) {
-		if (strcmp(policies[i], name) == 0)
-			return 1;
-	}
-	return 0;
-}
-
-static int
-policy_unknown(const char *name)
-{
-	fprintf(stderr, "replay: --policy %s: unknown; there are", name);
-	for (uint32_t i = 0; i < POLICIES; i++)
-		fprintf(stderr, "%s %s", i ? "," : "", policies[i]);
-	fputc('\n', stderr);
-	return -1;
-}
-
-static int
-policies_parse(replay_options *options, const char *text)
-{
-	size_t bytes = strlen(text) + 1;
-	char *at;
-
-	free(options->policy_text);
-	options->n_policies = 0;
-	at = options->policy_text = malloc(bytes);
-	if (!at)
-		return replay_option_fail("policy", text, "out of memory");
-	memcpy(at, text, bytes);
-	for (;;) {
-		char *comma = strchr(at, ',');
-
-		if (comma)
-			*comma = '\0';
-		if (!policy_known(at))
-			return policy_unknown(at);
-		if (options->n_policies == REPLAY_POLICIES_MAX)
-			return replay_option_fail("policy", text, "too many");
-		options->policies[options->n_policies++] = at;
-		if (!comma)
-			return 0;
-		at = comma + 1;
-	}
-}
-
-/* By AIBRIX_EVICT_*. */
-static const char *const evict_names[] = {
-	[AIBRIX_EVICT_LRU] = "lru",         [AIBRIX_EVICT_S3FIFO] = "s3fifo",
-	[AIBRIX_EVICT_FIFO] = "fifo",       [AIBRIX_EVICT_ARC] = "arc",
-	[AIBRIX_EVICT_SIEVE] = "sieve",     [AIBRIX_EVICT_AUTO] = "auto",
-	[AIBRIX_EVICT_DENSITY] = "density",
-};
-enum { EVICT_NAMES = sizeof(evict_names) / sizeof(evict_names[0]) };
-
-int
-replay_evict_number(const char *name)
-{
-	for (int i = 0; i < EVICT_NAMES; i++)
-		if (strcmp(evict_names[i], name) == 0)
-			return i;
-	return -1;
-}
-
-static int
-evicts_parse(replay_options *options, const char *text)
-{
-	const char *at = text;
-
-	options->n_evicts = 0;
-	for (;;) {
-		size_t len = strcspn(at, ",");
-		int i = 0;
-
-		while (i < EVICT_NAMES &&
-		       (strlen(evict_names[i]) != len ||
-			strncmp(evict_names[i], at, len) != 0))
-			i++;
-		if (i == EVICT_NAMES)
-			return replay_option_fail(
-				"evict", text,
-				"not of lru, s3fifo, fifo, arc, "
-				"sieve, auto, density");
-		if (options->n_evicts == REPLAY_EVICTS_MAX)
-			return replay_option_fail("evict", text, "too many");
-		options->evicts[options->n_evicts++] = evict_names[i];
-		if (!at[len])
-			return 0;
-		at += len + 1;
-	}
-}
-
-static int
-profile_parse(replay_options *options, const char *text)
-{
-	if (strcmp(text, "default") == 0)
-		options->profile = AIBRIX_PROFILE_DEFAULT;
-	else if (strcmp(text, "compat") == 0)
-		options->profile = AIBRIX_PROFILE_COMPAT;
-	else
-		return replay_option_fail("profile", text,
-					  "not default or compat");
-	return 0;
-}
-
-/* Which option, its argument, what was given so far. */
-static int
-option_take(replay_options *options, int option, const char *text)
-{
+	char *at = (char *)options + row->at;
 	uint64_t value = 0;
-	int failed = 0;
+	uint32_t count = 1;
+	double ratio;
 
-	switch (option) {
-	case OPT_TRACE: options->trace = text; break;
-	case OPT_GENERATE: options->kind = text; break;
-	case OPT_REQUESTS:
-		return number_parse("requests", text, 0, 1, 10000000,
-				    &options->requests);
-	case OPT_SEED:
-		return number_parse("seed", text, 0, 0, UINT64_MAX,
-				    &options->seed);
-	case OPT_PODS:
-		failed = number_parse("pods", text, 0, 1, PODS_MAX, &value);
-		options->pods = (uint32_t)value;
+	switch (row->kind) {
+	case OPT_FLAG: break;
+	case OPT_TEXT: memcpy(at, &text, sizeof(text)); return 0;
+	case OPT_OWN: return row->parse(options, text);
+	case OPT_WHOLE:
+	case OPT_BYTES:
+		if (number_parse(row, text, &value) != 0)
+			return -1;
+		memcpy(at, &value, sizeof(value));
+		return 0;
+	case OPT_COUNT:
+		if (number_parse(row, text, &value) != 0)
+			return -1;
+		count = (uint32_t)value;
 		break;
-	case OPT_POLICY: return policies_parse(options, text);
-	case OPT_EVICT: return evicts_parse(options, text);
-	case OPT_PROFILE: return profile_parse(options, text);
-	case OPT_BLOCK_TOKENS:
-		failed = number_parse("block-tokens", text, 0, 1,
-				      AIBRIX_HASH_BLOCK_TOKENS_MAX, &value);
-		options->block_tokens = (uint32_t)value;
-		break;
-	case OPT_BLOCK_BYTES:
-		return number_parse("block-bytes", text, 1, 0, BLOCK_BYTES_MAX,
-				    &options->block_bytes);
-	case OPT_GPU_BLOCKS:
-		return number_parse("gpu-blocks", text, 0, 1, 1 << 28,
-				    &options->gpu_blocks);
-	case OPT_L1_BYTES:
-		return number_parse("l1-bytes", text, 1, 1, UINT64_C(1) << 48,
-				    &options->l1_bytes);
-	case OPT_L2: return replay_l2_parse(options, text);
-	case OPT_L2_FAULT: return replay_l2_fault_parse(options, text);
-	case OPT_L2_BYTES:
-		return number_parse("l2-bytes", text, 1, 1, UINT64_C(1) << 48,
-				    &options->l2_bytes);
-	case OPT_SPEED: return ratio_parse("speed", text, 1e6, &options->speed);
-	case OPT_LOAD: return ratio_parse("load", text, 100, &options->load);
-	case OPT_PRESET: options->preset = text; break;
-	case OPT_MEASURE: options->measure = 1; break;
-	case OPT_JSON: options->json = 1; break;
-	default: failed = -1; break; /* getopt has said what */
+	case OPT_RATIO:
+		if (ratio_parse(row, text, &ratio) != 0)
+			return -1;
+		memcpy(at, &ratio, sizeof(ratio));
+		return 0;
 	}
-	return failed;
+	memcpy(at, &count, sizeof(count));
+	return 0;
 }
 
-/* Defaults that depend on other options, and what does not go together. */
 static int
-options_settle(replay_options *options)
+l2_settle(replay_options *options)
 {
 	uint64_t bytes = options->block_bytes;
 
-	if (!options->trace == !options->kind) {
-		fputs("replay: give one of --trace FILE and --generate KIND; "
-		      "--help says more\n",
-		      stderr);
-		return -1;
-	}
-	if (options->speed > 0 && options->load > 0) {
-		fputs("replay: --speed and --load exclude each other\n",
-		      stderr);
-		return -1;
-	}
-	if (options->speed <= 0 && options->load <= 0)
-		options->load = 0.6;
 	if (options->l2_fault &&
 	    (bytes == 0 || options->l2 == REPLAY_L2_NONE)) {
 		fputs("replay: --l2-fault: there is no L2\n", stderr);
@@ -429,8 +212,72 @@ options_settle(replay_options *options)
 }
 
 int
+replay_options_settle(replay_options *options)
+{
+	if (!options->trace == !options->kind) {
+		fputs("replay: give one of --trace FILE and --generate KIND; "
+		      "--help says more\n",
+		      stderr);
+		return -1;
+	}
+	if (options->speed > 0 && options->load > 0) {
+		fputs("replay: --speed and --load exclude each other\n",
+		      stderr);
+		return -1;
+	}
+	if (options->speed <= 0 && options->load <= 0)
+		options->load = 0.6;
+	if (replay_policies_check(options) != 0)
+		return -1;
+	return l2_settle(options);
+}
+
+uint32_t
+replay_options_points(const replay_options *options)
+{
+	return options->sweep.option ? options->sweep.n : 1;
+}
+
+int
+replay_options_point(const replay_options *options, uint32_t i,
+		     replay_options *point)
+{
+	const replay_sweep *sweep = &options->sweep;
+	const option_row *row = NULL;
+
+	*point = *options;
+	for (uint32_t r = 0; sweep->option && r < ROWS; r++) {
+		if (strcmp(rows[r].name, sweep->option) == 0)
+			row = &rows[r];
+	}
+	if (sweep->option && (!row || row->kind < OPT_WHOLE))
+		return replay_option_fail("sweep", sweep->option,
+					  "not an option that is a number");
+	if (row) {
+		point->swept = sweep->values[i];
+		if (option_take(point, row, sweep->values[i]) != 0)
+			return -1;
+	}
+	return replay_options_settle(point);
+}
+
+static void
+rows_list(struct option *out)
+{
+	for (uint32_t i = 0; i < ROWS; i++) {
+		out[i].name = rows[i].name;
+		out[i].has_arg = rows[i].kind == OPT_FLAG ? no_argument
+							  : required_argument;
+		out[i].val = (int)i;
+	}
+	out[ROWS].name = "help";
+	out[ROWS].val = HELP;
+}
+
+int
 replay_options_parse(int argc, char **argv, replay_options *options)
 {
+	struct option list[ROWS + 2] = {{0}};
 	int option;
 
 	*options = (replay_options){
@@ -441,28 +288,32 @@ replay_options_parse(int argc, char **argv, replay_options *options)
 		.l2 = REPLAY_L2_MEM,
 		.preset = "h100-llama3-8b",
 	};
-	if (policies_parse(options, "random,least-request,prefix-cache") != 0 ||
-	    evicts_parse(options, "lru") != 0)
+	rows_list(list);
+	if (replay_policies_parse(options,
+				  "random,least-request,prefix-cache") != 0 ||
+	    replay_evicts_parse(options, "lru") != 0)
 		return -1;
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) !=
-	       -1) {
-		if (option == OPT_HELP) {
-			help_print();
+	while ((option = getopt_long(argc, argv, "", list, NULL)) != -1) {
+		if (option == HELP) {
+			replay_help_print();
 			return replay_output_end() == 0 ? 1 : -1;
 		}
-		if (option_take(options, option, optarg) != 0)
+		if (option >= ROWS) /* getopt has said what */
+			return -1;
+		if (option_take(options, &rows[option], optarg) != 0)
 			return -1;
 	}
 	if (optind < argc) {
 		fprintf(stderr, "replay: %s: not an option\n", argv[optind]);
 		return -1;
 	}
-	return options_settle(options);
+	return 0;
 }
 
 void
 replay_options_clear(replay_options *options)
 {
 	free(options->policy_text);
+	free(options->sweep.text);
 	*options = (replay_options){0};
 }

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { REPLAY_POLICIES_MAX = 16, REPLAY_EVICTS_MAX = 8 };
+enum { REPLAY_POLICIES_MAX = 64, REPLAY_EVICTS_MAX = 8, REPLAY_SWEEP_MAX = 64 };
 
 enum {
 	REPLAY_L2_NONE = 0,
@@ -13,6 +13,14 @@ enum {
 	REPLAY_L2_FILE = 2,
 	REPLAY_L2_URL = 3 /* a server */
 };
+
+/* A number that is varied, with everything else as it is. */
+typedef struct replay_sweep {
+	const char *option; /* NULL: none */
+	uint32_t n;
+	char *values[REPLAY_SWEEP_MAX];
+	char *text; /* owned; option and values point into it */
+} replay_sweep;
 
 typedef struct replay_options {
 	const char *trace; /* or kind */
@@ -34,29 +42,54 @@ typedef struct replay_options {
 	const char *preset;
 	double speed; /* 0: not given */
 	double load;
+	double queue_weight; /* 0: the library's */
+	uint64_t stale_ms;   /* 0: not at all */
 	uint32_t n_policies;
 	uint32_t measure;
 	uint32_t json;
 	uint32_t n_evicts;
 	const char *evicts[REPLAY_EVICTS_MAX]; /* names of orders of L1 */
 	char *policies[REPLAY_POLICIES_MAX];
-	char *policy_text; /* owned; policies point into it */
+	char *policy_text;  /* owned; policies point into it */
+	replay_sweep sweep; /* what was asked for */
+	const char *swept;  /* the value of this run, or NULL */
 } replay_options;
 
 /* 0: run; 1: help was printed; -1: a message was printed. */
 int replay_options_parse(int argc, char **argv, replay_options *options);
 
+/* Defaults that depend on other options, and what does not go together.
+ * -1: a message was printed. */
+int replay_options_settle(replay_options *options);
+
+/* The i-th point of the sweep, settled; not owned, as long as options are.
+ * -1: a message was printed. */
+int replay_options_point(const replay_options *options, uint32_t i,
+			 replay_options *point);
+
+/* How many points there are: 1 without a sweep. */
+uint32_t replay_options_points(const replay_options *options);
+
 /* A message about an option; -1. */
 int replay_option_fail(const char *option, const char *text, const char *what);
 
-/* --l2 and --l2-fault: 0, or -1: a message was printed. */
+/* What takes more than a number: 0, or -1: a message was printed. */
 int replay_l2_parse(replay_options *options, const char *text);
 int replay_l2_fault_parse(replay_options *options, const char *text);
+int replay_policies_parse(replay_options *options, const char *text);
+int replay_evicts_parse(replay_options *options, const char *text);
+int replay_profile_parse(replay_options *options, const char *text);
+int replay_sweep_parse(replay_options *options, const char *text);
+
+/* Whether the router knows the policies. */
+int replay_policies_check(const replay_options *options);
 
 const char *replay_fault_name(uint32_t fault);
 
 /* AIBRIX_EVICT_* by name; -1: no such order. */
 int replay_evict_number(const char *name);
+
+void replay_help_print(void);
 
 /* Flush stdout.  -1: what was printed is not all there; a message was
  * printed. */

@@ -10,20 +10,6 @@
 
 enum { POLL_NS = 1000000 };
 
-void
-replay_pod_publish(replay_state *replay, const replay_pod *pod)
-{
-	int status = aibrix_fleet_set(replay->fleet, pod->row,
-				      AIBRIX_COL_REQUESTS_RUNNING, pod->running,
-				      replay->now_ns);
-
-	if (status == AIBRIX_OK)
-		status = aibrix_fleet_set(replay->fleet, pod->row,
-					  AIBRIX_COL_TOKENS_PENDING,
-					  pod->pending_tokens, replay->now_ns);
-	replay_fail(replay, "fleet", status);
-}
-
 /* Time at which n blocks that start to load now are there. */
 static uint64_t
 load_end_ns(const replay_state *replay, uint64_t *free_ns, uint32_t n,
@@ -45,7 +31,7 @@ static void
 request_loads(replay_pod *pod, replay_request *request, const replay_hits *hits)
 {
 	replay_state *replay = pod->replay;
-	const sim_pod_spec *spec = replay->input->spec;
+	const sim_pod_spec *spec = pod->spec;
 	uint64_t l1_ns;
 	uint64_t l2_ns = replay->now_ns;
 	uint32_t from_l1 = hits->l1;
@@ -128,6 +114,7 @@ pod_admit(void *ctx, sim_job *job, uint64_t now_ns)
 	if (status == AIBRIX_E_FULL)
 		return 0;
 	replay_fail(replay, "index", status);
+	request->admitted_ns = now_ns;
 	request_ask(pod, request);
 	return 1;
 }
@@ -193,10 +180,26 @@ pod_prefilled(void *ctx, sim_job *job, uint64_t now_ns)
 			       now_ns) != AIBRIX_OK)
 		replay->status = AIBRIX_E_IO;
 	pod->pending_tokens -= request->pending_tokens;
-	replay_pod_publish(replay, pod);
+	replay_metrics_prefilled(pod, request);
+	replay_metrics_count(replay, pod);
 	if (sim_stats_add(&replay->ttft_ms, ttft_ns / 1e6) != 0 ||
 	    (request->what->arrival_ns >= replay->input->fault_from_ns &&
 	     sim_stats_add(&replay->late_ttft_ms, ttft_ns / 1e6) != 0))
+		replay_fail(replay, "statistics", AIBRIX_E_NOMEM);
+}
+
+/* Times of a request that has ended. */
+static void
+times_add(replay_state *replay, const replay_request *request)
+{
+	double decode_ns =
+		(double)(replay->now_ns - request->job.first_token_ns);
+	double e2e_ns = (double)(replay->now_ns - request->what->arrival_ns);
+	uint32_t tokens = request->what->output_tokens;
+
+	if (sim_stats_add(&replay->e2e_ms, e2e_ns / 1e6) != 0 ||
+	    (tokens > 1 && sim_stats_add(&replay->tpot_ms,
+					 decode_ns / 1e6 / (tokens - 1)) != 0))
 		replay_fail(replay, "statistics", AIBRIX_E_NOMEM);
 }
 
@@ -211,8 +214,11 @@ pod_finished(void *ctx, sim_job *job, uint64_t now_ns)
 	sim_gpu_cache_finish(pod->gpu, request->slots, request->n_blocks,
 			     request->n_room - request->n_blocks);
 	pod->running--;
+	pod->blocks -= (double)request->n_room;
 	replay->finished++;
-	replay_pod_publish(replay, pod);
+	replay_metrics_finished(pod, request);
+	replay_metrics_count(replay, pod);
+	times_add(replay, request);
 	replay->live[job->id] = NULL;
 	replay_request_free(request);
 }

@@ -1,6 +1,7 @@
 /* Results for people and for programs. */
 #include "replay_run.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,21 +25,46 @@ fault_json(const replay_options *options, const replay_result *r)
 	       over_no_l2(r));
 }
 
+/* A number; null where nothing was counted. */
+static void
+number_json(const char *name, double value)
+{
+	if (isnan(value))
+		printf("\"%s\":null,", name);
+	else
+		printf("\"%s\":%.3f,", name, value);
+}
+
+static void
+times_json(const replay_result *r)
+{
+	number_json("tpot_ms_mean", r->tpot_ms_mean);
+	number_json("tpot_ms_p99", r->tpot_ms_p99);
+	number_json("e2e_ms_mean", r->e2e_ms_mean);
+	number_json("e2e_ms_p99", r->e2e_ms_p99);
+}
+
 void
 replay_report_json(const replay_input *input, const replay_result *r)
 {
-	printf("{\"policy\":\"%s\",\"evict\":\"%s\",\"requests\":%llu,"
-	       "\"pods\":%llu,",
+	putchar('{');
+	/* As it was given: a number, or one with K, M, G or T. */
+	if (r->swept)
+		printf("\"sweep\":\"%s\",\"value\":\"%s\",",
+		       input->options->sweep.option, r->swept);
+	printf("\"policy\":\"%s\",\"evict\":\"%s\",\"requests\":%llu,"
+	       "\"finished\":%llu,\"pods\":%llu,",
 	       r->policy, r->evict, (unsigned long long)r->requests,
-	       (unsigned long long)r->pods);
+	       (unsigned long long)r->finished, (unsigned long long)r->pods);
 	printf("\"hit_ceiling\":%.6f,\"hit_ratio\":%.6f,\"hit_gpu\":%.6f,"
 	       "\"hit_l1\":%.6f,\"hit_l2\":%.6f,",
 	       r->hit_ceiling, r->hit_ratio, r->hit_gpu, r->hit_l1, r->hit_l2);
 	printf("\"ttft_ms_mean\":%.3f,\"ttft_ms_p50\":%.3f,"
-	       "\"ttft_ms_p99\":%.3f,\"tokens_per_s\":%.1f,"
-	       "\"load_max_over_mean\":%.4f,",
-	       r->ttft_ms_mean, r->ttft_ms_p50, r->ttft_ms_p99, r->tokens_per_s,
-	       r->load_max_over_mean);
+	       "\"ttft_ms_p99\":%.3f,",
+	       r->ttft_ms_mean, r->ttft_ms_p50, r->ttft_ms_p99);
+	times_json(r);
+	printf("\"tokens_per_s\":%.1f,\"load_max_over_mean\":%.4f,",
+	       r->tokens_per_s, r->load_max_over_mean);
 	if (input->options->l2_fault)
 		fault_json(input->options, r);
 	printf("\"verified_blocks\":%llu,\"corrupt_blocks\":%llu,",
@@ -207,4 +233,28 @@ replay_report_table(const replay_input *input, const replay_result *results,
 	if (input->options->l2_fault)
 		fault_print(input, results, n);
 	library_print(results, n);
+}
+
+void
+replay_report_sweep(const replay_options *options, const replay_result *results,
+		    uint32_t n)
+{
+	char name[NAME_BYTES];
+	int width = name_width(results, n);
+
+	printf("%-12s %-*s %8s %26s %17s %6s\n", "", width, "", "reused",
+	       "time to first token, ms", "ms per token", "load");
+	printf("%-12s %-*s %8s %9s %8s %7s %8s %8s %6s\n",
+	       options->sweep.option, width, "policy", "%", "mean", "p50",
+	       "p99", "mean", "p99", "skew");
+	for (uint32_t i = 0; i < n; i++) {
+		const replay_result *r = &results[i];
+
+		printf("%-12s %-*s %8.1f %9.0f %8.0f %7.0f %8.1f %8.1f "
+		       "%6.2f\n",
+		       r->swept, width, name_of(results, n, r, name),
+		       100 * r->hit_ratio, r->ttft_ms_mean, r->ttft_ms_p50,
+		       r->ttft_ms_p99, r->tpot_ms_mean, r->tpot_ms_p99,
+		       r->load_max_over_mean);
+	}
 }

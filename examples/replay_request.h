@@ -22,8 +22,10 @@ typedef struct replay_request {
 	uint32_t n_cached; /* hits in GPU, L1 and L2 together */
 	uint64_t lease;    /* while it waits for L2 */
 	struct replay_request *next_waiting;
-	uint64_t n_room;       /* blocks of prompt and output */
-	double pending_tokens; /* as the gateway counts them */
+	struct replay_request *next_parked; /* at the gateway */
+	uint64_t n_room;                    /* blocks of prompt and output */
+	double pending_tokens;              /* as the gateway counts them */
+	uint64_t routed_ns, admitted_ns;
 } replay_request;
 
 /* NULL: out of memory. */

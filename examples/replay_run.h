@@ -11,7 +11,9 @@
 typedef struct replay_result {
 	const char *policy;
 	const char *evict; /* order of L1 */
+	const char *swept; /* value of the option that is varied, or NULL */
 	uint64_t requests;
+	uint64_t finished;
 	uint64_t pods;
 	double hit_ceiling; /* of input tokens, as the four below */
 	double hit_ratio;
@@ -28,6 +30,10 @@ typedef struct replay_result {
 	double late_ttft_ms_p99;
 	double no_l2_ttft_ms_mean;
 	double no_l2_ttft_ms_p99;
+	double tpot_ms_mean; /* time per output token after the first */
+	double tpot_ms_p99;
+	double e2e_ms_mean; /* arrival to last token */
+	double e2e_ms_p99;
 	double tokens_per_s;
 	double load_max_over_mean;
 	uint64_t verified_blocks;
@@ -60,6 +66,10 @@ int replay_run(const replay_input *input, const char *policy, const char *evict,
 int replay_measure(const replay_options *options, sim_pod_spec *spec);
 
 void replay_report_json(const replay_input *input, const replay_result *result);
+
+/* One line for each value and policy. */
+void replay_report_sweep(const replay_options *options,
+			 const replay_result *results, uint32_t n);
 
 void replay_report_table(const replay_input *input,
 			 const replay_result *results, uint32_t n);

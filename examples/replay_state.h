@@ -10,10 +10,24 @@
 #include "sim/sim_engine.h"
 #include "sim/sim_events.h"
 #include "sim/sim_gpu_cache.h"
+#include "sim/sim_policies.h"
 #include "sim/sim_stats.h"
+
+/* What an engine has done lately: sums that fade, with RECENT_S. */
+typedef struct replay_recent {
+	double finished; /* requests */
+	double prefilled;
+	double queue_s, prefill_s, decode_s;
+	double prompt_tokens, output_tokens; /* of finished requests */
+	double computed_tokens;              /* of prompts */
+	double busy_s;
+	uint64_t busy_ns; /* of the engine, when busy_s was brought up */
+	uint64_t at_ns;
+} replay_recent;
 
 typedef struct replay_pod {
 	struct replay_state *replay;
+	const sim_pod_spec *spec;
 	sim_engine *engine;
 	sim_gpu_cache *gpu;
 	uint64_t l1_free_ns; /* until then its links are loading */
@@ -21,8 +35,16 @@ typedef struct replay_pod {
 	replay_request *waiting; /* for L2 */
 	uint32_t row;
 	uint32_t running;
+	uint64_t joined_ns;
 	double pending_tokens;
+	double blocks; /* of requests routed here and not finished */
+	replay_recent recent;
 } replay_pod;
+
+/* "10.0.3.255:8000" */
+typedef struct replay_address {
+	char text[24];
+} replay_address;
 
 typedef struct replay_state {
 	const replay_input *input;
@@ -30,32 +52,57 @@ typedef struct replay_state {
 	aibrix_index *index;
 	aibrix_index_reader *reader;
 	aibrix_fleet *fleet;
-	aibrix_route *route;
+	aibrix_route *route;    /* or rule */
+	const sim_policy *rule; /* of sim_policies.h, or NULL */
+	uint64_t rule_state;
 	replay_tiers tiers;
 	replay_pod *pods;
 	/* Sources: each pod's engine, the arrivals, each pod's L2. */
 	sim_events *events;
 	uint32_t *tokens;
 	double *matched; /* by row: leading blocks of the request at hand */
-	replay_request **live; /* by number; NULL: not there, or finished */
+	double *load;    /* by row: what it adds to the load */
+	replay_address *names;  /* of pods */
+	const char **addresses; /* by row */
+	replay_request **live;  /* by number; NULL: not there, or finished */
+	replay_request *parked, *parked_last; /* no pod takes them */
 	size_t arrived, finished;
 	uint64_t now_ns;
 	uint64_t first_ns;
-	uint64_t hash_ns, hash_blocks, match_ns, pick_ns;
+	uint64_t read_ns; /* when the gateway last read the pods */
+	uint64_t hash_ns, hash_blocks, match_ns, pick_ns, picks;
 	uint64_t gpu_hits, l1_hits, l2_hits; /* blocks */
 	sim_stats ttft_ms;
 	sim_stats late_ttft_ms; /* of arrivals since the fault began */
-	int status;             /* the first failure ends the run */
+	sim_stats tpot_ms;
+	sim_stats e2e_ms;
+	int status; /* the first failure ends the run */
 } replay_state;
 
 /* The first failure is told and ends the run. */
 void replay_fail(replay_state *replay, const char *what, int status);
 
+/* replay_gateway.c: a request arrives; one has ended, which may make room
+ * for those that no pod took. */
+void replay_gateway_arrive(replay_state *replay, const sim_request *what);
+void replay_gateway_drain(replay_state *replay);
+
+/* replay_metrics.c: the gateway's own counts of a pod have changed. */
+void replay_metrics_count(replay_state *replay, const replay_pod *pod);
+/* Time goes on to next_ns: what the gateway reads of pods until then. */
+void replay_metrics_read(replay_state *replay, uint64_t next_ns);
+/* What the engine reports of a request. */
+void replay_metrics_prefilled(replay_pod *pod, const replay_request *request);
+void replay_metrics_finished(replay_pod *pod, const replay_request *request);
+
 /* replay_pod.c: what a pod's engine asks, and what its L2 has brought. */
 extern const sim_engine_ops replay_pod_ops;
-void replay_pod_publish(replay_state *replay, const replay_pod *pod);
 void replay_pod_poll(replay_pod *pod);
 /* When its engine and its L2 want to act next. */
 void replay_pod_schedule(replay_pod *pod);
+
+/* replay_result.c */
+void replay_result_fill(replay_state *replay, const char *policy,
+			replay_result *result);
 
 #endif

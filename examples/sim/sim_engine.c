@@ -331,3 +331,9 @@ sim_engine_jobs(const sim_engine *engine)
 {
 	return engine->jobs;
 }
+
+uint32_t
+sim_engine_running(const sim_engine *engine)
+{
+	return engine->running;
+}

@@ -61,6 +61,9 @@ uint64_t sim_engine_busy_ns(const sim_engine *engine);
 /* Requests inside: queued, loading, in prefill, decoding. */
 uint32_t sim_engine_jobs(const sim_engine *engine);
 
+/* Of them those that are not queued. */
+uint32_t sim_engine_running(const sim_engine *engine);
+
 /* What a step takes that computes one prefill chunk of chunk tokens after
  * done tokens and one token of each of running requests with together
  * resident tokens of context.  In seconds. */

@@ -37,6 +37,7 @@ typedef struct generator {
 	sim_workload *workload;
 	sim_rand rand;
 	uint64_t next_segment;
+	uint64_t session;
 	double start_s;
 	segment segments[SEGMENTS_MAX];
 	uint32_t n_segments;
@@ -56,6 +57,7 @@ prompt_start(generator *gen)
 {
 	gen->n_segments = 0;
 	gen->tokens = 0;
+	gen->session++;
 }
 
 static void
@@ -107,6 +109,7 @@ prompt_send(generator *gen, double at_s, uint64_t output_tokens)
 	sim_request request = {
 		.input_tokens = (uint32_t)gen->tokens,
 		.output_tokens = (uint32_t)output_tokens,
+		.session = gen->session,
 	};
 
 	if (at_s < 0)

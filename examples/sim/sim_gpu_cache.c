@@ -343,3 +343,10 @@ sim_gpu_cache_blocks(const sim_gpu_cache *cache)
 {
 	return cache->cached;
 }
+
+double
+sim_gpu_cache_usage(const sim_gpu_cache *cache)
+{
+	return (double)(cache->pinned + cache->private_blocks) /
+	       (double)cache->capacity;
+}

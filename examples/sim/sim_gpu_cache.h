@@ -47,4 +47,7 @@ void sim_gpu_cache_finish(sim_gpu_cache *cache, const uint32_t *slots,
 
 uint64_t sim_gpu_cache_blocks(const sim_gpu_cache *cache);
 
+/* Share of the capacity that running requests hold. */
+double sim_gpu_cache_usage(const sim_gpu_cache *cache);
+
 #endif

@@ -24,7 +24,8 @@ typedef struct sim_request {
 	uint32_t n_ids;
 	uint32_t input_tokens;
 	uint32_t output_tokens;
-	uint32_t line; /* of the trace, 0 when generated */
+	uint32_t line;    /* of the trace, 0 when generated */
+	uint64_t session; /* turns of one share it; 0: not known */
 } sim_request;
 
 /* Zero-initialised is empty. */

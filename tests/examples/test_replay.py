@@ -14,9 +14,10 @@ REPLAY = sys.argv[1]
 TRACES = sys.argv[2] == "traces"
 
 FIELDS = [
-    "policy", "evict", "requests", "pods", "hit_ceiling", "hit_ratio", "hit_gpu",
-    "hit_l1", "hit_l2", "ttft_ms_mean", "ttft_ms_p50", "ttft_ms_p99",
-    "tokens_per_s", "load_max_over_mean", "verified_blocks", "corrupt_blocks",
+    "policy", "evict", "requests", "finished", "pods", "hit_ceiling", "hit_ratio",
+    "hit_gpu", "hit_l1", "hit_l2", "ttft_ms_mean", "ttft_ms_p50",
+    "ttft_ms_p99", "tpot_ms_mean", "tpot_ms_p99", "e2e_ms_mean",
+    "e2e_ms_p99", "tokens_per_s", "load_max_over_mean", "verified_blocks", "corrupt_blocks",
     "hash_ns_per_block", "match_ns", "pick_ns", "cache_ns_per_block",
 ]
 MEASURED = ["hash_ns_per_block", "match_ns", "pick_ns", "cache_ns_per_block"]
@@ -45,6 +46,18 @@ def results(*args):
     return [json.loads(line) for line in good(*args, "--json").splitlines()]
 
 
+def virtual(*args):
+    """What does not depend on this machine."""
+    return [{k: v for k, v in row.items() if k not in MEASURED}
+            for row in results(*args)]
+
+
+def strategies():
+    """The policies that --help lists."""
+    text = good("--help")
+    return text[text.index("\nPolicies:\n") + 11:].split("\n\n")[0].split()
+
+
 def request(**change):
     fields = {"timestamp": 0, "input_length": 1000, "output_length": 5,
               "hash_ids": [1, 2]}
@@ -66,6 +79,11 @@ class Output(unittest.TestCase):
                 row["hit_ratio"], delta=3e-6)
             self.assertLessEqual(row["ttft_ms_p50"], row["ttft_ms_p99"])
             self.assertGreater(row["ttft_ms_mean"], 0)
+            self.assertEqual(row["finished"], 300)
+            self.assertGreater(row["tpot_ms_mean"], 0)
+            self.assertLessEqual(row["tpot_ms_mean"], row["tpot_ms_p99"])
+            self.assertGreater(row["e2e_ms_mean"], row["ttft_ms_mean"])
+            self.assertLessEqual(row["e2e_ms_mean"], row["e2e_ms_p99"])
             self.assertGreater(row["tokens_per_s"], 0)
             self.assertGreaterEqual(row["load_max_over_mean"], 1)
             for field in MEASURED:
@@ -79,12 +97,7 @@ class Output(unittest.TestCase):
             self.assertEqual(row["corrupt_blocks"], 0)
 
     def test_same_seed_same_output(self):
-        runs = [results(*SMALL), results(*SMALL)]
-        for rows in runs:
-            for row in rows:
-                for field in MEASURED:
-                    del row[field]
-        self.assertEqual(runs[0], runs[1])
+        self.assertEqual(virtual(*SMALL), virtual(*SMALL))
 
     def test_the_table_has_a_row_per_policy(self):
         table = good(*SMALL)
@@ -122,6 +135,35 @@ class Output(unittest.TestCase):
             self.assertEqual(done.returncode, 2, order)
             self.assertIn("--evict", done.stderr)
 
+    def test_every_policy_serves_every_request(self):
+        names = strategies()
+        self.assertGreaterEqual(len(names), 19)
+        for name in ["pack-load", "session-affinity", "round-robin"]:
+            self.assertIn(name, names)
+        for profile in ["default", "compat"]:
+            rows = results(*SMALL, "--profile", profile, "--policy",
+                           ",".join(names))
+            self.assertEqual([r["policy"] for r in rows], names)
+            for row in rows:
+                self.assertEqual(row["finished"], 300, row["policy"])
+                self.assertEqual(row["corrupt_blocks"], 0, row["policy"])
+            # A strategy without its metrics would draw by lot.
+            lot = [r["policy"] for r in rows
+                   if r["ttft_ms_mean"] == rows[0]["ttft_ms_mean"]]
+            self.assertEqual(lot, ["random"], profile)
+
+    def test_a_pod_that_is_full_lets_requests_wait(self):
+        row, = results(*SMALL, "--load", "2", "--policy", "pack-load")
+        self.assertEqual(row["finished"], 300)
+
+    def test_policies_are_weighted_and_in_stages(self):
+        names = ["prefix-cache:6+least-latency:4",
+                 "least-request>prefix-cache"]
+        rows = results(*SMALL, "--policy", ",".join(names))
+        self.assertEqual([r["policy"] for r in rows],
+                         ["prefix-cache:6,least-latency:4", names[1]])
+        self.assertNotEqual(rows[0]["ttft_ms_mean"], rows[1]["ttft_ms_mean"])
+
     def test_one_policy_is_compared_with_nothing(self):
         self.assertNotIn("Best is", good(*SMALL, "--policy", "random"))
 
@@ -147,8 +189,67 @@ class Output(unittest.TestCase):
         for option in ["trace", "generate", "requests", "seed", "pods",
                        "policy", "profile", "block-tokens", "block-bytes",
                        "gpu-blocks", "l1-bytes", "l2", "l2-bytes",
-                       "l2-fault", "speed", "load", "preset", "measure", "json"]:
+                       "l2-fault", "speed", "load", "stale", "sweep",
+                       "queue-weight", "preset", "measure", "json"]:
             self.assertIn("--" + option, text)
+
+
+class Sweep(unittest.TestCase):
+    def test_each_value_is_a_run_of_its_own(self):
+        args = [*SMALL, "--policy", "prefix-cache"]
+        rows = virtual(*args, "--sweep", "load=0.3,0.9")
+        self.assertEqual([r["sweep"] for r in rows], ["load", "load"])
+        self.assertEqual([r["value"] for r in rows], ["0.3", "0.9"])
+        for row in rows:
+            alone, = virtual(*args, "--load", row["value"])
+            del row["sweep"], row["value"]
+            self.assertEqual(row, alone)
+        self.assertLess(rows[0]["ttft_ms_mean"], rows[1]["ttft_ms_mean"])
+
+    def test_what_follows_from_a_value_follows_it(self):
+        rows = results(*SMALL[:-6], "--policy", "random", "--sweep",
+                       "block-bytes=1K,512,0")
+        self.assertEqual([r["hit_l1"] > 0 for r in rows], [True, True, False])
+
+    def test_the_table_has_a_line_for_each_value_and_policy(self):
+        table = good(*SMALL, "--sweep", "pods=2,3")
+        for pods in "23":
+            for policy in POLICIES:
+                self.assertEqual(table.count(f"\n{pods}            {policy} "),
+                                 1)
+
+    def test_sweeps_that_are_none(self):
+        for text, says in [("", "--sweep : not OPTION="),
+                           ("load", "--sweep load: not OPTION="),
+                           ("load=", "--load : not a number"),
+                           ("load=0.1,", "--load : not a number"),
+                           ("load=0.1,x", "--load x: not a number"),
+                           ("pods=0", "--pods 0: must be between"),
+                           ("policy=random", "--sweep policy: not an option"),
+                           ("json=1", "--sweep json: not an option"),
+                           ("=1", "--sweep : not an option"),
+                           ("load=" + ",".join("1" * 65), "too many")]:
+            done = run(*SMALL, "--sweep", text)
+            self.assertEqual(done.returncode, 2, text)
+            self.assertIn(says, done.stderr)
+            self.assertEqual(done.stdout, "")
+
+
+class Stale(unittest.TestCase):
+    def test_no_lag_is_none(self):
+        self.assertEqual(virtual(*SMALL, "--stale", "0"), virtual(*SMALL))
+
+    def test_a_gateway_that_knows_late_balances_worse(self):
+        fresh, late = results(*SMALL, "--policy", "least-request", "--sweep",
+                              "stale=0,2000")
+        self.assertGreater(late["ttft_ms_mean"], 1.1 * fresh["ttft_ms_mean"])
+        self.assertEqual(late["finished"], 300)
+
+    def test_who_reads_no_counts_does_not_notice(self):
+        for policy in ["random", "round-robin"]:
+            args = [*SMALL, "--policy", policy]
+            self.assertEqual(virtual(*args, "--stale", "2000"),
+                             virtual(*args))
 
 
 class Disk(unittest.TestCase):
@@ -400,7 +501,7 @@ class BadOptions(unittest.TestCase):
 
     def test_numbers(self):
         for option in ["requests", "pods", "block-tokens", "block-bytes",
-                       "gpu-blocks", "l1-bytes", "l2-bytes", "seed"]:
+                       "gpu-blocks", "l1-bytes", "l2-bytes", "seed", "stale"]:
             for text in ["-1", "", " 1", "1x", "1.5", "0x10", "nan",
                          "99999999999999999999999"]:
                 self.refused("--generate", "rag", f"--{option}", text,
@@ -408,7 +509,7 @@ class BadOptions(unittest.TestCase):
         for option in ["pods", "requests", "block-tokens", "gpu-blocks"]:
             self.refused("--generate", "rag", f"--{option}", "0",
                          says=f"--{option} 0")
-        for option in ["speed", "load"]:
+        for option in ["speed", "load", "queue-weight"]:
             for text in ["-1", "0", "", "1x", "nan", "inf", "1e999"]:
                 self.refused("--generate", "rag", f"--{option}", text,
                              says=f"--{option} {text}")
@@ -423,6 +524,10 @@ class BadOptions(unittest.TestCase):
         self.refused("--generate", "poetry", says="poetry")
         self.refused("--generate", "rag", "--policy", "random,fastest",
                      says="--policy fastest: unknown")
+        self.refused("--generate", "rag", "--policy", "random:1+prefix-cache",
+                     says="not to be combined")
+        self.refused("--generate", "rag", "--policy", "prefix-cache:-1",
+                     says="--policy prefix-cache:-1: ")
         self.refused("--generate", "rag", "--policy", "", says="--policy")
         self.refused("--generate", "rag", "--policy", "random,",
                      says="--policy")
