@@ -11,13 +11,9 @@
  *
  * So pick and charge are under one lock, and a charge is a thing with a
  * name: what a ticket stands for is given back once, whoever asks and how
- * often.  Tickets hold the generation of their slot, and accounts the owner
+ * often.  Tickets end with what they name, and accounts hold the owner
  * that the row had: neither a late end nor a row that went to another owner
  * can touch what is not theirs.
- *
- * All leases are equally long and time does not go back in here, so the
- * list in order of the last sign of life is in order of expiry: both ends of
- * it cost O(1), and there is no heap.
  */
 
 #include <aibrix/ledger.h>
@@ -27,27 +23,20 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/ticket.h"
 #include "base/versioned.h"
 #include "fleet/fleet_view.h"
 
-enum {
-	OPEN_DEFAULT = 65536,
-	OPEN_MAX = 1 << 20,
-	NONE = 0, /* in lists of slot numbers + 1 */
-	BLOCK_TOKENS = 16
-};
+enum { OPEN_DEFAULT = 65536, OPEN_MAX = 1 << 20, BLOCK_TOKENS = 16 };
 
 /* Sums stay below 2^53, so they are exact as doubles. */
 static const double tokens_max = 4294967295.0;
 static const uint64_t lease_default_ns = 600000000000u;
 
-struct slot {
-	uint64_t heard_ns;
+/* What a ticket stands for. */
+struct charge {
 	double tokens;       /* not yet given back */
 	uint32_t row, epoch; /* of its account */
-	uint32_t generation; /* odd while open */
-	uint32_t prev, next; /* slots by heard_ns, or the next free one */
-	uint32_t spare;
 };
 
 /* Of a row as long as owner has it. */
@@ -60,12 +49,9 @@ struct account {
 struct aibrix_ledger {
 	aibrix_allocator alloc;
 	pthread_mutex_t lock;
-	uint32_t max_open, n_slots;
-	uint32_t first, last; /* least and most recently heard of */
-	uint32_t free;
-	uint64_t open, lease_ns, now_ns;
-	struct slot *slots;
-	size_t slots_cap;
+	struct tickets tickets;
+	struct charge *charges; /* by number of the ticket - 1 */
+	size_t charges_cap;
 	struct account *accounts; /* by row, as the two columns */
 	double *requests, *tokens;
 	size_t accounts_cap, requests_cap, tokens_cap;
@@ -93,8 +79,8 @@ aibrix_ledger_new(const aibrix_ledger_opts *opts, aibrix_ledger **out)
 	if (!ledger)
 		return AIBRIX_E_NOMEM;
 	ledger->alloc = alloc;
-	ledger->max_open = o.max_open ? o.max_open : OPEN_DEFAULT;
-	ledger->lease_ns = o.lease_ns ? o.lease_ns : lease_default_ns;
+	ledger->tickets.max_open = o.max_open ? o.max_open : OPEN_DEFAULT;
+	ledger->tickets.lease_ns = o.lease_ns ? o.lease_ns : lease_default_ns;
 	if (pthread_mutex_init(&ledger->lock, NULL) != 0) {
 		aibrix__free(&alloc, ledger, 1, sizeof(*ledger));
 		return AIBRIX_E_NOMEM;
@@ -112,8 +98,9 @@ aibrix_ledger_free(aibrix_ledger *ledger)
 		return;
 	alloc = ledger->alloc;
 	pthread_mutex_destroy(&ledger->lock);
-	aibrix__free(&alloc, ledger->slots, ledger->slots_cap,
-		     sizeof(*ledger->slots));
+	aibrix__tickets_free(&ledger->tickets, &alloc);
+	aibrix__free(&alloc, ledger->charges, ledger->charges_cap,
+		     sizeof(*ledger->charges));
 	aibrix__free(&alloc, ledger->accounts, ledger->accounts_cap,
 		     sizeof(*ledger->accounts));
 	aibrix__free(&alloc, ledger->requests, ledger->requests_cap,
@@ -123,92 +110,41 @@ aibrix_ledger_free(aibrix_ledger *ledger)
 	aibrix__free(&alloc, ledger, 1, sizeof(*ledger));
 }
 
-static struct slot *
-slot_at(const aibrix_ledger *ledger, uint32_t number)
-{
-	return &ledger->slots[number - 1];
-}
-
-static void
-list_remove(aibrix_ledger *ledger, uint32_t number)
-{
-	struct slot *s = slot_at(ledger, number);
-
-	if (s->prev)
-		slot_at(ledger, s->prev)->next = s->next;
-	else
-		ledger->first = s->next;
-	if (s->next)
-		slot_at(ledger, s->next)->prev = s->prev;
-	else
-		ledger->last = s->prev;
-}
-
-/* Heard of now. */
-static void
-list_add(aibrix_ledger *ledger, uint32_t number)
-{
-	struct slot *s = slot_at(ledger, number);
-
-	s->heard_ns = ledger->now_ns;
-	s->prev = ledger->last;
-	s->next = NONE;
-	if (s->prev)
-		slot_at(ledger, s->prev)->next = number;
-	else
-		ledger->first = number;
-	ledger->last = number;
-}
-
-/* The clock of one caller may be behind another's. */
-static void
-time_set(aibrix_ledger *ledger, uint64_t now_ns)
-{
-	if (now_ns > ledger->now_ns)
-		ledger->now_ns = now_ns;
-}
-
-/* Whether the charge of s is still on its row's account. */
+/* Whether c is still on its row's account. */
 static int
-slot_counts(const aibrix_ledger *ledger, const struct slot *s)
+charge_counts(const aibrix_ledger *ledger, const struct charge *c)
 {
-	return ledger->accounts[s->row].epoch == s->epoch;
+	return ledger->accounts[c->row].epoch == c->epoch;
 }
 
 static void
-slot_prefilled(aibrix_ledger *ledger, struct slot *s)
+charge_prefilled(aibrix_ledger *ledger, struct charge *c)
 {
-	if (slot_counts(ledger, s))
-		ledger->tokens[s->row] -= s->tokens;
-	s->tokens = 0;
+	if (charge_counts(ledger, c))
+		ledger->tokens[c->row] -= c->tokens;
+	c->tokens = 0;
 }
 
 static void
-slot_close(aibrix_ledger *ledger, uint32_t number)
+charge_close(aibrix_ledger *ledger, uint32_t number)
 {
-	struct slot *s = slot_at(ledger, number);
+	struct charge *c = &ledger->charges[number - 1];
 
-	slot_prefilled(ledger, s);
-	if (slot_counts(ledger, s))
-		ledger->requests[s->row]--;
-	list_remove(ledger, number);
-	s->generation++;
-	s->next = ledger->free;
-	ledger->free = number;
-	ledger->open--;
+	charge_prefilled(ledger, c);
+	if (charge_counts(ledger, c))
+		ledger->requests[c->row]--;
+	aibrix__ticket_close(&ledger->tickets, number);
 }
 
 static uint64_t
 leases_end(aibrix_ledger *ledger)
 {
 	uint64_t n = 0;
+	uint32_t number;
 
-	if (ledger->lease_ns == AIBRIX_FOREVER)
-		return 0;
-	while (ledger->first &&
-	       ledger->now_ns - slot_at(ledger, ledger->first)->heard_ns >
-		       ledger->lease_ns) {
-		slot_close(ledger, ledger->first);
+	while ((number = aibrix__ticket_ended(&ledger->tickets)) !=
+	       TICKET_NONE) {
+		charge_close(ledger, number);
 		n++;
 	}
 	return n;
@@ -219,13 +155,12 @@ static int
 ledger_reserve(aibrix_ledger *ledger, uint32_t rows)
 {
 	const aibrix_allocator *a = &ledger->alloc;
-	int err = AIBRIX_OK;
+	int err = aibrix__tickets_reserve(&ledger->tickets, a);
 
-	if (!ledger->free && ledger->n_slots == ledger->max_open)
-		return AIBRIX_E_FULL;
-	if (!ledger->free)
-		err = aibrix__grow(a, &ledger->slots, &ledger->slots_cap,
-				   ledger->n_slots + 1, sizeof(*ledger->slots));
+	if (!err)
+		err = aibrix__grow(a, &ledger->charges, &ledger->charges_cap,
+				   ledger->tickets.cap,
+				   sizeof(*ledger->charges));
 	if (!err)
 		err = aibrix__grow(a, &ledger->requests, &ledger->requests_cap,
 				   rows, sizeof(*ledger->requests));
@@ -281,25 +216,15 @@ tokens_of(const aibrix_fleet *fleet, const aibrix_route_request *request,
 }
 
 static uint64_t
-slot_open(aibrix_ledger *ledger, uint32_t row, double tokens)
+charge_open(aibrix_ledger *ledger, uint32_t row, double tokens)
 {
-	uint32_t number = ledger->free;
-	struct slot *s;
+	uint32_t number = aibrix__ticket_open(&ledger->tickets);
 
-	if (number)
-		ledger->free = slot_at(ledger, number)->next;
-	else
-		number = ++ledger->n_slots;
-	s = slot_at(ledger, number);
-	s->row = row;
-	s->epoch = ledger->accounts[row].epoch;
-	s->tokens = tokens;
-	s->generation++;
-	list_add(ledger, number);
-	ledger->open++;
+	ledger->charges[number - 1] =
+		(struct charge){tokens, row, ledger->accounts[row].epoch};
 	ledger->requests[row]++;
 	ledger->tokens[row] += tokens;
-	return (uint64_t)s->generation << 32 | number;
+	return aibrix__ticket_name(&ledger->tickets, number);
 }
 
 /* The pick with the ledger's columns before those of the request. */
@@ -331,7 +256,7 @@ locked_pick(aibrix_ledger *ledger, const aibrix_route *route,
 	aibrix_route_result result = {.size = sizeof(result)};
 	int err;
 
-	time_set(ledger, now_ns);
+	tickets_time(&ledger->tickets, now_ns);
 	(void)leases_end(ledger);
 	err = ledger_reserve(ledger, view.rows);
 	if (err)
@@ -345,8 +270,8 @@ locked_pick(aibrix_ledger *ledger, const aibrix_route *route,
 				   STRUCT_UPTO(aibrix_route_result, spare));
 	if (err)
 		return err;
-	*ticket = slot_open(ledger, result.row,
-			    tokens_of(fleet, request, result.row));
+	*ticket = charge_open(ledger, result.row,
+			      tokens_of(fleet, request, result.row));
 	return AIBRIX_OK;
 }
 
@@ -374,19 +299,6 @@ aibrix_ledger_pick(aibrix_ledger *ledger, const aibrix_route *route,
 	return err;
 }
 
-/* The slot that ticket names while it is open, or NONE. */
-static uint32_t
-ticket_find(const aibrix_ledger *ledger, uint64_t ticket)
-{
-	uint32_t number = (uint32_t)ticket;
-
-	if (number == NONE || number > ledger->n_slots ||
-	    slot_at(ledger, number)->generation != ticket >> 32 ||
-	    !(ticket >> 32 & 1))
-		return NONE;
-	return number;
-}
-
 static int
 ticket_renew(aibrix_ledger *ledger, uint64_t ticket, uint64_t now_ns,
 	     int prefilled)
@@ -396,13 +308,12 @@ ticket_renew(aibrix_ledger *ledger, uint64_t ticket, uint64_t now_ns,
 	if (!ledger)
 		return AIBRIX_E_INVAL;
 	pthread_mutex_lock(&ledger->lock);
-	time_set(ledger, now_ns);
-	number = ticket_find(ledger, ticket);
+	tickets_time(&ledger->tickets, now_ns);
+	number = aibrix__ticket_find(&ledger->tickets, ticket);
 	if (number) {
-		list_remove(ledger, number);
-		list_add(ledger, number);
+		aibrix__ticket_renew(&ledger->tickets, number);
 		if (prefilled)
-			slot_prefilled(ledger, slot_at(ledger, number));
+			charge_prefilled(ledger, &ledger->charges[number - 1]);
 	}
 	pthread_mutex_unlock(&ledger->lock);
 	return number ? AIBRIX_OK : AIBRIX_E_NOT_FOUND;
@@ -429,9 +340,9 @@ aibrix_ledger_settle(aibrix_ledger *ledger, uint64_t ticket)
 	if (!ledger)
 		return AIBRIX_E_INVAL;
 	pthread_mutex_lock(&ledger->lock);
-	number = ticket_find(ledger, ticket);
+	number = aibrix__ticket_find(&ledger->tickets, ticket);
 	if (number)
-		slot_close(ledger, number);
+		charge_close(ledger, number);
 	pthread_mutex_unlock(&ledger->lock);
 	return number ? AIBRIX_OK : AIBRIX_E_NOT_FOUND;
 }
@@ -442,7 +353,7 @@ aibrix_ledger_expire(aibrix_ledger *ledger, uint64_t now_ns, uint64_t *n)
 	if (!ledger || !n)
 		return AIBRIX_E_INVAL;
 	pthread_mutex_lock(&ledger->lock);
-	time_set(ledger, now_ns);
+	tickets_time(&ledger->tickets, now_ns);
 	*n = leases_end(ledger);
 	pthread_mutex_unlock(&ledger->lock);
 	return AIBRIX_OK;
@@ -480,7 +391,7 @@ aibrix_ledger_open(aibrix_ledger *ledger)
 	if (!ledger)
 		return 0;
 	pthread_mutex_lock(&ledger->lock);
-	open = ledger->open;
+	open = ledger->tickets.open;
 	pthread_mutex_unlock(&ledger->lock);
 	return open;
 }
