@@ -23,6 +23,7 @@
 #include <aibrix/metric.h>
 #include <aibrix/output.h>
 #include <aibrix/pd.h>
+#include <aibrix/pd_ledger.h>
 #include <aibrix/pool.h>
 #include <aibrix/predict.h>
 #include <aibrix/prefix.h>

@@ -6,7 +6,8 @@
  *   gate    of those, the one that has far less to do than the others
  *   pick    the prefill and the decode of one group that score best
  *
- * Pure functions; nothing allocates, nothing is kept.
+ * Pure functions; nothing allocates, nothing is kept.  pd_ledger.h gates,
+ * picks and charges in one step.
  *
  * (Source: AIBrix pkg/plugins/gateway/algorithms, pd_roleset.go and
  * pd_disaggregation.go.)
@@ -65,7 +66,8 @@ enum {
 	AIBRIX_PD_POLICY_CONDUCTOR = 3,     /* both: milliseconds */
 	AIBRIX_PD_POLICY_HYBRID = 4, /* prefill: prefix, or load where there is
 	                                some */
-	AIBRIX_PD_POLICY_LOAD_BALANCING = 5 /* decode */
+	AIBRIX_PD_POLICY_LOAD_BALANCING = 5, /* decode */
+	AIBRIX_PD_POLICY_TOKEN_LOAD = 6 /* both: tokens charged */
 };
 
 typedef struct aibrix_pd_opts {
@@ -163,7 +165,8 @@ typedef struct aibrix_pd_stat {
 	double match_percent;  /* prefill: of the prompt held there, 0-100 */
 	double prefill_s;      /* prefill: mean of one, as the engine says */
 	/* prefill: tokens charged to it, those being computed and some of
-	   those held for a decode; not known: 3500 for each pending */
+	   those held for a decode; decode: prompts and what is expected of
+	   answers.  Not known: 3500 for each request */
 	double charged_tokens;
 } aibrix_pd_stat;
 
@@ -212,7 +215,7 @@ typedef struct aibrix_pd_pick_result {
 	uint32_t ties;    /* of them, as good as the winner, itself too */
 	uint32_t unknown; /* pods whose match or running is not known, where
 	                     their policy asks for it */
-	uint32_t spare;
+	uint32_t gates;   /* AIBRIX_PD_GATE_*, of aibrix_pd_ledger_pick */
 	/* prefill_score / max_prefill + decode_score / max_decode; the least
 	   wins */
 	double score;

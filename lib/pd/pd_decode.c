@@ -7,6 +7,7 @@
  *	LEAST_REQUEST   running                        running
  *	CONDUCTOR       1000 / tokens *                1000 / tokens *
  *	                (1 + 1 / running)              (running + 1)
+ *	TOKEN_LOAD      tokens charged                 tokens charged
  *
  * Tokens per second are those of all requests of a pod together, so 1000 by
  * them is no time between the tokens of one: that takes the requests which
@@ -139,9 +140,19 @@ conductor(const aibrix_pd_opts *o, const aibrix_pd_stat *s,
 }
 
 static double
+stat_load(const aibrix_pd_stat *s, const struct decodes *d)
+{
+	double load = stat_known(s->charged_tokens);
+
+	return isnan(load) ? 3500 * stat_requests(s, d) : load;
+}
+
+static double
 stat_score(const aibrix_pd_opts *o, const aibrix_pd_stat *s,
 	   const struct decodes *d)
 {
+	if (o->decode_policy == AIBRIX_PD_POLICY_TOKEN_LOAD)
+		return stat_load(s, d);
 	if (o->compat && d->known && isnan(stat_known(s->running)))
 		return 1 + (double)s->pending;
 	switch (o->decode_policy) {

@@ -65,7 +65,8 @@ static int
 scoring_is_good(const aibrix_pd_opts *o)
 {
 	const uint32_t both = 1u << AIBRIX_PD_POLICY_LEAST_REQUEST |
-			      1u << AIBRIX_PD_POLICY_CONDUCTOR;
+			      1u << AIBRIX_PD_POLICY_CONDUCTOR |
+			      1u << AIBRIX_PD_POLICY_TOKEN_LOAD;
 	const uint32_t prefill = both | 1u << AIBRIX_PD_POLICY_PREFIX_CACHE |
 				 1u << AIBRIX_PD_POLICY_HYBRID;
 	const uint32_t decode = both | 1u << AIBRIX_PD_POLICY_LOAD_BALANCING;

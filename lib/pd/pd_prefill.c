@@ -5,6 +5,7 @@
  *	LEAST_REQUEST  pending
  *	CONDUCTOR      milliseconds: queue, prefix, rest of the prompt
  *	HYBRID         1 - match^2 / 2, times the tokens charged
+ *	TOKEN_LOAD     the tokens charged
  *
  * HYBRID follows the prefix while pods are idle and the load once they are
  * not, so nobody needs to be passed over for it: AIBrix's rule of a mean and
@@ -79,13 +80,19 @@ conductor(const aibrix_pd_stat *s, double match, double tokens)
 }
 
 static double
-hybrid(const aibrix_pd_opts *o, const aibrix_pd_stat *s, double match)
+stat_load(const aibrix_pd_stat *s)
 {
 	double load = stat_known(s->charged_tokens);
+
+	return isnan(load) ? 3500.0 * s->pending : load;
+}
+
+static double
+hybrid(const aibrix_pd_opts *o, const aibrix_pd_stat *s, double match)
+{
+	double load = stat_load(s);
 	double rest = 1 - match / 100 * (match / 100) * o->hybrid_factor;
 
-	if (isnan(load))
-		load = 3500.0 * s->pending;
 	return load < 1 ? rest : load * rest;
 }
 
@@ -100,6 +107,7 @@ stat_score(const aibrix_pd_opts *o, const aibrix_pd_stat *s,
 		return (100 - match) * 0.1 + s->pending / p->most;
 	case AIBRIX_PD_POLICY_CONDUCTOR: return conductor(s, match, tokens);
 	case AIBRIX_PD_POLICY_HYBRID: return hybrid(o, s, match);
+	case AIBRIX_PD_POLICY_TOKEN_LOAD: return stat_load(s);
 	default: return s->pending;
 	}
 }
@@ -110,7 +118,8 @@ aibrix__pd_prefill_scores(const aibrix_pd_opts *o, const aibrix_pd_stat *stats,
 			  double *scores, aibrix_pd_pick_result *r)
 {
 	int skips = o->compat || (o->flags & AIBRIX_PD_STDDEV_SET);
-	int asks = o->prefill_policy != AIBRIX_PD_POLICY_LEAST_REQUEST;
+	int asks = o->prefill_policy != AIBRIX_PD_POLICY_LEAST_REQUEST &&
+		   o->prefill_policy != AIBRIX_PD_POLICY_TOKEN_LOAD;
 	struct pending p = pending_measure(stats, l);
 
 	r->max_prefill = 1;

@@ -29,6 +29,7 @@ MAY_CALL = {
     "base/log": ["vsnprintf"],
     "index": LOCKS,
     "limit": LOCKS,
+    "pd": LOCKS,
     "route": LOCKS,
     "cache": LOCKS,
     "cache/cache_drive": ["pthread_cond_broadcast"],

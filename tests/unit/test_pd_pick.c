@@ -430,13 +430,14 @@ Test(pd_pick, policies_are_of_one_side_or_both)
 		{AIBRIX_PD_POLICY_LOAD_BALANCING, 0, AIBRIX_E_INVAL},
 		{0, AIBRIX_PD_POLICY_PREFIX_CACHE, AIBRIX_E_INVAL},
 		{0, AIBRIX_PD_POLICY_HYBRID, AIBRIX_E_INVAL},
-		{6, 0, AIBRIX_E_INVAL},
-		{0, 6, AIBRIX_E_INVAL},
+		{7, 0, AIBRIX_E_INVAL},
+		{0, 7, AIBRIX_E_INVAL},
 		{33, 0, AIBRIX_E_INVAL},
 		{0, UINT32_MAX, AIBRIX_E_INVAL},
 		{AIBRIX_PD_POLICY_CONDUCTOR, AIBRIX_PD_POLICY_CONDUCTOR, 0},
 		{AIBRIX_PD_POLICY_LEAST_REQUEST, AIBRIX_PD_POLICY_LEAST_REQUEST,
 		 0},
+		{AIBRIX_PD_POLICY_TOKEN_LOAD, AIBRIX_PD_POLICY_TOKEN_LOAD, 0},
 	};
 
 	start(0);
@@ -447,6 +448,30 @@ Test(pd_pick, policies_are_of_one_side_or_both)
 		opts.decode_policy = rows[i].decode;
 		cr_expect_eq(pick(1), rows[i].err, "row %zu", i);
 	}
+}
+
+/* AIBrix's policies of later revisions: only what is charged counts. */
+Test(pd_pick, token_load_scores_are_tokens_charged)
+{
+	aibrix_pd_stat *s;
+
+	start(0);
+	opts.prefill_policy = AIBRIX_PD_POLICY_TOKEN_LOAD;
+	opts.decode_policy = AIBRIX_PD_POLICY_TOKEN_LOAD;
+	add_prefill(1, 100, 9000);
+	add_prefill(1, NAN, NAN);
+	stats[1].pending = 2;
+	s = add_decode(1, 7);
+	s->charged_tokens = 1234;
+	s->kv_usage = 0.99;
+	(void)add_decode(1, 1);
+	cr_assert_eq(pick(1), AIBRIX_OK);
+	cr_expect_eq(scores[0], 9000.);
+	cr_expect_eq(scores[1], 7000., "3500 for each pending");
+	cr_expect_eq(scores[2], 1234.);
+	cr_expect_eq(scores[3], 3500.);
+	cr_expect_eq(got.prefill, 1u);
+	cr_expect_eq(got.decode, 2u);
 }
 
 Test(pd_pick, wrong_calls_leave_the_result_alone)
