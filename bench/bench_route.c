@@ -12,6 +12,7 @@ main(int argc, char **argv)
 	if (stop)
 		return stop - 1;
 	bench_route_pick(&b);
+	bench_route_pd(&b);
 	bench_route_rewrite(&b);
 	return 0;
 }

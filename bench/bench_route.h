@@ -4,6 +4,7 @@
 
 struct bench;
 
+void bench_route_pd(const struct bench *b);
 void bench_route_pick(const struct bench *b);
 void bench_route_rewrite(const struct bench *b);
 

@@ -33,6 +33,15 @@ order_before(const aibrix_pd_pod *pods, uint32_t a, uint32_t b)
 	return a < b;
 }
 
+static int
+order_is_good(const aibrix_pd_pod *pods, const uint32_t *order, uint32_t n)
+{
+	for (uint32_t i = 1; i < n; i++)
+		if (order_before(pods, order[i], order[i - 1]))
+			return 0;
+	return 1;
+}
+
 /* (Gaps: M. Ciura, 2001, and on by 9/4.) */
 void
 aibrix__pd_order(const aibrix_pd_pod *pods, uint32_t *order, uint32_t n)
@@ -40,6 +49,8 @@ aibrix__pd_order(const aibrix_pd_pod *pods, uint32_t *order, uint32_t n)
 	static const uint32_t gaps[] = {3548, 1577, 701, 301, 132,
 					57,   23,   10,  4,   1};
 
+	if (order_is_good(pods, order, n))
+		return;
 	for (size_t g = 0; g < sizeof(gaps) / sizeof(gaps[0]); g++)
 		for (uint32_t i = gaps[g]; i < n; i++) {
 			uint32_t at = order[i], j = i;

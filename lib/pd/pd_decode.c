@@ -101,9 +101,9 @@ decodes_measure(const aibrix_pd_stat *stats, const aibrix_pd_lists *l,
 	for (uint32_t i = 0; i < l->n_decode; i++) {
 		const aibrix_pd_stat *s = &stats[l->decode[i]];
 
-		d.most_running = fmax(d.most_running, stat_requests(s, &d));
-		d.most_tokens = fmax(d.most_tokens, stat_tokens(s));
-		d.most_free = fmax(d.most_free, stat_free(s, d.free));
+		d.most_running = greater(d.most_running, stat_requests(s, &d));
+		d.most_tokens = greater(d.most_tokens, stat_tokens(s));
+		d.most_free = greater(d.most_free, stat_free(s, d.free));
 	}
 	return d;
 }
@@ -133,7 +133,7 @@ conductor(const aibrix_pd_opts *o, const aibrix_pd_stat *s,
 
 	if (o->compat)
 		return (tokens > 0 ? 1000 / tokens : 20) *
-		       (1 + 1 / fmax(running, 1)) * full;
+		       (1 + 1 / greater(running, 1)) * full;
 	if (tokens > 0 && running > 0)
 		return 1000 * (running + 1) / tokens * full;
 	return d->idle_ms * (running + 1) * full;
@@ -181,6 +181,6 @@ aibrix__pd_decode_scores(const aibrix_pd_opts *o, const aibrix_pd_stat *stats,
 		if (!isfinite(score))
 			continue;
 		scores[l->decode[i]] = score;
-		r->max_decode = fmax(r->max_decode, score);
+		r->max_decode = greater(r->max_decode, score);
 	}
 }

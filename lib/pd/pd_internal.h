@@ -34,6 +34,13 @@ stat_known(double value)
 	return isfinite(value) && value >= 0 ? value : NAN;
 }
 
+/* fmax of what is not NaN, without the call. */
+static inline double
+greater(double a, double b)
+{
+	return a > b ? a : b;
+}
+
 /* Requests of a decode, those on their way too; NaN: not known. */
 static inline double
 stat_running(const aibrix_pd_stat *s)

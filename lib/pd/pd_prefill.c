@@ -29,7 +29,7 @@ pending_measure(const aibrix_pd_stat *stats, const aibrix_pd_lists *l)
 	double n = l->n_prefill, squares = 0;
 
 	for (uint32_t i = 0; i < l->n_prefill; i++) {
-		p.most = fmax(p.most, stats[l->prefill[i]].pending);
+		p.most = greater(p.most, stats[l->prefill[i]].pending);
 		p.mean += stats[l->prefill[i]].pending;
 	}
 	p.mean = n > 0 ? p.mean / n : 0;
@@ -133,6 +133,6 @@ aibrix__pd_prefill_scores(const aibrix_pd_opts *o, const aibrix_pd_stat *stats,
 		    !isfinite(score))
 			continue;
 		scores[l->prefill[i]] = score;
-		r->max_prefill = fmax(r->max_prefill, score);
+		r->max_prefill = greater(r->max_prefill, score);
 	}
 }

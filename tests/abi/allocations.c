@@ -241,6 +241,61 @@ picks(void)
 	aibrix_fleet_free(fleet);
 }
 
+enum { PAIR_GROUPS = 32 };
+
+static aibrix_pd_pod pods[BLOCKS];
+static aibrix_pd_stat stats[BLOCKS];
+static uint64_t ids[BLOCKS];
+static uint32_t prefill[BLOCKS], decode[BLOCKS];
+static double pair_scores[BLOCKS];
+
+static aibrix_pd_lists
+split(void)
+{
+	aibrix_pd_result result = {.size = sizeof(result)};
+
+	QUIET(aibrix_pd_split(NULL, pods, BLOCKS, TOKENS, 7, prefill, decode,
+			      &result));
+	return (aibrix_pd_lists){prefill, decode, result.n_prefill,
+				 result.n_decode};
+}
+
+/* 512 pods, half of them for prefill; the first charge may fetch memory. */
+static void
+pairs(void)
+{
+	const aibrix_pd_view view = {pods, stats, ids, BLOCKS, 0};
+	const aibrix_pd_request request = {.size = sizeof(request),
+					   .prompt_tokens = TOKENS};
+	aibrix_pd_pick_result result = {.size = sizeof(result)};
+	aibrix_pd_ledger *ledger = NULL;
+	aibrix_pd_lists lists;
+	uint64_t ticket = 0;
+	uint32_t gates;
+
+	for (uint32_t i = 0; i < BLOCKS; i++) {
+		pods[i].group = i % PAIR_GROUPS;
+		pods[i].role = i / PAIR_GROUPS % 2 ? AIBRIX_PD_DECODE
+						   : AIBRIX_PD_PREFILL;
+		ids[i] = i;
+	}
+	lists = split();
+	QUIET(aibrix_pd_gate(NULL, pods, stats, BLOCKS, 7, &lists, &gates));
+	QUIET(aibrix_pd_pick(NULL, pods, stats, BLOCKS, &lists, TOKENS, 7,
+			     pair_scores, &result));
+	COUNTED(aibrix_pd_ledger_new(NULL, &ledger));
+	lists = split();
+	COUNTED(aibrix_pd_ledger_pick(ledger, NULL, &view, &lists, &request, 0,
+				      pair_scores, &result, &ticket));
+	lists = split();
+	QUIET(aibrix_pd_ledger_pick(ledger, NULL, &view, &lists, &request, 0,
+				    pair_scores, &result, &ticket));
+	QUIET(aibrix_pd_ledger_prefilled(ledger, ticket, 0));
+	QUIET(aibrix_pd_ledger_first_token(ledger, ticket, 0));
+	QUIET(aibrix_pd_ledger_settle(ledger, ticket));
+	aibrix_pd_ledger_free(ledger);
+}
+
 enum { BATCH_BYTES = 65536, BATCH_BLOCKS = 64 };
 
 /* A batch of stores with an adapter, and of their removals, twice: the first
@@ -295,6 +350,7 @@ main(void)
 	lookups();
 	events();
 	picks();
+	pairs();
 	printf("%d failures\n", failures);
 	return failures != 0;
 }
