@@ -41,5 +41,6 @@
 #include <aibrix/version.h>
 #include <aibrix/vtc.h>
 #include <aibrix/vtc_window.h>
+#include <aibrix/window.h>
 
 #endif

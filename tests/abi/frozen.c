@@ -1929,6 +1929,29 @@ AT(aibrix_pd_result, n_decode, 12);
 AT(aibrix_pd_result, combined, 16);
 AT(aibrix_pd_result, spare, 20);
 
+/* window, 0.1 */
+VALUE(AIBRIX_WINDOW_MEAN, 0);
+VALUE(AIBRIX_WINDOW_LATEST, 1);
+VALUE(AIBRIX_WINDOW_LINEAR, 2);
+VALUE(AIBRIX_WINDOW_WEIGHTED, 3);
+VALUE(AIBRIX_WINDOW_MAX, 4);
+VALUE(AIBRIX_WINDOW_EMPTY, 0);
+VALUE(AIBRIX_WINDOW_STALE, 1);
+VALUE(AIBRIX_WINDOW_PARTIAL, 2);
+VALUE(AIBRIX_WINDOW_FULL, 3);
+AT(aibrix_window_opts, size, 0);
+AT(aibrix_window_opts, kind, 4);
+AT(aibrix_window_opts, window_ns, 8);
+AT(aibrix_window_opts, slot_ns, 16);
+AT(aibrix_window_view, size, 0);
+AT(aibrix_window_view, state, 4);
+AT(aibrix_window_view, value, 8);
+AT(aibrix_window_view, least, 16);
+AT(aibrix_window_view, most, 24);
+AT(aibrix_window_view, variance, 32);
+AT(aibrix_window_view, samples, 40);
+AT(aibrix_window_view, age_ns, 48);
+
 int
 main(void)
 {

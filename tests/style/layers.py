@@ -16,6 +16,7 @@ ALLOW = {
     "layout": "",
     "agree": "",
     "vtc": "",
+    "window": "",
     "limit": "",
     "profile": "",
     "sync": "",
