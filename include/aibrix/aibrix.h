@@ -24,6 +24,7 @@
 #include <aibrix/output.h>
 #include <aibrix/pd.h>
 #include <aibrix/pd_ledger.h>
+#include <aibrix/pd_legs.h>
 #include <aibrix/pool.h>
 #include <aibrix/predict.h>
 #include <aibrix/prefix.h>
