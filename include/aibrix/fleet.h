@@ -27,6 +27,7 @@ enum {
 	AIBRIX_COL_REQUEST_LOAD_RATIO = 4, /* this request adds; infinite: it
 	                                      can never be served there */
 	AIBRIX_COL_ADAPTER_HELD = 5, /* the request's adapter: 1 there, 0 not */
+	AIBRIX_COL_USER_SCORE = 7, /* of its user: aibrix_vtc_scores */
 	/* what engines report */
 	AIBRIX_COL_ENGINE_RUNNING = 8, /* num_requests_running */
 	AIBRIX_COL_ENGINE_WAITING = 9, /* num_requests_waiting */

@@ -140,7 +140,7 @@ typedef struct aibrix_route aibrix_route;
  * A router.  opts may be NULL.  *out is owned: aibrix_route_free.
  *
  * Fails: E_PARSE (strategy is not of the grammar), E_UNSUPPORTED (unknown
- * strategy, or one that cannot be combined in a list), E_INVAL (profile,
+ * strategy, "pd", or one that cannot be combined in a list), E_INVAL (profile,
  * spare, numbers not finite, negative without a _SET flag), E_ABI, E_NOMEM.
  * Since: 0.1.
  */
@@ -155,6 +155,14 @@ AIBRIX_API void aibrix_route_free(aibrix_route *route);
  * Thread: any.  Since: 0.1.
  */
 AIBRIX_API const char *aibrix_route_strategy(uint32_t i);
+
+/*
+ * The call that serves one strategy, len bytes of a name: "aibrix_route_pick",
+ * "aibrix_pd_pick" for "pd", which picks two rows; NULL for a name that nobody
+ * serves.
+ * Thread: any.  Since: 0.1.
+ */
+AIBRIX_API const char *aibrix_route_call(const char *strategy, uint64_t len);
 
 /* Everything is borrowed for the call. */
 typedef struct aibrix_route_request {
@@ -234,7 +242,8 @@ enum {
 	AIBRIX_REASON_SESSION_ID = 25,    /* the session's own row */
 	AIBRIX_REASON_SESSION_KEY = 26,   /* the row that its key points to */
 	AIBRIX_REASON_SESSION_MOVED = 27, /* that row had too many requests */
-	AIBRIX_REASON_SESSION_NONE = 28   /* no session known */
+	AIBRIX_REASON_SESSION_NONE = 28,  /* no session known */
+	AIBRIX_REASON_USER_SCORE = 30     /* compat vtc-basic */
 };
 
 typedef struct aibrix_route_result {
@@ -252,9 +261,9 @@ typedef struct aibrix_route_result {
  * Pick a row.  Candidates whose HEALTH_RATIO is 0 are not usable.
  *
  * Fails: E_NOT_FOUND (no usable candidate), E_UNAVAILABLE (all are full:
- * least-load-pulling, pack-load), E_INVAL (overlay or addresses of another
- * length than the fleet, column number, a candidate that is not a row in
- * use), E_PARSE and E_UNSUPPORTED (the request's strategy), E_ABI.
+ * least-load-pulling, pack-load, slo...), E_INVAL (overlay or addresses of
+ * another length than the fleet, column number, a candidate that is not a
+ * row in use), E_PARSE and E_UNSUPPORTED (the request's strategy), E_ABI.
  * Cost: O(candidates), no allocation.  Since: 0.1.
  */
 AIBRIX_API AIBRIX_CHECK int

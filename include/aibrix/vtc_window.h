@@ -150,6 +150,22 @@ typedef struct aibrix_vtc_score_request {
 AIBRIX_API AIBRIX_CHECK int
 aibrix_vtc_score(const aibrix_vtc_score_request *request, double *score);
 
+/*
+ * AIBrix's scores of a list of pods as a column, which strategy "vtc-basic"
+ * reads (AIBRIX_COL_USER_SCORE): pod i of n is row rows[i], or row i where
+ * rows is NULL.  scores has n_rows entries; those that are not in the list
+ * become NaN.  loads, by row too, may be NULL: nobody's is known.  Of request
+ * index, n, load and noise are not read; entropy draws the noise.
+ *
+ * Fails: E_INVAL (a row not below n_rows, a load that is not a number above
+ * or at 0 or NaN; otherwise as aibrix_vtc_score), E_ABI.
+ * Cost: O(n_rows), no allocation.  Thread: any.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_vtc_scores(const aibrix_vtc_score_request *request,
+		  const uint32_t *rows, uint32_t n, const double *loads,
+		  uint64_t entropy, double *scores, uint32_t n_rows);
+
 #ifdef __cplusplus
 }
 #endif

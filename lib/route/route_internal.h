@@ -182,6 +182,10 @@ extern const struct route_ops aibrix__route_lora;
 extern const struct route_ops aibrix__route_lora_compat;
 extern const struct route_ops aibrix__route_session;
 extern const struct route_ops aibrix__route_session_compat;
+extern const struct route_ops aibrix__route_slo_pull;
+extern const struct route_ops aibrix__route_slo_push;
+extern const struct route_ops aibrix__route_slo_pack;
+extern const struct route_ops aibrix__route_vtc_compat;
 extern const struct route_ops aibrix__route_least_user;
 extern const struct route_ops aibrix__route_most_user;
 

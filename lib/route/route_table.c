@@ -48,6 +48,13 @@ static const struct {
 	{"lora-affinity", {&aibrix__route_lora, &aibrix__route_lora_compat}},
 	{"l-metric-local",
 	 {&aibrix__route_l_metric, &aibrix__route_l_metric_compat}},
+	{"vtc-basic",
+	 {&aibrix__route_least_request, &aibrix__route_vtc_compat}},
+	{"slo", {&aibrix__route_slo_pull, &aibrix__route_slo_pull}},
+	{"slo-least-load-pulling",
+	 {&aibrix__route_slo_pull, &aibrix__route_slo_pull}},
+	{"slo-least-load", {&aibrix__route_slo_push, &aibrix__route_slo_push}},
+	{"slo-pack-load", {&aibrix__route_slo_pack, &aibrix__route_slo_pack}},
 };
 
 enum { STRATEGIES = sizeof(strategies) / sizeof(strategies[0]) };
@@ -91,9 +98,12 @@ aibrix_route_reason(uint32_t reason)
 		[AIBRIX_REASON_SESSION_KEY] = "session-key",
 		[AIBRIX_REASON_SESSION_MOVED] = "session-moved",
 		[AIBRIX_REASON_SESSION_NONE] = "session-none",
+		[AIBRIX_REASON_USER_SCORE] = "vtc-basic",
 	};
 
-	return reason < sizeof(texts) / sizeof(texts[0]) ? texts[reason] : "?";
+	if (reason >= sizeof(texts) / sizeof(texts[0]) || !texts[reason])
+		return "?";
+	return texts[reason];
 }
 
 /* "least-user-N": the number of the column, or 0. */
@@ -131,6 +141,20 @@ part_find(const char *name, uint32_t len, uint32_t profile,
 	part->ops = &aibrix__route_most_user;
 	part->column = user_column(name, len, "most-user-");
 	return part->column ? AIBRIX_OK : AIBRIX_E_UNSUPPORTED;
+}
+
+const char *
+aibrix_route_call(const char *strategy, uint64_t len)
+{
+	struct route_part part;
+
+	if (!strategy || len == 0 || len > AIBRIX_ROUTE_TEXT_MAX)
+		return NULL;
+	if (len == 2 && memcmp(strategy, "pd", 2) == 0)
+		return "aibrix_pd_pick";
+	return part_find(strategy, (uint32_t)len, 0, &part)
+		       ? NULL
+		       : "aibrix_route_pick";
 }
 
 int

@@ -948,6 +948,8 @@ AT(aibrix_route_request, session_id_len, 88);
 AT(aibrix_route_request, session_key_len, 96);
 AT(aibrix_route_request, n_addresses, 104);
 AT(aibrix_route_request, spare, 108);
+VALUE(AIBRIX_REASON_USER_SCORE, 30);
+VALUE(AIBRIX_COL_USER_SCORE, 7);
 
 /* ledger, 0.1 */
 VALUE(AIBRIX_LEDGER_OVERLAYS_MAX, 30);

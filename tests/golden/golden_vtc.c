@@ -4,6 +4,7 @@
  * vtc_basic_test.go); those named C follow from its formula.
  */
 
+#include <math.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
@@ -243,6 +244,67 @@ Test(vtc_compat, vtc24_to_vtc26_C_scores_follow_the_formula)
 	expect_scores(1500, 500, 4500, 3, loads, 1, vtc24);
 	expect_scores(4500, 4500, 4500, 3, loads, 0.5, vtc25);
 	expect_scores(9000, 1000, 3000, 4, late, 1, vtc26);
+}
+
+/* The same as a column, with AIBrix's noise on top. */
+Test(vtc_compat, vtc24_C_scores_of_a_list_are_a_column)
+{
+	static const double loads[] = {10, NAN, 80, 40}, vtc24[] = {1.4, 0.8};
+	static const uint32_t rows[] = {2, 3, 0};
+	const aibrix_vtc_score_request request = {.size = sizeof(request),
+						  .user_tokens = 1500,
+						  .least = 500,
+						  .most = 4500};
+	double scores[4], again[4];
+	uint32_t noisy = 0;
+
+	for (uint64_t entropy = 0; entropy < 64; entropy++) {
+		cr_assert_eq(aibrix_vtc_scores(&request, rows, 3, loads,
+					       entropy, scores, 4),
+			     AIBRIX_OK);
+		for (uint32_t i = 0; i < 2; i++)
+			cr_expect(scores[rows[i]] >= vtc24[i] - 1e-12 &&
+				  scores[rows[i]] < vtc24[i] + 0.1);
+		cr_expect(scores[0] >= 1.5 && scores[0] < 1.6);
+		cr_expect(isnan(scores[1]));
+		noisy += scores[2] > 1.45;
+		cr_assert_eq(aibrix_vtc_scores(&request, rows, 3, loads,
+					       entropy, again, 4),
+			     AIBRIX_OK);
+		cr_expect_eq(again[2], scores[2]);
+	}
+	cr_expect(noisy > 16 && noisy < 48, "%u", noisy);
+}
+
+Test(vtc_compat, wrong_lists_are_refused_and_change_nothing)
+{
+	static const double below[] = {0, -1};
+	static const uint32_t beyond[] = {0, 2};
+	aibrix_vtc_score_request request = {.size = sizeof(request)};
+	double scores[2] = {77, 77};
+
+	cr_expect_eq(aibrix_vtc_scores(NULL, NULL, 2, NULL, 0, scores, 2),
+		     AIBRIX_E_INVAL);
+	cr_expect_eq(aibrix_vtc_scores(&request, NULL, 2, NULL, 0, NULL, 2),
+		     AIBRIX_E_INVAL);
+	cr_expect_eq(aibrix_vtc_scores(&request, NULL, 3, NULL, 0, scores, 2),
+		     AIBRIX_E_INVAL);
+	cr_expect_eq(aibrix_vtc_scores(&request, beyond, 2, NULL, 0, scores, 2),
+		     AIBRIX_E_INVAL);
+	cr_expect_eq(aibrix_vtc_scores(&request, NULL, 2, below, 0, scores, 2),
+		     AIBRIX_E_INVAL);
+	request.least = INFINITY;
+	cr_expect_eq(aibrix_vtc_scores(&request, NULL, 2, NULL, 0, scores, 2),
+		     AIBRIX_E_INVAL);
+	request.least = 0;
+	request.flags = 1u << 31;
+	cr_expect_eq(aibrix_vtc_scores(&request, NULL, 2, NULL, 0, scores, 2),
+		     AIBRIX_E_ABI);
+	cr_expect(scores[0] == 77 && scores[1] == 77);
+	request.flags = 0;
+	cr_expect_eq(aibrix_vtc_scores(&request, NULL, 0, NULL, 0, scores, 2),
+		     AIBRIX_OK);
+	cr_expect(isnan(scores[0]) && isnan(scores[1]));
 }
 
 /* The parts of AIBrix's rule that are faults, as they are. */

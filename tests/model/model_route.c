@@ -3,7 +3,7 @@
 #include "base/rand.h"
 #include "model/route_case.h"
 
-enum { CASE_BYTES = 4 + 24 * 27 + 40, CASES = 40000 };
+enum { CASE_BYTES = 4 + CASE_ROWS * (CASE_COLUMNS + 3) + 40, CASES = 40000 };
 
 static void
 random_case(uint64_t seed, uint8_t *bytes)

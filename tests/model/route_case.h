@@ -15,7 +15,7 @@
 
 #include "base/bytes.h"
 
-enum { CASE_ROWS = 24, CASE_COLUMNS = 24, CASE_OVERLAYS = 3 };
+enum { CASE_ROWS = 24, CASE_COLUMNS = 25, CASE_OVERLAYS = 3 };
 
 static const uint32_t case_column[CASE_COLUMNS] = {
 	AIBRIX_COL_REQUESTS_RUNNING,
@@ -42,6 +42,7 @@ static const uint32_t case_column[CASE_COLUMNS] = {
 	AIBRIX_COL_ADAPTERS_MAX,
 	AIBRIX_COL_JOINED_S,
 	AIBRIX_COL_REQUESTS_PER_S,
+	AIBRIX_COL_USER_SCORE,
 };
 
 /* Compat prefix-cache is the one that has a plain version here. */
@@ -65,15 +66,21 @@ static const char *const case_strategy[] = {
 	"load-balance",
 	"l-metric-local",
 	"session-affinity:3,load-balance,lora-affinity",
+	"vtc-basic",
+	"vtc-basic:2,least-request",
 	/* From here on the best score need not win, or nobody may. */
 	"least-load-pulling",
 	"pack-load",
 	"power-of-two",
 	"least-request-top-k",
 	"session-affinity",
+	"slo",
+	"slo-least-load-pulling",
+	"slo-least-load",
+	"slo-pack-load",
 };
 
-enum { CASE_BY_SCORE = 19 };
+enum { CASE_BY_SCORE = 21 };
 
 enum { CASE_STRATEGIES = sizeof(case_strategy) / sizeof(case_strategy[0]) };
 
@@ -425,7 +432,7 @@ case_may_refuse(const struct route_case *c, int err)
 	const char *name = case_strategy[c->strategy];
 
 	if (strcmp(name, "least-load-pulling") == 0 ||
-	    strcmp(name, "pack-load") == 0)
+	    strcmp(name, "pack-load") == 0 || memcmp(name, "slo", 3) == 0)
 		return err == AIBRIX_E_NOT_FOUND || err == AIBRIX_E_UNAVAILABLE;
 	return c->profile == AIBRIX_PROFILE_COMPAT &&
 	       err == AIBRIX_E_NOT_FOUND &&
