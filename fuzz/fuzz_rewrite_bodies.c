@@ -227,6 +227,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		n = len - 4;
 	w.opts.engine = data[0] % 4;
 	w.opts.rid = data[0] & 4 ? "rid" : NULL;
+	w.opts.flags = data[0] >> 7;
 	w.opts.connector = data[1] % 3;
 	w.opts.api = data[1] / 3 % 6;
 	w.response = bytes_new(data + 4, n);

@@ -38,6 +38,13 @@ enum {
 	AIBRIX_REWRITE_MOONCAKE = 2
 };
 
+enum {
+	/* TensorRT-LLM: both pods are asked at once.  The response is what the
+	   prefill pod says to GET /server_info; it may be kept for as long as
+	   the pod's containers live, a minute, say. */
+	AIBRIX_REWRITE_GENERATION_FIRST = 1
+};
+
 /* Which interface a body is of. */
 enum {
 	AIBRIX_REWRITE_CHAT = 0,      /* also Anthropic's /v1/messages */
@@ -61,7 +68,7 @@ typedef struct aibrix_rewrite_opts {
 	uint32_t connector; /* of vLLM: AIBRIX_REWRITE_SHFS and others */
 	uint32_t api;       /* CHAT or COMPLETION, for TRT-LLM's token ids */
 	uint32_t port;      /* of the prefill pod's bootstrap; 0: 8998 */
-	uint32_t spare;     /* must be 0 */
+	uint32_t flags;     /* AIBRIX_REWRITE_GENERATION_FIRST */
 	/* address of the prefill pod: for SGLang, and to decode with shfs and
 	   mooncake */
 	const char *host;
@@ -142,7 +149,8 @@ aibrix_rewrite_prefill(const aibrix_rewrite_opts *opts, const void *body,
  * What the decode pod is asked.  response is the prefill pod's answer, a
  * JSON object or server-sent events; SGLang and mooncake need none (NULL,
  * 0).  Without parameters in it the request is as the client's, and the
- * decode pod computes the prompt itself.
+ * decode pod computes the prompt itself; with GENERATION_FIRST it must have
+ * them.
  *
  * A client's own values of members that speak about the transfer never reach
  * an engine.

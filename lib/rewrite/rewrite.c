@@ -32,7 +32,7 @@ aibrix__opts_load(aibrix_rewrite_opts *to, const aibrix_rewrite_opts *from)
 	if (to->engine > AIBRIX_REWRITE_OTHER ||
 	    to->connector > AIBRIX_REWRITE_MOONCAKE ||
 	    to->api > AIBRIX_REWRITE_NO_TEXT || to->port > PORT_MAX ||
-	    to->spare || to->id > INT64_MAX)
+	    to->flags > AIBRIX_REWRITE_GENERATION_FIRST || to->id > INT64_MAX)
 		return AIBRIX_E_INVAL;
 	if (to->max_bytes == 0)
 		to->max_bytes = BYTES_MAX;

@@ -206,12 +206,20 @@ sglang_both(const aibrix_rewrite_opts *opts, struct edits *e)
 /* ---- TensorRT-LLM */
 
 static int
+generation_first(const aibrix_rewrite_opts *opts)
+{
+	return (opts->flags & AIBRIX_REWRITE_GENERATION_FIRST) != 0;
+}
+
+static int
 value_trt_prefill(struct draft *d, struct job *job)
 {
 	aibrix__draft_new(d, "{\"request_type\":\"context_only\","
 			     "\"disagg_request_id\":");
 	aibrix__draft_u64(d, job->opts->id);
-	aibrix__draft_new(d, "}");
+	aibrix__draft_new(d, generation_first(job->opts)
+				     ? ",\"schedule_style\":1}"
+				     : "}");
 	return AIBRIX_OK;
 }
 
@@ -223,9 +231,38 @@ value_generation_only(struct draft *d, struct job *job)
 	return AIBRIX_OK;
 }
 
+static void
+draft_span(struct draft *d, const char *name, const struct json *value)
+{
+	aibrix__draft_new(d, name);
+	aibrix__draft_old(d, value->at, value->n);
+}
+
+/* Of what the worker says only these: it must not set the rest. */
+static int
+value_trt_first(struct draft *d, struct job *job)
+{
+	const struct context *c = &job->context;
+
+	aibrix__draft_new(d, "{\"request_type\":\"generation_only\","
+			     "\"disagg_request_id\":");
+	aibrix__draft_u64(d, job->opts->id);
+	aibrix__draft_new(d, ",\"ctx_request_id\":");
+	aibrix__draft_u64(d, job->opts->id);
+	aibrix__draft_new(d, ",\"schedule_style\":1");
+	draft_span(d, ",\"ctx_info_endpoint\":", &c->endpoint);
+	draft_span(d, ",\"ctx_dp_rank\":", &c->rank);
+	if (c->state.n > 0)
+		draft_span(d, ",\"encoded_opaque_state\":", &c->state);
+	aibrix__draft_new(d, "}");
+	return AIBRIX_OK;
+}
+
 static int
 value_trt_decode(struct draft *d, struct job *job)
 {
+	if (generation_first(job->opts))
+		return value_trt_first(d, job);
 	return params_with(d, job, "request_type", value_generation_only);
 }
 

@@ -100,11 +100,18 @@ int aibrix__edits_draft(struct edits *e, const struct source *source,
 
 /* ---- what each engine wants */
 
+/* What a context worker of TensorRT-LLM says of itself. */
+struct context {
+	struct json endpoint, rank;
+	struct json state; /* n is 0: none */
+};
+
 struct job {
 	const aibrix_rewrite_opts *opts;
 	struct source body, response;
 	struct json params;    /* of the response; n is 0: none */
 	struct json token_ids; /* likewise */
+	struct context context;
 	struct fault fault;
 };
 

@@ -61,6 +61,73 @@ trt_read(struct job *job, const struct source *object)
 	return AIBRIX_OK;
 }
 
+/* A string that says something, or the first of a list of them. */
+static int
+endpoint_is_good(struct json *endpoint)
+{
+	struct json first;
+
+	if (endpoint->type == JSON_ARRAY &&
+	    aibrix__json_path(endpoint, "0", &first))
+		*endpoint = first;
+	if (endpoint->type != JSON_STRING)
+		return 0;
+	for (size_t i = 1; i + 1 < endpoint->n; i++)
+		if (endpoint->at[i] != ' ')
+			return 1;
+	return 0;
+}
+
+static int
+rank_is_good(const struct json *rank)
+{
+	for (size_t i = 0; i < rank->n; i++)
+		if (rank->at[i] < '0' || rank->at[i] > '9')
+			return 0;
+	return rank->type == JSON_NUMBER && rank->n < 10;
+}
+
+static int
+context_refuse(struct job *job, uint32_t why, const struct source *at)
+{
+	return aibrix__rewrite_refuse(&job->fault, why, &job->response,
+				      at->text);
+}
+
+/* TensorRT-LLM's /server_info. */
+static int
+context_read(struct job *job)
+{
+	static const char *const tops[] = {"disaggregated_params"};
+	static const char *const names[] = {"ctx_info_endpoint", "ctx_dp_rank",
+					    "encoded_opaque_state"};
+	struct json params, values[3];
+	struct source part = job->response;
+	int err = aibrix__members_read(&job->response, tops, &params, 1,
+				       &job->fault);
+
+	if (!err && params.n == 0)
+		err = context_refuse(job, AIBRIX_REWRITE_WHY_MISSING, &part);
+	if (!err)
+		err = type_check(job, &params, JSON_OBJECT);
+	if (err)
+		return err;
+	part = aibrix__source_part(&job->response, params.at, params.n);
+	err = aibrix__members_read(&part, names, values, 3, &job->fault);
+	if (!err && (values[0].n == 0 || values[1].n == 0))
+		err = context_refuse(job, AIBRIX_REWRITE_WHY_MISSING, &part);
+	if (!err &&
+	    (!endpoint_is_good(&values[0]) || !rank_is_good(&values[1])))
+		err = context_refuse(job, AIBRIX_REWRITE_WHY_TYPE, &part);
+	if (!err)
+		err = type_check(job, &values[2], JSON_STRING);
+	if (err)
+		return err;
+	job->params = params;
+	job->context = (struct context){values[0], values[1], values[2]};
+	return AIBRIX_OK;
+}
+
 static int
 shfs_read(struct job *job, const struct source *object)
 {
@@ -168,6 +235,9 @@ aibrix__response_read(struct job *job)
 	if (job->opts->engine == AIBRIX_REWRITE_VLLM &&
 	    job->opts->connector == AIBRIX_REWRITE_NIXL)
 		return nixl_read(job);
+	if (job->opts->engine == AIBRIX_REWRITE_TRTLLM &&
+	    (job->opts->flags & AIBRIX_REWRITE_GENERATION_FIRST))
+		return context_read(job);
 	if (is_events(&job->response))
 		return events_read(job);
 	return object_params(job, &job->response);

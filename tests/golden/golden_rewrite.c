@@ -164,6 +164,37 @@ static const struct vector vectors[] = {
 	 "{\"choices\":[],\"prompt_token_ids\":[7]}",
 	 "{\"prompt\":\"a\",\"max_tokens\":1,\"stream\":false," CONTEXT "}",
 	 "{\"prompt\":\"a\"}"},
+	{"trtllm, generation first: what the worker says, and nothing else",
+	 {.engine = AIBRIX_REWRITE_TRTLLM,
+	  .api = AIBRIX_REWRITE_CHAT,
+	  .flags = AIBRIX_REWRITE_GENERATION_FIRST,
+	  .id = 9223372036854775807},
+	 "{\"messages\":[],\"disaggregated_params\":{\"mine\":1}}",
+	 "{\"disaggregated_params\":{\"ctx_info_endpoint\":"
+	 "\"tcp://10.0.0.1:5\",\"ctx_dp_rank\":0,\"request_type\":\"x\","
+	 "\"encoded_opaque_state\":\"a+\\/b=\"},\"prompt_token_ids\":[7]}",
+	 "{\"messages\":[],\"disaggregated_params\":{\"request_type\":"
+	 "\"context_only\",\"disagg_request_id\":9223372036854775807,"
+	 "\"schedule_style\":1},\"max_tokens\":1,\"stream\":false}",
+	 "{\"messages\":[],\"disaggregated_params\":{\"request_type\":"
+	 "\"generation_only\",\"disagg_request_id\":9223372036854775807,"
+	 "\"ctx_request_id\":9223372036854775807,\"schedule_style\":1,"
+	 "\"ctx_info_endpoint\":\"tcp://10.0.0.1:5\",\"ctx_dp_rank\":0,"
+	 "\"encoded_opaque_state\":\"a+\\/b=\"}}"},
+	{"trtllm, generation first: the first of a worker's endpoints",
+	 {.engine = AIBRIX_REWRITE_TRTLLM,
+	  .flags = AIBRIX_REWRITE_GENERATION_FIRST,
+	  .id = 7},
+	 "{\"prompt\":\"a\"}",
+	 "{\"disaggregated_params\":{\"ctx_info_endpoint\":[\"a:1\",\"b:2\"],"
+	 "\"ctx_dp_rank\":3}}",
+	 "{\"prompt\":\"a\",\"max_tokens\":1,\"stream\":false,"
+	 "\"disaggregated_params\":{\"request_type\":\"context_only\","
+	 "\"disagg_request_id\":7,\"schedule_style\":1}}",
+	 "{\"prompt\":\"a\",\"disaggregated_params\":{\"request_type\":"
+	 "\"generation_only\",\"disagg_request_id\":7,\"ctx_request_id\":7,"
+	 "\"schedule_style\":1,\"ctx_info_endpoint\":\"a:1\","
+	 "\"ctx_dp_rank\":3}}"},
 	{"any other engine: the common members",
 	 {.engine = AIBRIX_REWRITE_OTHER, .connector = AIBRIX_REWRITE_MOONCAKE},
 	 "{\"kv_transfer_params\":1,\"min_tokens\":3}",

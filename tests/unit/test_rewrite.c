@@ -341,6 +341,53 @@ Test(rewrite_response, wrong_types_and_no_json_are_refused)
 			AIBRIX_E_PARSE, type);
 }
 
+/* What a context worker says of itself, generation first. */
+Test(rewrite_response, a_worker_that_cannot_be_asked_for_kv_is_refused)
+{
+	static const struct {
+		const char *text;
+		uint32_t why;
+	} rows[] = {
+		{"", AIBRIX_REWRITE_WHY_JSON},
+		{"{}", AIBRIX_REWRITE_WHY_MISSING},
+		{"{\"disaggregated_params\":null}", AIBRIX_REWRITE_WHY_MISSING},
+		{"{\"disaggregated_params\":[]}", AIBRIX_REWRITE_WHY_TYPE},
+		{"{\"disaggregated_params\":{\"ctx_info_endpoint\":\"a\"}}",
+		 AIBRIX_REWRITE_WHY_MISSING},
+		{"{\"disaggregated_params\":{\"ctx_info_endpoint\":\"a\","
+		 "\"ctx_dp_rank\":null}}",
+		 AIBRIX_REWRITE_WHY_MISSING},
+		{"{\"disaggregated_params\":{\"ctx_info_endpoint\":\"a\","
+		 "\"ctx_dp_rank\":-1}}",
+		 AIBRIX_REWRITE_WHY_TYPE},
+		{"{\"disaggregated_params\":{\"ctx_info_endpoint\":\"a\","
+		 "\"ctx_dp_rank\":1.0}}",
+		 AIBRIX_REWRITE_WHY_TYPE},
+		{"{\"disaggregated_params\":{\"ctx_info_endpoint\":\" \","
+		 "\"ctx_dp_rank\":0}}",
+		 AIBRIX_REWRITE_WHY_TYPE},
+		{"{\"disaggregated_params\":{\"ctx_info_endpoint\":[],"
+		 "\"ctx_dp_rank\":0}}",
+		 AIBRIX_REWRITE_WHY_TYPE},
+		{"{\"disaggregated_params\":{\"ctx_info_endpoint\":\"a\","
+		 "\"ctx_dp_rank\":0,\"encoded_opaque_state\":{}}}",
+		 AIBRIX_REWRITE_WHY_TYPE},
+	};
+	aibrix_rewrite_opts o = new_opts(AIBRIX_REWRITE_TRTLLM);
+
+	o.flags = AIBRIX_REWRITE_GENERATION_FIRST;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		aibrix_rewrite_out out = new_out();
+		size_t n = strlen(rows[i].text);
+
+		cr_expect_eq(aibrix_rewrite_decode(&o, "{}", 2, rows[i].text, n,
+						   &out),
+			     AIBRIX_E_PARSE, "row %zu", i);
+		cr_expect_eq(out.why, rows[i].why, "row %zu: %u", i, out.why);
+		cr_expect_eq(out.input, 1u);
+	}
+}
+
 Test(rewrite_response, what_is_not_there_is_no_fault)
 {
 	expect_response(0, 0, "{}", AIBRIX_E_NOT_FOUND, 0);
@@ -530,7 +577,7 @@ Test(rewrite_calls, unknown_numbers_are_invalid)
 	o.port = 65536;
 	expect_invalid(o);
 	o = new_opts(0);
-	o.spare = 1;
+	o.flags = 2;
 	expect_invalid(o);
 	o = new_opts(AIBRIX_REWRITE_SGLANG);
 	o.id = (uint64_t)INT64_MAX + 1;
