@@ -1,13 +1,15 @@
 /*
- * Where prefill and decode are apart.  By the first byte modulo 3:
+ * Where prefill and decode are apart.  By the first byte modulo 4:
  *
  *   0  a program of charges against a list of who owes what
  *   1  events of two legs against a gateway that looks at all its clocks
  *   2  pods of any bytes: who is split off, left by a gate and picked is of
  *      its role, of one group with both, and for the length; and no other
  *      pair of a group scores less
+ *   3  prompts of many lengths against a list of them, and groups
  */
 
+#include "../tests/model/pd_buckets_program.h"
 #include "../tests/model/pd_ledger_program.h"
 #include "../tests/model/pd_legs_program.h"
 
@@ -182,10 +184,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	choices.data = data + 1;
 	choices.left = len - 1;
-	if (data[0] % 3 == 0)
+	if (data[0] % 4 == 0)
 		check(pd_ledger_program_run(choices, 100, PD_SOUND) == NULL);
-	else if (data[0] % 3 == 1)
+	else if (data[0] % 4 == 1)
 		check(pd_legs_program_run(choices, LEGS_SOUND) == NULL);
+	else if (data[0] % 4 == 3)
+		check(pd_buckets_program_run(choices, 100, BK_SOUND) == NULL);
 	else
 		try_fleet(data + 1, len - 1);
 	return 0;

@@ -23,6 +23,7 @@
 #include <aibrix/metric.h>
 #include <aibrix/output.h>
 #include <aibrix/pd.h>
+#include <aibrix/pd_buckets.h>
 #include <aibrix/pd_ledger.h>
 #include <aibrix/pd_legs.h>
 #include <aibrix/pool.h>

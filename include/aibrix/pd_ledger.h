@@ -72,15 +72,22 @@ typedef struct aibrix_pd_view {
 	uint32_t spare; /* must be 0 */
 } aibrix_pd_view;
 
+enum {
+	AIBRIX_PD_REQUEST_GROUP = 1 /* group counts */
+};
+
 typedef struct aibrix_pd_request {
 	uint32_t size;
-	uint32_t spare;         /* must be 0 */
+	uint32_t flags;         /* AIBRIX_PD_REQUEST_* */
 	uint64_t prompt_tokens; /* not counted: a fourth of the body's bytes */
 	/* of the last prompt of its session, which the pod still has; 0: not
 	   known.  Not above prompt_tokens it counts before a match. */
 	uint64_t session_tokens;
 	uint64_t output_tokens; /* that are expected */
 	uint64_t entropy;
+	/* where no gate fires, the pair is of this one if both lists have some
+	   of it: a band of aibrix_pd_buckets_step */
+	uint64_t group;
 } aibrix_pd_request;
 
 /*
@@ -94,7 +101,7 @@ typedef struct aibrix_pd_request {
  * compute: what the session has grown by, or what is not matched, or all; a
  * decode the prompt and the output.
  *
- * Fails: as aibrix_pd_pick; E_FULL (max_open), E_INVAL (spare), E_NOMEM;
+ * Fails: as aibrix_pd_pick; E_FULL (max_open), E_ABI (flags), E_NOMEM;
  * nothing is charged then, though the lists may have been gated.
  * Cost: a gate and a pick, 64 bytes copied for each pod, a look-up for each
  * in the lists; allocates when more is open, or there are more pods, than
@@ -111,7 +118,7 @@ aibrix_pd_ledger_pick(aibrix_pd_ledger *ledger, const aibrix_pd_opts *opts,
  * Charge a pair that was chosen elsewhere, or a COMBINED pod, then named
  * twice.  match_percent is of the prompt, of 100; NaN: not known.
  *
- * Fails: E_FULL, E_INVAL (spare), E_ABI, E_NOMEM.  Since: 0.1.
+ * Fails: E_FULL, E_INVAL, E_ABI (flags), E_NOMEM.  Since: 0.1.
  */
 AIBRIX_API AIBRIX_CHECK int
 aibrix_pd_ledger_charge(aibrix_pd_ledger *ledger, uint64_t prefill,

@@ -79,10 +79,9 @@ list_range(const aibrix_pd_stat *stats, const uint32_t *list, uint32_t n,
 	return r;
 }
 
-/* Leave those of a group, unless that is nobody. */
-static void
-list_keep_group(const aibrix_pd_pod *pods, uint32_t *list, uint32_t *n,
-		uint64_t group)
+void
+aibrix__pd_list_keep(const aibrix_pd_pod *pods, uint32_t *list, uint32_t *n,
+		     uint64_t group)
 {
 	uint32_t kept = 0;
 
@@ -108,7 +107,8 @@ prefill_gate(const aibrix_pd_opts *o, const aibrix_pd_pod *pods,
 		return 0;
 	l->prefill[0] = r.place;
 	l->n_prefill = 1;
-	list_keep_group(pods, l->decode, &l->n_decode, pods[r.place].group);
+	aibrix__pd_list_keep(pods, l->decode, &l->n_decode,
+			     pods[r.place].group);
 	return AIBRIX_PD_GATE_PREFILL;
 }
 
@@ -157,7 +157,8 @@ decode_gate(const aibrix_pd_opts *o, const aibrix_pd_pod *pods,
 		return 0;
 	l->decode[0] = place;
 	l->n_decode = 1;
-	list_keep_group(pods, l->prefill, &l->n_prefill, pods[place].group);
+	aibrix__pd_list_keep(pods, l->prefill, &l->n_prefill,
+			     pods[place].group);
 	return gate;
 }
 

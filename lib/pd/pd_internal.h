@@ -17,6 +17,10 @@ int aibrix__pd_lists_check(const aibrix_pd_pod *pods,
 /* Sort places by their pods' groups, those of one ascending. */
 void aibrix__pd_order(const aibrix_pd_pod *pods, uint32_t *order, uint32_t n);
 
+/* Leave those of a group, unless that is nobody. */
+void aibrix__pd_list_keep(const aibrix_pd_pod *pods, uint32_t *list,
+			  uint32_t *n, uint64_t group);
+
 /* Scores of a list by place, their most and what of them was not known. */
 void aibrix__pd_prefill_scores(const aibrix_pd_opts *o,
 			       const aibrix_pd_stat *stats,

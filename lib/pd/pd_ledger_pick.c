@@ -9,6 +9,7 @@
  * that the pod has to compute.
  */
 
+#include <aibrix/pd_buckets.h>
 #include <aibrix/pd_ledger.h>
 
 #include <math.h>
@@ -146,6 +147,8 @@ locked_pick(aibrix_pd_ledger *ledger, const aibrix_pd_opts *opts,
 	stats_lay(ledger, view, lists);
 	err = aibrix_pd_gate(opts, view->pods, ledger->stats, view->n,
 			     r->entropy, lists, &gates);
+	if (!err && gates == 0 && (r->flags & AIBRIX_PD_REQUEST_GROUP))
+		err = aibrix_pd_keep(view->pods, view->n, r->group, lists);
 	if (err)
 		return err;
 	err = aibrix_pd_pick(opts, view->pods, ledger->stats, view->n, lists,
@@ -173,9 +176,9 @@ aibrix_pd_ledger_pick(aibrix_pd_ledger *ledger, const aibrix_pd_opts *opts,
 	    view->spare || (view->n > 0 && (!view->ids || !scores)))
 		return AIBRIX_E_INVAL;
 	err = aibrix__struct_load(&r, sizeof(r), request,
-				  STRUCT_UPTO(aibrix_pd_request, entropy));
-	if (!err && r.spare)
-		err = AIBRIX_E_INVAL;
+				  STRUCT_UPTO(aibrix_pd_request, group));
+	if (!err && (r.flags & ~(uint32_t)AIBRIX_PD_REQUEST_GROUP))
+		err = AIBRIX_E_ABI;
 	if (!err) /* may the lists be read? */
 		err = aibrix__pd_lists_check(view->pods, view->stats, view->n,
 					     lists);
@@ -207,9 +210,9 @@ aibrix_pd_ledger_charge(aibrix_pd_ledger *ledger, uint64_t prefill,
 	if (!ledger || !request || !ticket)
 		return AIBRIX_E_INVAL;
 	err = aibrix__struct_load(&r, sizeof(r), request,
-				  STRUCT_UPTO(aibrix_pd_request, entropy));
-	if (!err && r.spare)
-		err = AIBRIX_E_INVAL;
+				  STRUCT_UPTO(aibrix_pd_request, group));
+	if (!err && (r.flags & ~(uint32_t)AIBRIX_PD_REQUEST_GROUP))
+		err = AIBRIX_E_ABI;
 	if (err)
 		return err;
 	pthread_mutex_lock(&ledger->lock);

@@ -42,6 +42,7 @@ ALLOW = {
 HEADER_OF = {"backend": "store", "compat": "hash", "version": "base",
              "reply": "profile",
              "ledger": "route",
+             "pd_buckets": "pd",
              "pd_ledger": "pd", "pd_legs": "pd",
              "prefix": "index", "predict": "index", "admit": "event",
              "stream": "store", "key_text": "store", "shfs": "store",

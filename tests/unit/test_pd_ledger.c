@@ -339,6 +339,26 @@ Test(pd_ledger, gates_and_pick_are_told)
 	cr_expect_eq(got.decode, 3u);
 }
 
+/* The band's group goes before a better score, and a gate before it. */
+Test(pd_ledger, a_group_that_is_preferred_counts_unless_a_gate_fires)
+{
+	stats[0].match_percent = 100;
+	request.flags = AIBRIX_PD_REQUEST_GROUP;
+	request.group = 2;
+	(void)pick_at(0);
+	cr_expect_eq(got.prefill, 2u);
+	cr_expect_eq(got.groups, 1u);
+	request.group = 77;
+	(void)pick_at(0);
+	cr_expect_eq(got.prefill, 0u, "no such group");
+	request.group = 2;
+	stats[1].running = 0;
+	stats[3].running = 30;
+	(void)pick_at(0);
+	cr_expect_eq(got.gates, AIBRIX_PD_GATE_DECODE);
+	cr_expect_eq(got.prefill, 0u);
+}
+
 Test(pd_ledger, a_full_ledger_and_a_pick_that_fails_charge_nothing)
 {
 	const aibrix_pd_view view = {pods, stats, ids, N, 0};
@@ -403,11 +423,11 @@ Test(pd_ledger, what_cannot_be_is_refused)
 			     AIBRIX_E_INVAL, "row %zu", i);
 	cr_expect_eq(aibrix_pd_ledger_new(&flags, &other), AIBRIX_E_ABI);
 	cr_expect_null(other);
-	request.spare = 1;
-	cr_expect_eq(pick_try(0, &ticket), AIBRIX_E_INVAL);
+	request.flags = 2;
+	cr_expect_eq(pick_try(0, &ticket), AIBRIX_E_ABI);
 	cr_expect_eq(aibrix_pd_ledger_charge(ledger, 1, 2, &request, NAN, 0,
 					     &ticket),
-		     AIBRIX_E_INVAL);
+		     AIBRIX_E_ABI);
 	cr_expect_eq(aibrix_pd_ledger_settle(ledger, 0), AIBRIX_E_NOT_FOUND);
 	cr_expect_eq(aibrix_pd_ledger_settle(ledger, UINT64_MAX),
 		     AIBRIX_E_NOT_FOUND);
