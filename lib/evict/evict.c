@@ -133,7 +133,9 @@ aibrix_evict_free(aibrix_evict *evict)
 	evict->policy->close(evict);
 	aibrix__signals_close(evict);
 	aibrix__spare_close(evict);
-	aibrix__free(&a, evict->slots, evict->numbers, sizeof(*evict->slots));
+	if (!evict->whole)
+		aibrix__free(&a, evict->slots, evict->numbers,
+			     sizeof(*evict->slots));
 	aibrix__free(&a, evict, 1, sizeof(*evict));
 }
 

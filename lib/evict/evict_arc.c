@@ -227,6 +227,25 @@ arc_replace(aibrix_evict *evict, const aibrix_evict_block *block)
 	return victim;
 }
 
+static uint32_t
+arc_oldest(const aibrix_evict *evict)
+{
+	const struct arc *arc = evict->state;
+
+	if (arc->once.count == 0 && arc->again.count == 0)
+		return NONE;
+	return once_gives(arc, 0) ? arc->once.oldest : arc->again.oldest;
+}
+
+static void
+arc_resize(aibrix_evict *evict)
+{
+	struct arc *arc = evict->state;
+
+	if (arc->target > evict->capacity * ONE)
+		arc->target = evict->capacity * ONE;
+}
+
 static void
 arc_stats(const aibrix_evict *evict, aibrix_evict_stat *stat)
 {
@@ -245,5 +264,7 @@ const struct evict_policy aibrix__evict_arc = {
 	.pop = arc_pop,
 	.replace = arc_replace,
 	.back = again_push,
+	.oldest = arc_oldest,
+	.resize = arc_resize,
 	.stats = arc_stats,
 };

@@ -70,6 +70,19 @@ slots_of(const aibrix_evict *evict, double ratio)
 	return n ? n : 1;
 }
 
+static void
+auto_resize(aibrix_evict *evict)
+{
+	struct automatic *a = evict->state;
+
+	a->share_min = slots_of(evict, SHARE_MIN);
+	a->share_max = slots_of(evict, SHARE_MAX);
+	if (a->share > a->share_max)
+		a->share = a->share_max;
+	if (a->share < a->share_min)
+		a->share = a->share_min;
+}
+
 static int
 auto_open(aibrix_evict *evict, const aibrix_evict_opts *opts)
 {
@@ -79,9 +92,8 @@ auto_open(aibrix_evict *evict, const aibrix_evict_opts *opts)
 	if (!a)
 		return AIBRIX_E_NOMEM;
 	evict->state = a;
-	a->share_min = slots_of(evict, SHARE_MIN);
-	a->share_max = slots_of(evict, SHARE_MAX);
-	a->share = a->share_max;
+	a->share = UINT32_MAX;
+	auto_resize(evict);
 	a->promote_hits = opts->promote_hits ? opts->promote_hits : 1;
 	a->now = 1;
 	err = aibrix__ghost_open(&a->ghost, &evict->alloc,
@@ -234,6 +246,15 @@ queue_next(const struct automatic *a)
 	return IN_MAIN;
 }
 
+static uint32_t
+auto_oldest(const aibrix_evict *evict)
+{
+	const struct automatic *a = evict->state;
+	const struct evict_queue *q = &a->queues[queue_next(a) - IN_QUEUE];
+
+	return q->count ? q->oldest : NONE;
+}
+
 /* The oldest of its queue, taken out of it: where it goes instead of leaving;
  * OUT when it is the victim. */
 static uint8_t
@@ -302,5 +323,7 @@ const struct evict_policy aibrix__evict_auto = {
 	.remove = auto_remove,
 	.pop = auto_pop,
 	.back = auto_back,
+	.oldest = auto_oldest,
+	.resize = auto_resize,
 	.stats = auto_stats,
 };

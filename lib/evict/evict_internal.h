@@ -2,6 +2,7 @@
  * What the files of the order share.
  *
  *   evict.c          arguments, pins, statistics: once for all policies
+ *   evict_part.c     several orders over the same slots
  *   evict_spare.c    who is passed over: parents of residents, the costly
  *   evict_signal.c   the queue of what happened
  *   evict_ghost.c    fingerprints of what was evicted lately
@@ -45,8 +46,9 @@ struct evict_signals;
 struct aibrix_evict {
 	aibrix_allocator alloc;
 	const struct evict_policy *policy;
-	void *state; /* the policy's */
-	struct evict_slot *slots;
+	void *state;                   /* the policy's */
+	struct evict_slot *slots;      /* a part's are the whole's */
+	const aibrix_evict *whole;     /* NULL: it is no part */
 	struct evict_spare *spare;     /* NULL: nobody is passed over */
 	struct evict_signals *signals; /* NULL: none are wanted */
 	evict_busy_fn busy;            /* NULL: all pins are told */
@@ -91,6 +93,11 @@ struct evict_policy {
 			    const aibrix_evict_block *block);
 	/* Put a slot that was ASIDE back into a queue, as used. */
 	void (*back)(aibrix_evict *evict, uint32_t slot);
+	/* The slot that a pop would look at first; NONE: the queues are empty.
+	 * NULL: it has state of its own for each slot, and no parts. */
+	uint32_t (*oldest)(const aibrix_evict *evict);
+	/* capacity is another one; NULL: nothing depends on it. */
+	void (*resize)(aibrix_evict *evict);
 	/* Fill in what only the policy knows; NULL: nothing. */
 	void (*stats)(const aibrix_evict *evict, aibrix_evict_stat *stat);
 };

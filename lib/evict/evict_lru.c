@@ -114,6 +114,14 @@ lru_replace(aibrix_evict *evict, const aibrix_evict_block *block)
 	return lru->list.newest;
 }
 
+static uint32_t
+lru_oldest(const aibrix_evict *evict)
+{
+	const struct lru *lru = evict->state;
+
+	return lru->list.count ? lru->list.oldest : NONE;
+}
+
 const struct evict_policy aibrix__evict_lru = {
 	.open = lru_open,
 	.close = lru_close,
@@ -124,6 +132,7 @@ const struct evict_policy aibrix__evict_lru = {
 	.pop = lru_pop,
 	.replace = lru_replace,
 	.back = lru_push,
+	.oldest = lru_oldest,
 };
 
 static void
@@ -149,4 +158,5 @@ const struct evict_policy aibrix__evict_fifo = {
 	.pop = lru_pop,
 	.replace = lru_replace,
 	.back = lru_push,
+	.oldest = lru_oldest,
 };

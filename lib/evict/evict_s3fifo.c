@@ -29,21 +29,31 @@ enum { IN_SMALL = IN_QUEUE, IN_MAIN };
 struct s3fifo {
 	struct evict_queue small, main;
 	struct evict_ghost ghost;
+	double small_ratio;
 	uint32_t small_share;
 	uint32_t promote_hits;
 };
 
+static void
+s3fifo_resize(aibrix_evict *evict)
+{
+	struct s3fifo *s3 = evict->state;
+	uint32_t share = (uint32_t)(evict->capacity * s3->small_ratio);
+
+	s3->small_share = share ? share : 1;
+}
+
 static int
 s3fifo_open(aibrix_evict *evict, const aibrix_evict_opts *opts)
 {
-	double ratio = opts->small_ratio > 0 ? opts->small_ratio : SMALL_RATIO;
-	uint32_t share = (uint32_t)(evict->capacity * ratio);
 	struct s3fifo *s3 = aibrix__alloc(&evict->alloc, 1, sizeof(*s3));
 
 	if (!s3)
 		return AIBRIX_E_NOMEM;
 	evict->state = s3;
-	s3->small_share = share ? share : 1;
+	s3->small_ratio =
+		opts->small_ratio > 0 ? opts->small_ratio : SMALL_RATIO;
+	s3fifo_resize(evict);
 	s3->promote_hits =
 		opts->promote_hits ? opts->promote_hits : PROMOTE_HITS;
 	return aibrix__ghost_open(
@@ -166,6 +176,22 @@ main_give(aibrix_evict *evict, uint32_t slot, uint32_t *turns)
 	return 0;
 }
 
+static int
+small_is_next(const struct s3fifo *s3)
+{
+	return s3->small.count > s3->small_share || s3->main.count == 0;
+}
+
+static uint32_t
+s3fifo_oldest(const aibrix_evict *evict)
+{
+	const struct s3fifo *s3 = evict->state;
+
+	if (s3->small.count == 0 && s3->main.count == 0)
+		return NONE;
+	return small_is_next(s3) ? s3->small.oldest : s3->main.oldest;
+}
+
 /* Each turn ends the search, or uses up a hit, a pin or a turn: the cost of
  * a pop is paid by the calls that made those. */
 static uint32_t
@@ -177,8 +203,7 @@ s3fifo_pop(aibrix_evict *evict, const uint64_t *next)
 
 	(void)next;
 	while (s3->small.count || s3->main.count) {
-		small = s3->small.count > s3->small_share ||
-			s3->main.count == 0;
+		small = small_is_next(s3);
 		oldest = queue_take(evict, small ? &s3->small : &s3->main);
 		if (slot_busy(evict, oldest)) {
 			evict->slots[oldest].where = ASIDE;
@@ -247,5 +272,7 @@ const struct evict_policy aibrix__evict_s3fifo = {
 	.pop = s3fifo_pop,
 	.replace = s3fifo_replace,
 	.back = main_push,
+	.oldest = s3fifo_oldest,
+	.resize = s3fifo_resize,
 	.stats = s3fifo_stats,
 };

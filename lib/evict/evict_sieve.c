@@ -64,6 +64,16 @@ sieve_remove(aibrix_evict *evict, uint32_t slot)
 	queue_remove(evict, &sieve->list, slot);
 }
 
+static uint32_t
+sieve_oldest(const aibrix_evict *evict)
+{
+	const struct sieve *sieve = evict->state;
+
+	if (sieve->list.count == 0)
+		return NONE;
+	return sieve->hand == NONE ? sieve->list.oldest : sieve->hand;
+}
+
 /* Each turn ends the search, or uses up a bit, a pin or a turn. */
 static uint32_t
 sieve_pop(aibrix_evict *evict, const uint64_t *next)
@@ -73,7 +83,7 @@ sieve_pop(aibrix_evict *evict, const uint64_t *next)
 
 	(void)next;
 	while (sieve->list.count) {
-		at = sieve->hand == NONE ? sieve->list.oldest : sieve->hand;
+		at = sieve_oldest(evict);
 		sieve->hand = evict->slots[at].newer;
 		if (slot_busy(evict, at)) {
 			sieve_remove(evict, at);
@@ -105,4 +115,5 @@ const struct evict_policy aibrix__evict_sieve = {
 	.remove = sieve_remove,
 	.pop = sieve_pop,
 	.back = sieve_back,
+	.oldest = sieve_oldest,
 };
