@@ -7,6 +7,7 @@
 #include <aibrix/backend.h>
 #include <aibrix/base.h>
 #include <aibrix/cache.h>
+#include <aibrix/cache_tenant.h>
 #include <aibrix/compat.h>
 #include <aibrix/config.h>
 #include <aibrix/event.h>

@@ -86,6 +86,10 @@ typedef struct aibrix_cache_opts {
 	   and read by the calls that end in _tokens only, and a slot of L1
 	   has room for all these tokens.  0: values are compact. */
 	uint64_t trailer_tokens;
+	/* L1 is theirs together: cache_tenant.h.  0, 1: there is one, which
+	   has all of it; at most 256; not with AIBRIX_EVICT_DENSITY. */
+	uint32_t tenants;
+	uint32_t spare;
 } aibrix_cache_opts;
 
 enum {
@@ -222,8 +226,7 @@ aibrix_cache_reserve(aibrix_cache *cache, const aibrix_key *keys,
  * Such a tail is as long as other blocks and starts as zeros; the caller fills
  * what is valid.  hashes has no element for it.  How many tokens it has is
  * checked besides its key, in both tiers: a block of another number is a miss.
- * Nothing follows a tail; aibrix_cache_events does not tell it, and
- * aibrix_cache_prefetch does not bring it.
+ * Nothing follows a tail, and aibrix_cache_events does not tell it.
  *
  * Fails: as the calls above; E_INVAL (tail_tokens not below block_tokens, or
  * above 65535; no keys), E_UNSUPPORTED (AIBRIX_CACHE_L2_RAW: such values do not

@@ -115,12 +115,14 @@ opts_check(const aibrix_cache_opts *o)
 	uint64_t value = o->block_bytes;
 	int err;
 
-	if (o->flags & ~(uint32_t)FLAGS)
+	if (o->flags & ~(uint32_t)FLAGS || o->spare)
 		return AIBRIX_E_ABI;
 	if (o->block_bytes == 0 || o->l1_bytes < o->block_bytes ||
 	    o->max_leases == UINT32_MAX || o->l2_inflight == UINT32_MAX ||
 	    o->ingest > AIBRIX_CACHE_INGEST_EVICTED || o->hot_hits > HITS_MAX ||
-	    o->promote > AIBRIX_CACHE_PROMOTE_USED)
+	    o->promote > AIBRIX_CACHE_PROMOTE_USED ||
+	    o->tenants > TENANTS_MAX ||
+	    (o->tenants > 1 && o->evict == AIBRIX_EVICT_DENSITY))
 		return AIBRIX_E_INVAL;
 	if (o->layout && strnlen(o->layout, LAYOUT_MAX + 1) > LAYOUT_MAX)
 		return AIBRIX_E_INVAL;
@@ -181,6 +183,8 @@ cache_open(aibrix_cache *cache, const aibrix_cache_opts *o)
 	cache->block_tokens = o->block_tokens ? o->block_tokens : TOKENS;
 	cache->flags = o->flags;
 	cache->policy = o->evict;
+	cache->tenants = &cache->alone;
+	cache->n_tenants = o->tenants ? o->tenants : 1;
 	err = aibrix__budget_set(&cache->budget, o);
 	if (err)
 		return err;

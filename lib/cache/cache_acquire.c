@@ -134,6 +134,10 @@ run_keep(aibrix_cache *cache, struct lease *l, uint64_t good)
 static void
 lease_hits(aibrix_cache *cache, const struct lease *l)
 {
+	aibrix_cache_tenant_stat *of = &cache->tenants[l->tenant].stat;
+
+	of->asked += l->asked;
+	of->hits_l1 += l->n;
 	for (uint64_t i = l->n; i-- > 0;) {
 		aibrix__l1_touch(cache, l->blocks[i].ref);
 		aibrix__ingest_hit(cache, l->blocks[i].ref);
@@ -190,7 +194,7 @@ lease_hit(aibrix_cache *cache, struct lease *l)
 	atomic_fetch_add_explicit(&cache->hits, l->n, memory_order_relaxed);
 	aibrix__meter_read(cache, l->n);
 	aibrix__meter_acquired(cache, l, l->n);
-	if (l->n)
+	if (l->n || cache->n_tenants > 1)
 		hits_note(cache, l);
 	/* Its holder may end it from here on. */
 	lease_set(l, LEASE_ACQUIRED);
@@ -253,39 +257,39 @@ aibrix__lease_ask(aibrix_cache *cache, struct lease *l, uint64_t deadline_ns,
 }
 
 int
-aibrix__acquire(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
-		uint32_t tail, struct expected *expected, uint64_t deadline_ns,
-		uint64_t now_ns, uint64_t *lease, uint64_t *n_out)
+aibrix__acquire(aibrix_cache *cache, const aibrix_cache_request *r,
+		struct expected *expected, uint64_t *lease, uint64_t *n_out)
 {
 	struct lease_block *blocks;
-	uint64_t want = n;
+	uint64_t want = r->n;
 	struct lease *l;
 	int err;
 
 	/* Without L2 only L1's run can come: no use to copy more. */
-	if (!cache->l2 && keys)
-		want = aibrix__table_run(&cache->table, keys, sizeof(*keys), n,
-					 NULL);
-	err = aibrix__blocks_new(cache, keys, &want, &blocks);
+	if (!cache->l2 && r->keys)
+		want = aibrix__table_run(&cache->table, r->keys,
+					 sizeof(*r->keys), r->n, NULL);
+	err = aibrix__blocks_new(cache, r->keys, &want, &blocks);
 	if (err) {
-		aibrix__expected_free(cache, expected, n);
+		aibrix__expected_free(cache, expected, r->n);
 		return err;
 	}
 
-	atomic_fetch_add_explicit(&cache->asked, n, memory_order_relaxed);
+	atomic_fetch_add_explicit(&cache->asked, r->n, memory_order_relaxed);
 	l = aibrix__lease_take(cache, blocks, want);
 	if (!l) {
 		aibrix__meter_call(cache, AIBRIX_METER_ACQUIRE, AIBRIX_E_FULL,
-				   n, 0);
+				   r->n, 0);
 		aibrix__blocks_free(cache, blocks, want);
-		aibrix__expected_free(cache, expected, n);
+		aibrix__expected_free(cache, expected, r->n);
 		return AIBRIX_E_FULL;
 	}
 	*lease = lease_id(l);
-	l->asked = n;
-	l->tail = tail;
+	l->asked = r->n;
+	l->tenant = r->tenant;
+	l->tail = r->tail_tokens;
 	l->expected = expected;
-	l->begun_ns = now_ns;
+	l->begun_ns = r->now_ns;
 	l->used = 0;
 	if (l->n)
 		run_read(cache, l);
@@ -295,7 +299,8 @@ aibrix__acquire(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
 		return AIBRIX_OK;
 	}
 	aibrix__cache_enter(cache);
-	err = aibrix__lease_ask(cache, l, deadline_ns, now_ns);
+	cache->tenants[l->tenant].stat.asked += l->asked;
+	err = aibrix__lease_ask(cache, l, r->deadline_ns, r->now_ns);
 	if (!err)
 		*n_out = l->n;
 	aibrix__cache_leave(cache);

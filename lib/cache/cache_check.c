@@ -43,9 +43,8 @@ check_marks(const struct slot *s)
 static const char *
 check_slots(const aibrix_cache *cache)
 {
-	uint64_t count[SLOT_STATES] = {0}, pinned = 0, ordered = 0, queued = 0;
-	uint64_t aside = 0, leaving = 0, left = 0, flushing = 0;
-	aibrix_evict_stat order = {.size = sizeof(order)};
+	uint64_t count[SLOT_STATES] = {0}, pinned = 0, queued = 0;
+	uint64_t leaving = 0, left = 0, flushing = 0;
 	aibrix_pool_stat pool = {.size = sizeof(pool)};
 	const char *broken;
 	const struct slot *s;
@@ -54,8 +53,6 @@ check_slots(const aibrix_cache *cache)
 		s = &cache->slots[i];
 		count[slot_state(s)]++;
 		pinned += slot_pins(s) != 0;
-		ordered += s->ordered;
-		aside += s->aside;
 		queued += s->queued;
 		leaving += s->leaving;
 		left += s->left;
@@ -86,16 +83,13 @@ check_slots(const aibrix_cache *cache)
 			return "counts of states are exact";
 	if (pinned != cache->pinned || queued != cache->writes.count)
 		return "counts of pins and of the queue are exact";
-	if (leaving != cache->leaving || left != cache->left.count ||
+	if (leaving != cache->leaving || left != cache->left ||
 	    flushing != cache->flushing)
 		return "counts of victims and of a flush are exact";
-	if (aibrix_evict_stats(cache->evict, &order) ||
-	    order.count != ordered || order.pinned != aside)
-		return "the eviction order holds what slots say";
 	if (aibrix_pool_stats(cache->pool, &pool) ||
 	    pool.taken != cache->capacity - count[SLOT_FREE])
 		return "the pool gave what slots hold";
-	return NULL;
+	return aibrix__tenants_check(cache);
 }
 
 static const char *

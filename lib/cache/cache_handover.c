@@ -44,54 +44,6 @@ aibrix__tail_set(aibrix_cache *cache, uint32_t slot, uint32_t tail)
 			      memory_order_release);
 }
 
-int
-aibrix_cache_acquire_tail(aibrix_cache *cache, const aibrix_key *keys,
-			  uint64_t n, uint32_t tail_tokens,
-			  uint64_t deadline_ns, uint64_t now_ns,
-			  uint64_t *lease, uint64_t *n_out)
-{
-	int err = AIBRIX_E_INVAL;
-
-	if (cache && lease && n_out)
-		err = aibrix__tail_check(cache, n, tail_tokens);
-	return err ? err
-		   : aibrix__acquire(cache, keys, n, tail_tokens, NULL,
-				     deadline_ns, now_ns, lease, n_out);
-}
-
-int
-aibrix_cache_reserve_tail(aibrix_cache *cache, const aibrix_key *keys,
-			  const uint64_t *hashes, uint64_t n,
-			  uint32_t tail_tokens, uint64_t now_ns,
-			  uint64_t *lease, uint64_t *n_out)
-{
-	int err = AIBRIX_E_INVAL;
-
-	if (cache && lease && n_out)
-		err = aibrix__tail_check(cache, n, tail_tokens);
-	return err ? err
-		   : aibrix__reserve(cache, keys, hashes, n, tail_tokens,
-				     now_ns, lease, n_out);
-}
-
-int
-aibrix_cache_acquire(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
-		     uint64_t deadline_ns, uint64_t now_ns, uint64_t *lease,
-		     uint64_t *n_out)
-{
-	return aibrix_cache_acquire_tail(cache, keys, n, 0, deadline_ns, now_ns,
-					 lease, n_out);
-}
-
-int
-aibrix_cache_reserve(aibrix_cache *cache, const aibrix_key *keys,
-		     const uint64_t *hashes, uint64_t n, uint64_t now_ns,
-		     uint64_t *lease, uint64_t *n_out)
-{
-	return aibrix_cache_reserve_tail(cache, keys, hashes, n, 0, now_ns,
-					 lease, n_out);
-}
-
 /* Pin the chain as far as L1 has it, and queue what L2 was not given. */
 static void
 chain_send(aibrix_cache *cache, struct lease *l)

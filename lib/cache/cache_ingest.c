@@ -106,11 +106,13 @@ aibrix__ingest_hit(aibrix_cache *cache, uint32_t slot)
 void
 aibrix__ingest_ahead(aibrix_cache *cache)
 {
+	struct tenant *from;
 	uint32_t slot;
 
-	while (cache->count[SLOT_FREE] + cache->left.count + cache->leaving <
+	while (cache->count[SLOT_FREE] + cache->left + cache->leaving <
 		       cache->ahead &&
-	       aibrix_evict_pop(cache->evict, &slot) == AIBRIX_OK) {
+	       (from = aibrix__tenant_next(cache)) &&
+	       aibrix_evict_pop(from->evict, &slot) == AIBRIX_OK) {
 		cache->slots[slot].ordered = 0;
 		/* A reader has come since the order asked. */
 		if (!slot_mark_if(&cache->slots[slot], SLOT_KEPT, 0)) {
@@ -130,21 +132,27 @@ aibrix__ingest_leave(aibrix_cache *cache, uint32_t slot)
 	slot_mark(&cache->slots[slot], SLOT_KEPT);
 	cache->slots[slot].leaving = 1;
 	cache->leaving++;
+	tenant_of(cache, slot)->leaving++;
 }
 
 void
 aibrix__ingest_left(aibrix_cache *cache, uint32_t slot)
 {
+	struct tenant *t = tenant_of(cache, slot);
+
 	cache->slots[slot].leaving = 0;
 	cache->leaving--;
+	t->leaving--;
 	cache->slots[slot].left = 1;
-	list_append(&cache->left, cache->write_links, slot);
+	cache->left++;
+	list_append(&t->left, cache->write_links, slot);
 }
 
 void
 aibrix__ingest_stay(aibrix_cache *cache, uint32_t slot)
 {
 	struct slot *s = &cache->slots[slot];
+	struct tenant *t = tenant_of(cache, slot);
 
 	if (!s->leaving && !s->left)
 		return;
@@ -152,35 +160,44 @@ aibrix__ingest_stay(aibrix_cache *cache, uint32_t slot)
 	slot_mark(s, SLOT_LAST);
 	slot_unmark(s, SLOT_KEPT);
 	cache->leaving -= s->leaving;
+	t->leaving -= s->leaving;
+	cache->left -= s->left;
 	if (s->left)
-		list_remove(&cache->left, cache->write_links, slot);
+		list_remove(&t->left, cache->write_links, slot);
 	s->leaving = 0;
 	s->left = 0;
 }
 
 /* A victim that waits for its turn, the last to have one; NONE. */
 static uint32_t
-waiting_victim(const aibrix_cache *cache)
+waiting_victim(const aibrix_cache *cache, const struct tenant *from)
 {
-	uint32_t i = cache->leaving && cache->writes.count ? cache->writes.tail
-							   : NONE;
+	uint32_t i = from->leaving && cache->writes.count ? cache->writes.tail
+							  : NONE;
 
-	while (i != NONE && !cache->slots[i].leaving)
+	while (i != NONE &&
+	       !(cache->slots[i].leaving && tenant_of(cache, i) == from))
 		i = cache->write_links[i].prev;
 	return i;
 }
 
+int
+aibrix__ingest_waits(const aibrix_cache *cache, const struct tenant *from)
+{
+	return waiting_victim(cache, from) != NONE;
+}
+
 uint32_t
-aibrix__ingest_victim(aibrix_cache *cache)
+aibrix__ingest_victim(aibrix_cache *cache, struct tenant *from)
 {
 	uint32_t slot = NONE;
 
-	if (cache->left.count)
-		return cache->left.head;
-	if (aibrix_evict_pop(cache->evict, &slot) == AIBRIX_OK)
+	if (from->left.count)
+		return from->left.head;
+	if (aibrix_evict_pop(from->evict, &slot) == AIBRIX_OK)
 		cache->slots[slot].ordered = 0;
 	else
-		slot = waiting_victim(cache);
+		slot = waiting_victim(cache, from);
 	return slot;
 }
 

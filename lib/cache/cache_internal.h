@@ -6,7 +6,9 @@
  *   cache_table.c  from keys to slots
  *   cache_slot.h   a slot, and the word that pins change
  *   cache_l1.c     slots, pins, eviction
+ *   cache_tenant.c whose they are, and who gives one
  *   cache_lease.c  leases: what a caller holds, and the prefix rule
+ *   cache_request.c  the calls, with all that they may have
  *   cache_acquire.c  holding what L1 has, and reading it
  *   cache_reserve.c
  *   cache_trailer.c values with their tokens, as AIBrix has them
@@ -39,6 +41,7 @@
 #include <string.h>
 
 #include <aibrix/cache.h>
+#include <aibrix/cache_tenant.h>
 #include <aibrix/evict.h>
 #include <aibrix/hash.h>
 #include <aibrix/meter.h>
@@ -52,6 +55,7 @@
 #include "cache/cache_remove.h"
 #include "cache/cache_slot.h"
 #include "cache/cache_table.h"
+#include "cache/cache_tenant.h"
 #include "evict/evict_ask.h"
 #include "store/frame.h"
 
@@ -175,11 +179,16 @@ struct aibrix_cache {
 	pthread_mutex_t mutex;
 
 	aibrix_pool *pool;
-	aibrix_evict *evict;
 	struct slot *slots;
 	struct origin *origins; /* NULL without L2 */
 	uint32_t capacity;
 	uint64_t count[SLOT_STATES];
+
+	struct tenant *tenants; /* &alone: one */
+	struct tenant alone;
+	uint32_t n_tenants;
+	uint32_t tick_shift; /* of uses to ticks */
+	uint64_t uses;       /* by the order */
 
 	aibrix_meter *meter; /* NULL: none */
 	struct metered metered;
@@ -216,7 +225,7 @@ struct aibrix_cache {
 	struct dead *dead; /* memory to be freed when the lock is left */
 	struct link *write_links;
 	struct list writes; /* slots that wait to be written to L2 */
-	struct list left;   /* slots that are, the first to go first */
+	uint32_t left;      /* slots that are */
 	struct removing removing;
 	uint64_t now_ns; /* the latest that a caller said */
 
@@ -225,6 +234,14 @@ struct aibrix_cache {
 	aibrix_cache_stat stat;
 	struct said said;
 };
+
+static inline struct tenant *
+tenant_of(const aibrix_cache *cache, uint32_t slot)
+{
+	return cache->n_tenants == 1
+		       ? cache->tenants
+		       : &cache->tenants[cache->slots[slot].tenant];
+}
 
 /* cache.c */
 
@@ -262,10 +279,13 @@ int aibrix__l1_open(aibrix_cache *cache, uint64_t l1_bytes, int l2);
 void aibrix__l1_close(aibrix_cache *cache);
 /* The key of a slot in the table. */
 aibrix_key aibrix__l1_key(const aibrix_cache *cache, uint32_t slot);
-/* A slot for a key that the table lacks, in state, with one pin; evicts when
- * it must.  NONE: everything is pinned. */
-uint32_t aibrix__l1_take(aibrix_cache *cache, const aibrix_key *key,
-			 const aibrix_key *parent, uint8_t state);
+/* A slot of a tenant for a key that the table lacks, in state, with one pin;
+ * evicts when it must.  NONE: all that it may have is pinned. */
+uint32_t aibrix__l1_take(aibrix_cache *cache, uint32_t tenant,
+			 const aibrix_key *key, const aibrix_key *parent,
+			 uint8_t state);
+/* Evict one of a tenant's.  0: all are pinned. */
+int aibrix__l1_evict(aibrix_cache *cache, struct tenant *from);
 void *aibrix__l1_data(const aibrix_cache *cache, uint32_t slot);
 uint64_t aibrix__l1_sum(const aibrix_cache *cache, uint32_t slot);
 
@@ -438,15 +458,21 @@ uint64_t aibrix__value_wanted(const aibrix_cache *cache, const struct lease *l,
 int aibrix__trailer_check(const aibrix_cache *cache, uint32_t slot,
 			  uint64_t bytes, const struct expected *want);
 
-/* cache_acquire.c, cache_reserve.c: the calls, with all that they may have.
- * expected is the callee's: n of them, allocated; NULL. */
-int aibrix__acquire(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
-		    uint32_t tail, struct expected *expected,
-		    uint64_t deadline_ns, uint64_t now_ns, uint64_t *lease,
+/* With tokens behind the blocks. */
+int aibrix__acquire_tokens(aibrix_cache *cache, const aibrix_cache_request *r,
+			   uint64_t *lease, uint64_t *n_out);
+int aibrix__reserve_tokens(aibrix_cache *cache, const aibrix_cache_request *r,
+			   uint64_t *lease, uint64_t *n_out);
+
+/* cache_acquire.c, cache_reserve.c, cache_prefetch.c: calls whose request was
+ * looked at.  expected is the callee's: n of them, allocated; NULL. */
+int aibrix__acquire(aibrix_cache *cache, const aibrix_cache_request *r,
+		    struct expected *expected, uint64_t *lease,
 		    uint64_t *n_out);
-int aibrix__reserve(aibrix_cache *cache, const aibrix_key *keys,
-		    const uint64_t *hashes, uint64_t n, uint32_t tail,
-		    uint64_t now_ns, uint64_t *lease, uint64_t *n_out);
+int aibrix__reserve(aibrix_cache *cache, const aibrix_cache_request *r,
+		    uint64_t *lease, uint64_t *n_out);
+int aibrix__prefetch(aibrix_cache *cache, const aibrix_cache_request *r,
+		     uint64_t *lease);
 
 /* cache_prefetch.c */
 
@@ -496,8 +522,10 @@ void aibrix__ingest_left(aibrix_cache *cache, uint32_t slot);
 void aibrix__ingest_leave(aibrix_cache *cache, uint32_t slot);
 /* Somebody uses a victim: it is none any more. */
 void aibrix__ingest_stay(aibrix_cache *cache, uint32_t slot);
-/* The next slot to reuse, READY and in no order; NONE: none, evict one. */
-uint32_t aibrix__ingest_victim(aibrix_cache *cache);
+/* The next slot of a tenant to reuse, READY and in no order; NONE: none. */
+uint32_t aibrix__ingest_victim(aibrix_cache *cache, struct tenant *from);
+/* Has it victims that wait to be written? */
+int aibrix__ingest_waits(const aibrix_cache *cache, const struct tenant *from);
 /* The slot will not be READY any more. */
 void aibrix__ingest_forget(aibrix_cache *cache, uint32_t slot);
 

@@ -80,9 +80,12 @@ aibrix__l1_open(aibrix_cache *cache, uint64_t l1_bytes, int l2)
 	pool.slots = cache->capacity;
 	evict.capacity = cache->capacity;
 
-	err = aibrix_evict_new(&evict, &cache->evict);
+	evict.ghosts = aibrix__tenants_ghosts(cache);
+	err = aibrix_evict_new(&evict, &cache->alone.evict);
 	if (!err)
-		aibrix__evict_ask(cache->evict, slot_busy, cache);
+		aibrix__evict_ask(cache->alone.evict, slot_busy, cache);
+	if (!err)
+		err = aibrix__tenants_open(cache);
 	if (!err)
 		err = aibrix_pool_new(&pool, &cache->pool);
 	if (!err)
@@ -99,7 +102,7 @@ aibrix__l1_close(aibrix_cache *cache)
 	aibrix__free(&cache->alloc, cache->slots, cache->capacity,
 		     sizeof(*cache->slots));
 	aibrix_pool_free(cache->pool);
-	aibrix_evict_free(cache->evict);
+	aibrix__tenants_close(cache);
 }
 
 aibrix_key
@@ -132,6 +135,7 @@ slot_free(aibrix_cache *cache, uint32_t slot)
 	int err;
 
 	assert(word_pins(word) == 0 && !cache->slots[slot].ordered);
+	tenant_of(cache, slot)->blocks--;
 	slot_set(cache, slot, SLOT_FREE);
 	err = aibrix_pool_give(cache->pool, &hold);
 	assert(!err);
@@ -143,6 +147,7 @@ static void
 slot_hide(aibrix_cache *cache, uint32_t slot)
 {
 	struct slot *s = &cache->slots[slot];
+	aibrix_evict *evict = tenant_of(cache, slot)->evict;
 	int err = AIBRIX_OK;
 
 	aibrix__events_hidden(cache, slot);
@@ -151,30 +156,30 @@ slot_hide(aibrix_cache *cache, uint32_t slot)
 	if (!s->ordered)
 		return;
 	if (s->aside)
-		err = aibrix_evict_unpin(cache->evict, slot);
+		err = aibrix_evict_unpin(evict, slot);
 	if (!err)
-		err = aibrix_evict_remove(cache->evict, slot);
+		err = aibrix_evict_remove(evict, slot);
 	assert(!err);
 	s->ordered = s->aside = 0;
 }
 
 /* A victim that nobody can pin any more; NONE: there is none. */
 static uint32_t
-victim_claim(aibrix_cache *cache)
+victim_claim(aibrix_cache *cache, struct tenant *from)
 {
-	uint32_t slot = aibrix__ingest_victim(cache);
+	uint32_t slot = aibrix__ingest_victim(cache, from);
 
 	while (slot != NONE && !slot_claim(&cache->slots[slot])) {
 		aibrix__l1_back(cache, slot);
-		slot = aibrix__ingest_victim(cache);
+		slot = aibrix__ingest_victim(cache, from);
 	}
 	return slot;
 }
 
-static int
-slot_evict(aibrix_cache *cache)
+int
+aibrix__l1_evict(aibrix_cache *cache, struct tenant *from)
 {
-	uint32_t slot = victim_claim(cache);
+	uint32_t slot = victim_claim(cache, from);
 
 	if (slot == NONE)
 		return 0;
@@ -185,18 +190,22 @@ slot_evict(aibrix_cache *cache)
 	slot_hide(cache, slot);
 	slot_free(cache, slot);
 	cache->stat.evicted++;
+	from->stat.evicted++;
 	return 1;
 }
 
 uint32_t
-aibrix__l1_take(aibrix_cache *cache, const aibrix_key *key,
+aibrix__l1_take(aibrix_cache *cache, uint32_t tenant, const aibrix_key *key,
 		const aibrix_key *parent, uint8_t state)
 {
+	struct tenant *t = &cache->tenants[tenant];
 	aibrix_lease hold;
 	struct slot *s;
 
+	if (!aibrix__tenant_may(cache, t))
+		return NONE;
 	while (aibrix_pool_take(cache->pool, &hold))
-		if (!slot_evict(cache))
+		if (!aibrix__tenant_room(cache, t))
 			return NONE;
 	s = &cache->slots[hold.slot];
 	assert(slot_state(s) == SLOT_FREE);
@@ -204,7 +213,13 @@ aibrix__l1_take(aibrix_cache *cache, const aibrix_key *key,
 	cache->count[state]++;
 	atomic_fetch_add_explicit(&cache->pinned, 1, memory_order_relaxed);
 	s->parent = parent ? aibrix__table_find(&cache->table, parent) : NONE;
-	s->depth = s->parent == NONE ? 1 : cache->slots[s->parent].depth + 1;
+	if (cache->n_tenants > 1)
+		s->tenant = tenant & UINT8_MAX;
+	else
+		s->depth = s->parent == NONE
+				   ? 1
+				   : cache->slots[s->parent].depth + 1;
+	t->blocks++;
 	s->checksum = 0;
 	aibrix__tail_set(cache, hold.slot, 0);
 	if (cache->origins)
@@ -298,7 +313,8 @@ slot_return(aibrix_cache *cache, uint32_t slot)
 
 	s->aside = 0;
 	slot_unmark(s, SLOT_LAST);
-	err = aibrix_evict_unpin(cache->evict, slot);
+	aibrix__tenant_used(cache, s);
+	err = aibrix_evict_unpin(tenant_of(cache, slot)->evict, slot);
 	assert(!err);
 	(void)err;
 }
@@ -338,16 +354,19 @@ aibrix__l1_order(aibrix_cache *cache, uint32_t slot)
 {
 	struct slot *s = &cache->slots[slot];
 	aibrix_key key = aibrix__l1_key(cache, slot);
-	aibrix_evict_block block = {.parent_slot = s->parent,
-				    .depth = s->depth};
+	aibrix_evict_block block = {.parent_slot = s->parent};
 	int err;
 
 	_Static_assert(NONE == AIBRIX_EVICT_NO_PARENT, "one number");
 	assert(slot_state(s) == SLOT_READY);
 	if (s->ordered)
 		return;
+	if (cache->n_tenants == 1)
+		block.depth = s->depth;
+	aibrix__tenant_used(cache, s);
 	memcpy(&block.fingerprint, key.bytes, sizeof(block.fingerprint));
-	err = aibrix_evict_insert_block(cache->evict, slot, &block);
+	err = aibrix_evict_insert_block(tenant_of(cache, slot)->evict, slot,
+					&block);
 	assert(!err);
 	(void)err;
 	s->ordered = 1;
@@ -360,15 +379,16 @@ aibrix__l1_back(aibrix_cache *cache, uint32_t slot)
 {
 	aibrix__l1_order(cache, slot);
 	if (slot_busy(cache, slot))
-		(void)!aibrix_evict_pin(cache->evict, slot);
+		(void)!aibrix_evict_pin(tenant_of(cache, slot)->evict, slot);
 }
 
 void
 aibrix__l1_touch(aibrix_cache *cache, uint32_t slot)
 {
 	/* One that is not in the order yet enters it as used. */
+	aibrix__tenant_used(cache, &cache->slots[slot]);
 	if (cache->slots[slot].ordered)
-		(void)!aibrix_evict_hit(cache->evict, slot);
+		(void)!aibrix_evict_hit(tenant_of(cache, slot)->evict, slot);
 	else if (cache->slots[slot].leaving)
 		aibrix__ingest_stay(cache, slot);
 }

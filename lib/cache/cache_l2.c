@@ -205,8 +205,10 @@ fetch_start(struct batch *batch, struct lease *l, uint64_t i)
 	if (!t)
 		return LOOK_LATER;
 	goal_set(cache, t, l);
-	slot = aibrix__l1_take(cache, &b->key, parent, SLOT_FETCHING);
+	slot = aibrix__l1_take(cache, l->tenant, &b->key, parent,
+			       SLOT_FETCHING);
 	if (slot == NONE) {
+		cache->tenants[l->tenant].stat.no_room++;
 		aibrix__transfer_give(cache, t);
 		aibrix__lease_fail(cache, l, i, AIBRIX_E_FULL);
 		return LOOK_GOOD;

@@ -401,6 +401,7 @@ aibrix__lease_release(aibrix_cache *cache, struct lease *l)
 void
 aibrix__lease_settle(aibrix_cache *cache, struct lease *l)
 {
+	aibrix_cache_tenant_stat *of = &cache->tenants[l->tenant].stat;
 	const uint64_t before = cache->stat.hits_l1;
 	struct lease_block *b;
 
@@ -416,9 +417,11 @@ aibrix__lease_settle(aibrix_cache *cache, struct lease *l)
 			aibrix__l1_touch(cache, b->ref);
 			aibrix__ingest_hit(cache, b->ref);
 			cache->stat.hits_l1++;
+			of->hits_l1++;
 		} else {
 			aibrix__promote(cache, b->ref);
 			cache->stat.hits_l2++;
+			of->hits_l2++;
 		}
 	}
 	if (!l->prefetch)

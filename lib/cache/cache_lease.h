@@ -96,6 +96,7 @@ struct lease {
 	uint8_t late;              /* settled before L2 had said all */
 	uint8_t prefetch;
 	uint8_t known; /* L2 has some of it, or is expected to */
+	uint32_t tenant;
 	uint32_t tail; /* tokens of the last block asked for; 0: all */
 	int32_t why;   /* block n is missing: a status */
 };

@@ -72,15 +72,17 @@ room_of(const aibrix_cache *cache)
 }
 
 int
-aibrix_cache_prefetch(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
-		      uint64_t deadline_ns, uint64_t now_ns, uint64_t *lease)
+aibrix__prefetch(aibrix_cache *cache, const aibrix_cache_request *r,
+		 uint64_t *lease)
 {
+	const aibrix_key *keys = r->keys;
+	const uint64_t n = r->n;
 	struct lease_block *blocks;
 	uint64_t have, want, room;
 	struct lease *l;
 	int err;
 
-	if (!cache || !lease || (!keys && n))
+	if (!keys && n)
 		return AIBRIX_E_INVAL;
 	if (!cache->l2 || cache->trailer_tokens)
 		return AIBRIX_E_UNSUPPORTED;
@@ -110,10 +112,14 @@ aibrix_cache_prefetch(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
 		return AIBRIX_E_FULL;
 	}
 	l->prefetch = 1;
+	l->asked = n - have;
+	l->tenant = r->tenant;
+	l->tail = r->tail_tokens;
 	l->used = 0;
 	cache->prefetch_blocks += l->cap;
 	*lease = lease_id(l);
-	if (aibrix__lease_ask(cache, l, deadline_ns, now_ns) == AIBRIX_OK) {
+	if (aibrix__lease_ask(cache, l, r->deadline_ns, r->now_ns) ==
+	    AIBRIX_OK) {
 		*lease = 0;
 		aibrix__prefetch_over(cache, l);
 	}

@@ -307,6 +307,7 @@ aibrix__remove_slot(aibrix_cache *cache, uint32_t slot)
 		return;
 	if (slot_state(s) == SLOT_READY) {
 		cache->stat.removed++;
+		tenant_of(cache, slot)->stat.removed++;
 		if (s->queued ||
 		    (s->l2 == L2_ASKED && !slot_is_sent(cache, slot)))
 			cache->stat.l2_unqueued++;

@@ -49,12 +49,14 @@ reserve_slot(aibrix_cache *cache, struct lease *l, uint64_t i)
 	uint32_t slot;
 	int worth;
 
-	slot = aibrix__l1_take(cache, &l->blocks[i].key, parent, SLOT_FILLING);
+	slot = aibrix__l1_take(cache, l->tenant, &l->blocks[i].key, parent,
+			       SLOT_FILLING);
 	while (slot == NONE && l->n > i + 1) {
 		worth = l->blocks[l->n - 1].state == BLOCK_HELD;
 		aibrix__lease_cut(cache, l, l->n - 1);
 		if (worth)
-			slot = aibrix__l1_take(cache, &l->blocks[i].key, parent,
+			slot = aibrix__l1_take(cache, l->tenant,
+					       &l->blocks[i].key, parent,
 					       SLOT_FILLING);
 	}
 	return slot;
@@ -110,37 +112,37 @@ tail_clear(const aibrix_cache *cache, const struct lease_block *b)
 }
 
 int
-aibrix__reserve(aibrix_cache *cache, const aibrix_key *keys,
-		const uint64_t *hashes, uint64_t n, uint32_t tail,
-		uint64_t now_ns, uint64_t *lease, uint64_t *n_out)
+aibrix__reserve(aibrix_cache *cache, const aibrix_cache_request *r,
+		uint64_t *lease, uint64_t *n_out)
 {
+	uint64_t n = r->n, want = n, asked = n, named, cap;
 	struct lease_block *blocks;
-	uint64_t want = n, asked = n, named, cap;
 	struct lease *l;
 	int err;
 
-	(void)now_ns;
 	if (cache->max_blocks && n > cache->max_blocks)
 		want = n = cache->max_blocks;
-	err = aibrix__blocks_new(cache, keys, &want, &blocks);
+	err = aibrix__blocks_new(cache, r->keys, &want, &blocks);
 	if (err)
 		return err;
 	if (want == 0 && n > 0) /* the first key is no key */
 		return AIBRIX_E_INVAL;
 
 	cap = want;
-	named = aibrix__keys_named(keys, n);
+	named = aibrix__keys_named(r->keys, n);
 	aibrix__cache_enter(cache);
 	l = aibrix__lease_take(cache, blocks, want);
 	if (!l) {
 		err = AIBRIX_E_FULL;
 	} else {
 		l->asked = asked;
-		l->tail = tail;
+		l->tenant = r->tenant;
+		l->tail = r->tail_tokens;
 		l->why = asked > n ? AIBRIX_E_DENIED : AIBRIX_E_FULL;
 		reserve_present(cache, l);
-		reserve_room(cache, l, hashes);
+		reserve_room(cache, l, r->hashes);
 		cache->stat.no_room += named - l->n;
+		cache->tenants[l->tenant].stat.no_room += named - l->n;
 		cache->stat.too_long += asked - n;
 		if (l->n == 0 && n > 0)
 			err = l->why == AIBRIX_E_STATE ? l->why : AIBRIX_E_FULL;
@@ -159,7 +161,7 @@ aibrix__reserve(aibrix_cache *cache, const aibrix_key *keys,
 	aibrix__cache_leave(cache);
 	if (err)
 		aibrix__blocks_free(cache, blocks, cap);
-	else if (tail && l->n == asked)
+	else if (r->tail_tokens && l->n == asked)
 		tail_clear(cache, &l->blocks[asked - 1]);
 	return err;
 }
@@ -186,6 +188,7 @@ commit_publish(aibrix_cache *cache, struct lease *l)
 			continue;
 		aibrix__l1_publish(cache, b->ref);
 		cache->stat.stored++;
+		cache->tenants[l->tenant].stat.stored++;
 		aibrix__ingest_commit(cache, b->ref);
 	}
 	for (uint64_t i = l->n; i-- > 0;) {

@@ -53,10 +53,17 @@ enum {
 /* 32 bytes: two to a cache line. */
 struct slot {
 	_Atomic uint64_t word;
-	uint64_t checksum;     /* XXH3-64 of the payload, once READY */
-	_Atomic uint32_t at;   /* its entry of the table, which has its key */
-	uint32_t parent;       /* slot that had the block before it; NONE */
-	uint32_t depth;        /* blocks from the first one known to this one */
+	uint64_t checksum;   /* XXH3-64 of the payload, once READY */
+	_Atomic uint32_t at; /* its entry of the table, which has its key */
+	uint32_t parent;     /* slot that had the block before it; NONE */
+	union {
+		uint32_t depth; /* blocks from the first one known to this one;
+				   one tenant */
+		struct {        /* several */
+			uint32_t tenant : 8;
+			uint32_t used : 24; /* when, in ticks */
+		};
+	};
 	_Atomic uint16_t tail; /* valid tokens of a piece; 0: all */
 	/* All of these only when READY. */
 	uint8_t ordered : 1; /* in the eviction order */

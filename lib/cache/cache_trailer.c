@@ -148,67 +148,60 @@ expected_make(const aibrix_cache *cache, const uint32_t *tokens,
 }
 
 static int
-tokens_check(const aibrix_cache *cache, uint64_t n, const uint32_t *tokens,
-	     uint64_t n_tokens)
+tokens_check(const aibrix_cache *cache, const aibrix_cache_request *r)
 {
 	if (!cache->trailer_tokens)
 		return AIBRIX_E_UNSUPPORTED;
-	if ((!tokens && n_tokens) || n_tokens > cache->trailer_tokens ||
-	    n_tokens % cache->block_tokens ||
-	    n > n_tokens / cache->block_tokens)
+	if ((!r->tokens && r->n_tokens) || r->tail_tokens ||
+	    r->n_tokens > cache->trailer_tokens ||
+	    r->n_tokens % cache->block_tokens ||
+	    r->n > r->n_tokens / cache->block_tokens)
 		return AIBRIX_E_INVAL;
 	return AIBRIX_OK;
 }
 
 int
-aibrix_cache_acquire_tokens(aibrix_cache *cache, const aibrix_key *keys,
-			    uint64_t n, const uint32_t *tokens,
-			    uint64_t n_tokens, uint64_t deadline_ns,
-			    uint64_t now_ns, uint64_t *lease, uint64_t *n_out)
+aibrix__acquire_tokens(aibrix_cache *cache, const aibrix_cache_request *r,
+		       uint64_t *lease, uint64_t *n_out)
 {
 	struct expected *expected = NULL;
 	int err;
 
-	if (!cache || !lease || !n_out || (!keys && n))
+	if (!r->keys && r->n)
 		return AIBRIX_E_INVAL;
-	err = tokens_check(cache, n, tokens, n_tokens);
+	err = tokens_check(cache, r);
 	if (err)
 		return err;
-	if (n) {
-		expected = aibrix__alloc(&cache->alloc, n, sizeof(*expected));
+	if (r->n) {
+		expected =
+			aibrix__alloc(&cache->alloc, r->n, sizeof(*expected));
 		if (!expected)
 			return AIBRIX_E_NOMEM;
-		expected_make(cache, tokens, n_tokens, expected, n);
+		expected_make(cache, r->tokens, r->n_tokens, expected, r->n);
 	}
-	return aibrix__acquire(cache, keys, n, 0, expected, deadline_ns, now_ns,
-			       lease, n_out);
+	return aibrix__acquire(cache, r, expected, lease, n_out);
 }
 
 int
-aibrix_cache_reserve_tokens(aibrix_cache *cache, const aibrix_key *keys,
-			    const uint64_t *hashes, uint64_t n,
-			    const uint32_t *tokens, uint64_t n_tokens,
-			    uint64_t now_ns, uint64_t *lease, uint64_t *n_out)
+aibrix__reserve_tokens(aibrix_cache *cache, const aibrix_cache_request *r,
+		       uint64_t *lease, uint64_t *n_out)
 {
 	aibrix_cache_view v = {.size = sizeof(v)};
 	uint64_t first, bytes;
 	int err;
 
-	if (!cache || !lease || !n_out)
-		return AIBRIX_E_INVAL;
-	err = tokens_check(cache, n, tokens, n_tokens);
+	err = tokens_check(cache, r);
 	if (!err)
-		err = aibrix__reserve(cache, keys, hashes, n, 0, now_ns, lease,
-				      n_out);
+		err = aibrix__reserve(cache, r, lease, n_out);
 	if (err)
 		return err;
-	first = n_tokens - n * cache->block_tokens;
+	first = r->n_tokens - r->n * cache->block_tokens;
 	for (uint64_t i = 0; !err && i < *n_out; i++) {
 		err = aibrix_cache_block(cache, *lease, i, &v);
 		if (!err && v.data)
 			err = aibrix_layout_trailer_write(
 				v.data, cache->slot_bytes, cache->block_bytes,
-				tokens, (uint32_t)first, tokens + first,
+				r->tokens, (uint32_t)first, r->tokens + first,
 				cache->block_tokens, &bytes);
 		first += cache->block_tokens;
 	}

@@ -90,13 +90,16 @@ cache_lose(aibrix_cache *cache)
 
 /* From birth to death; a call that failed succeeds when asked again. */
 static int
-cache_use(const aibrix_allocator *a, aibrix_store *store)
+cache_use(const aibrix_allocator *a, aibrix_store *store, uint32_t policy,
+	  uint32_t tenants)
 {
 	aibrix_cache_opts o = {.size = sizeof(o),
 			       .block_bytes = BLOCK,
 			       .l1_bytes = 8 * BLOCK,
 			       .l2 = store,
-			       .alloc = a};
+			       .alloc = a,
+			       .evict = policy,
+			       .tenants = tenants};
 	aibrix_cache *cache = NULL;
 	int err = aibrix_cache_new(&o, &cache), again, lost;
 
@@ -128,13 +131,13 @@ cache_use(const aibrix_allocator *a, aibrix_store *store)
 }
 
 static void
-fail_each(int with_store)
+fail_each(int with_store, uint32_t policy, uint32_t tenants)
 {
 	for (uint64_t i = 0;; i++) {
 		struct failing f = {.fail_at = i};
 		aibrix_allocator a = failing_allocator(&f);
 		aibrix_store *store = with_store ? new_store(8) : NULL;
-		int err = cache_use(&a, store);
+		int err = cache_use(&a, store, policy, tenants);
 
 		aibrix_store_free(store);
 		cr_assert_eq(f.live, 0, "leak when allocation %llu fails",
@@ -150,10 +153,20 @@ fail_each(int with_store)
 
 Test(cache, survives_every_allocation_failure)
 {
-	fail_each(0);
+	fail_each(0, AIBRIX_EVICT_LRU, 0);
 }
 
 Test(cache, with_l2_survives_every_allocation_failure)
 {
-	fail_each(1);
+	fail_each(1, AIBRIX_EVICT_LRU, 0);
+}
+
+Test(cache, with_tenants_survives_every_allocation_failure)
+{
+	static const uint32_t policies[] = {
+		AIBRIX_EVICT_LRU, AIBRIX_EVICT_S3FIFO, AIBRIX_EVICT_FIFO,
+		AIBRIX_EVICT_ARC, AIBRIX_EVICT_SIEVE,  AIBRIX_EVICT_AUTO};
+
+	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
+		fail_each(1, policies[i], 3);
 }

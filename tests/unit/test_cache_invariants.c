@@ -442,7 +442,7 @@ Test(cache_invariants, equal_inputs_give_equal_traces)
 /* ---- memory beside the blocks */
 
 static uint64_t
-bytes_per_block(uint32_t evict, aibrix_store *l2)
+bytes_per_block(uint32_t evict, aibrix_store *l2, uint32_t tenants)
 {
 	enum { BLOCKS = 1 << 16 };
 	struct failing f = {.fail_at = AIBRIX_FOREVER};
@@ -454,7 +454,8 @@ bytes_per_block(uint32_t evict, aibrix_store *l2)
 			       .max_leases = 16,
 			       .l2 = l2,
 			       .l2_inflight = 16,
-			       .alloc = &a};
+			       .alloc = &a,
+			       .tenants = tenants};
 	aibrix_cache *cache;
 	uint64_t bytes;
 
@@ -479,10 +480,13 @@ Test(cache_invariants, a_block_costs_128_bytes_beside_itself_at_most)
 {
 	aibrix_store *store = new_store(8);
 
-	cr_expect_leq(bytes_per_block(AIBRIX_EVICT_LRU, NULL), 128);
-	cr_expect_leq(bytes_per_block(AIBRIX_EVICT_S3FIFO, NULL), 128);
+	cr_expect_leq(bytes_per_block(AIBRIX_EVICT_LRU, NULL, 0), 128);
+	cr_expect_leq(bytes_per_block(AIBRIX_EVICT_S3FIFO, NULL, 0), 128);
+	/* Whose a block is takes no room. */
+	cr_expect_leq(bytes_per_block(AIBRIX_EVICT_LRU, NULL, 16), 128);
+	cr_expect_leq(bytes_per_block(AIBRIX_EVICT_S3FIFO, NULL, 16), 128);
 	/* Blocks that may go to L2 know their parent and their digest. */
-	cr_expect_leq(bytes_per_block(AIBRIX_EVICT_LRU, store), 160);
-	cr_expect_leq(bytes_per_block(AIBRIX_EVICT_S3FIFO, store), 160);
+	cr_expect_leq(bytes_per_block(AIBRIX_EVICT_LRU, store, 0), 160);
+	cr_expect_leq(bytes_per_block(AIBRIX_EVICT_S3FIFO, store, 0), 160);
 	aibrix_store_free(store);
 }
