@@ -10,6 +10,7 @@
 #include <aibrix/cache_tenant.h>
 #include <aibrix/compat.h>
 #include <aibrix/config.h>
+#include <aibrix/estimate.h>
 #include <aibrix/event.h>
 #include <aibrix/evict.h>
 #include <aibrix/fleet.h>

@@ -27,6 +27,8 @@ enum {
 	AIBRIX_COL_REQUEST_LOAD_RATIO = 4, /* this request adds; infinite: it
 	                                      can never be served there */
 	AIBRIX_COL_ADAPTER_HELD = 5, /* the request's adapter: 1 there, 0 not */
+	AIBRIX_COL_TIER_BLOCKS = 6, /* leading blocks that the row holds or can
+	                               pull from a lower tier */
 	AIBRIX_COL_USER_SCORE = 7, /* of its user: aibrix_vtc_scores */
 	/* what engines report */
 	AIBRIX_COL_ENGINE_RUNNING = 8, /* num_requests_running */
@@ -52,6 +54,11 @@ enum {
 	AIBRIX_COL_CAPACITY_RATIO = 41, /* speed relative to its peers */
 	AIBRIX_COL_JOINED_S = 42, /* when it was first seen, in seconds of the
 	                             clock that now_ns is of */
+	/* what time goes into; aibrix/estimate.h learns the first two */
+	AIBRIX_COL_SLOWNESS_RATIO = 43, /* its time over the model's */
+	AIBRIX_COL_BUSY_UNTIL_S = 44, /* when the prompts that wait there will
+	                                 be computed, as JOINED_S */
+	AIBRIX_COL_EXTRA_S = 45,      /* that a request costs there besides */
 	/* the caller's own */
 	AIBRIX_COL_USER = 96,
 	AIBRIX_COL_MAX = 128

@@ -164,6 +164,27 @@ AIBRIX_API const char *aibrix_route_strategy(uint32_t i);
  */
 AIBRIX_API const char *aibrix_route_call(const char *strategy, uint64_t len);
 
+/*
+ * What time goes into until a request's first token: the coefficients of
+ * strategy "cost", all of them finite and not below 0.  Seconds, or whatever
+ * unit the caller likes, as long as it is one.
+ */
+typedef struct aibrix_route_model {
+	uint32_t size;
+	uint32_t spare;     /* must be 0 */
+	double first_s;     /* a first token, however short the prompt */
+	double token_s;     /* a prompt token that is computed */
+	double pair_s;      /* it, with one token before it */
+	double load_s;      /* a prompt token pulled from a lower tier */
+	double running_s;   /* a request that is running there */
+	double adapter_s;   /* the request's adapter, where it is not held */
+	double pending_s;   /* a token of TOKENS_PENDING */
+	double finish_s;    /* a request that is running there, until the end */
+	double wait_weight; /* of what waits there before us */
+	double arrivals_per_s; /* at a row: who is delayed by what we compute */
+	double busy_ratio;     /* of a row's time in first tokens; below 1 */
+} aibrix_route_model;
+
 /* Everything is borrowed for the call. */
 typedef struct aibrix_route_request {
 	uint32_t size;
@@ -188,6 +209,8 @@ typedef struct aibrix_route_request {
 	uint64_t session_id_len, session_key_len;
 	uint32_t n_addresses;
 	uint32_t spare; /* must be 0 */
+	/* of cost; NULL: that of an 8B model on one large GPU */
+	const aibrix_route_model *model;
 } aibrix_route_request;
 
 /*
@@ -243,6 +266,7 @@ enum {
 	AIBRIX_REASON_SESSION_KEY = 26,   /* the row that its key points to */
 	AIBRIX_REASON_SESSION_MOVED = 27, /* that row had too many requests */
 	AIBRIX_REASON_SESSION_NONE = 28,  /* no session known */
+	AIBRIX_REASON_COST = 29, /* soonest, though it holds nothing */
 	AIBRIX_REASON_USER_SCORE = 30     /* compat vtc-basic */
 };
 

@@ -206,6 +206,8 @@ ask_open(struct route_ask *ask, const aibrix_route *route,
 	ask->table = fleet;
 	ask->fleet = aibrix__fleet_view(fleet);
 	err = request_load(&ask->request, request, &ask->fleet);
+	if (!err)
+		err = aibrix__route_model(ask->request.model, &ask->model);
 	if (!err && ask->request.strategy)
 		err = aibrix__route_policy(ask->request.strategy,
 					   route->profile, &ask->own);

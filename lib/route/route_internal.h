@@ -15,7 +15,7 @@
 #include "fleet/fleet_view.h"
 
 enum {
-	ROUTE_COLUMNS = 8,
+	ROUTE_COLUMNS = 9,
 	ROUTE_FACTS = 4,
 	ROUTE_LISTED = 1024,
 	ROUTE_BATCH = 64,
@@ -74,6 +74,7 @@ struct route_ask {
 	int listed;                   /* list has them all */
 	int dense;                    /* list is of one row and the next */
 	aibrix_route_request request; /* ours, defaults filled in */
+	aibrix_route_model model;     /* of the request, or the standard one */
 	struct route_policy own;      /* of the request, if it has one */
 	uint32_t list[ROUTE_LISTED];
 };
@@ -186,8 +187,13 @@ extern const struct route_ops aibrix__route_slo_pull;
 extern const struct route_ops aibrix__route_slo_push;
 extern const struct route_ops aibrix__route_slo_pack;
 extern const struct route_ops aibrix__route_vtc_compat;
+extern const struct route_ops aibrix__route_cost;
 extern const struct route_ops aibrix__route_least_user;
 extern const struct route_ops aibrix__route_most_user;
+
+/* The coefficients of a request; NULL: the standard ones. */
+int aibrix__route_model(const aibrix_route_model *model,
+			aibrix_route_model *out);
 
 /* The items of a text of len bytes; *offset is where it is wrong. */
 int aibrix__route_parse(const char *bytes, uint64_t len,

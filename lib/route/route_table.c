@@ -48,6 +48,7 @@ static const struct {
 	{"lora-affinity", {&aibrix__route_lora, &aibrix__route_lora_compat}},
 	{"l-metric-local",
 	 {&aibrix__route_l_metric, &aibrix__route_l_metric_compat}},
+	{"cost", {&aibrix__route_cost, &aibrix__route_cost}},
 	{"vtc-basic",
 	 {&aibrix__route_least_request, &aibrix__route_vtc_compat}},
 	{"slo", {&aibrix__route_slo_pull, &aibrix__route_slo_pull}},
@@ -98,6 +99,7 @@ aibrix_route_reason(uint32_t reason)
 		[AIBRIX_REASON_SESSION_KEY] = "session-key",
 		[AIBRIX_REASON_SESSION_MOVED] = "session-moved",
 		[AIBRIX_REASON_SESSION_NONE] = "session-none",
+		[AIBRIX_REASON_COST] = "cost",
 		[AIBRIX_REASON_USER_SCORE] = "vtc-basic",
 	};
 

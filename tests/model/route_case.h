@@ -15,7 +15,7 @@
 
 #include "base/bytes.h"
 
-enum { CASE_ROWS = 24, CASE_COLUMNS = 25, CASE_OVERLAYS = 3 };
+enum { CASE_ROWS = 24, CASE_COLUMNS = 29, CASE_OVERLAYS = 3 };
 
 static const uint32_t case_column[CASE_COLUMNS] = {
 	AIBRIX_COL_REQUESTS_RUNNING,
@@ -43,6 +43,10 @@ static const uint32_t case_column[CASE_COLUMNS] = {
 	AIBRIX_COL_JOINED_S,
 	AIBRIX_COL_REQUESTS_PER_S,
 	AIBRIX_COL_USER_SCORE,
+	AIBRIX_COL_TIER_BLOCKS,
+	AIBRIX_COL_SLOWNESS_RATIO,
+	AIBRIX_COL_BUSY_UNTIL_S,
+	AIBRIX_COL_EXTRA_S,
 };
 
 /* Compat prefix-cache is the one that has a plain version here. */
@@ -68,6 +72,8 @@ static const char *const case_strategy[] = {
 	"session-affinity:3,load-balance,lora-affinity",
 	"vtc-basic",
 	"vtc-basic:2,least-request",
+	"cost",
+	"cost:3,least-kv-cache",
 	/* From here on the best score need not win, or nobody may. */
 	"least-load-pulling",
 	"pack-load",
@@ -80,7 +86,7 @@ static const char *const case_strategy[] = {
 	"slo-pack-load",
 };
 
-enum { CASE_BY_SCORE = 21 };
+enum { CASE_BY_SCORE = 23 };
 
 enum { CASE_STRATEGIES = sizeof(case_strategy) / sizeof(case_strategy[0]) };
 
@@ -464,8 +470,9 @@ case_check(struct route_case *c, int fault)
 		return "the winner is not usable";
 	if (pick.ties < 1 || pick.ties > n)
 		return "impossible number of ties";
-	/* Only a warm-up knows what time it is. */
-	if (strcmp(case_strategy[c->strategy], "least-request-top-k") != 0)
+	/* Only a warm-up and a row's end of work know what time it is. */
+	if (strcmp(case_strategy[c->strategy], "least-request-top-k") != 0 &&
+	    !strstr(case_strategy[c->strategy], "cost"))
 		later = 9;
 	if (aibrix_route_pick(c->route, c->fleet, &c->request, later, &again) ||
 	    !same_result(&pick, &again))
