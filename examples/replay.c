@@ -38,8 +38,13 @@ workload_load(const replay_options *options, sim_workload *workload)
 			 "--trace needs libjansson, which this build has not; "
 			 "--generate works");
 #endif
-		if (failed)
+		if (failed) {
 			fprintf(stderr, "replay: %s\n", error);
+			return failed;
+		}
+		failed = sim_workload_sessions(workload);
+		if (failed)
+			fputs("replay: out of memory\n", stderr);
 		return failed;
 	}
 	failed = sim_workload_generate(workload, options->kind,
@@ -120,29 +125,6 @@ fault_from_ns(const replay_options *options, const sim_workload *workload)
 	return first_ns + (uint64_t)(options->l2_fault_from * (double)span_ns);
 }
 
-/* The run, and with a fault of L2 the same without L2 beside it. */
-static int
-policy_run(const replay_input *input, const char *policy, const char *evict,
-	   replay_result *result)
-{
-	replay_options without = *input->options;
-	replay_input other = *input;
-	replay_result beside;
-
-	if (replay_run(input, policy, evict, result) != 0)
-		return -1;
-	if (!input->options->l2_fault)
-		return 0;
-	without.l2 = REPLAY_L2_NONE;
-	without.l2_fault = REPLAY_FAULT_OFF;
-	other.options = &without;
-	if (replay_run(&other, policy, evict, &beside) != 0)
-		return -1;
-	result->no_l2_ttft_ms_mean = beside.late_ttft_ms_mean;
-	result->no_l2_ttft_ms_p99 = beside.late_ttft_ms_p99;
-	return 0;
-}
-
 /* Every policy, at one point of the sweep. */
 static int
 policies_run(const replay_input *input, replay_result *results)
@@ -154,7 +136,7 @@ policies_run(const replay_input *input, replay_result *results)
 		const char *policy = options->policies[i / options->n_evicts];
 		const char *evict = options->evicts[i % options->n_evicts];
 
-		if (policy_run(input, policy, evict, &results[i]) != 0)
+		if (replay_compare(input, policy, evict, &results[i]) != 0)
 			return -1;
 		results[i].swept = options->swept;
 		if (!options->json)
@@ -193,6 +175,9 @@ point_run(replay_options *options, sim_workload *workload,
 		return -1;
 	if (options->measure && replay_measure(options, &spec) != 0)
 		return -1;
+	if (options->l2_gbps > 0)
+		spec.l2_bytes_per_s = options->l2_gbps * 1e9 / 8;
+	replay_tenants_part(options, workload);
 	if (arrivals_scale(options, &spec, workload) != 0)
 		return -1;
 	input.hit_ceiling = replay_ceiling(options, workload);

@@ -10,7 +10,59 @@
 
 #include "sim/sim_rand.h"
 
-/* Which pod holds how much of the prompt; which one gets it. */
+/* Of prompts that wait at a pod when others wait here: fewer keep prefixes
+ * from their holders, more come before whose turn it is. */
+enum { ROOM_STEPS = 2 };
+
+/* Blocks that a request takes of a pod's memory beyond those it shares. */
+static double
+blocks_added(const replay_state *replay, const replay_request *request,
+	     uint32_t row)
+{
+	return (double)request->n_room - replay->matched[row];
+}
+
+/*
+ * Pods that the fair queue sends to: those with few prompts to compute, and
+ * with memory.  What waits, waits here, where the order can still be
+ * changed, and no engine runs out of work.
+ */
+static uint32_t
+rooms_find(replay_state *replay, const replay_request *request)
+{
+	double blocks = (double)replay->input->options->gpu_blocks;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < replay->input->options->pods; i++) {
+		const replay_pod *pod = &replay->pods[i];
+
+		if (pod->up &&
+		    pod->pending_tokens < ROOM_STEPS * pod->spec->step_tokens &&
+		    pod->blocks + blocks_added(replay, request, pod->row) <=
+			    blocks)
+			replay->rows[n++] = pod->row;
+	}
+	return n;
+}
+
+/* How much of the prompt each pod holds, and what it would add there. */
+static int
+request_match(replay_state *replay, const replay_request *request,
+	      uint32_t rows)
+{
+	double blocks = (double)replay->input->options->gpu_blocks;
+	uint64_t begin_ns = replay_now_ns();
+	int status =
+		aibrix_index_match(replay->reader, request->hashes,
+				   request->n_blocks, 0, replay->matched, rows);
+
+	replay->match_ns += replay_now_ns() - begin_ns;
+	for (uint32_t i = 0; i < rows; i++)
+		replay->load[i] = blocks_added(replay, request, i) / blocks;
+	return status;
+}
+
+/* Which pod gets it. */
 static int
 request_pick(replay_state *replay, const replay_request *request,
 	     aibrix_route_result *picked)
@@ -35,24 +87,24 @@ request_pick(replay_state *replay, const replay_request *request,
 		.addresses = replay->addresses,
 		.n_addresses = rows,
 	};
-	uint64_t begin_ns = replay_now_ns();
-	uint64_t middle_ns;
-	int status =
-		aibrix_index_match(replay->reader, request->hashes,
-				   request->n_blocks, 0, replay->matched, rows);
+	int status = request_match(replay, request, rows);
+	uint64_t begin_ns;
 
-	middle_ns = replay_now_ns();
-	for (uint32_t i = 0; i < rows; i++)
-		replay->load[i] =
-			(double)request->n_room / (double)options->gpu_blocks;
-	if (status == AIBRIX_OK && replay->rule)
-		status = replay->rule->pick(&replay->rule_state, replay->fleet,
-					    &ask, replay->now_ns, picked);
-	else if (status == AIBRIX_OK)
-		status = aibrix_route_pick(replay->route, replay->fleet, &ask,
-					   replay->now_ns, picked);
-	replay->pick_ns += replay_now_ns() - middle_ns;
-	replay->match_ns += middle_ns - begin_ns;
+	if (status != AIBRIX_OK)
+		return status;
+	if (replay->vtc) {
+		ask.rows = replay->rows;
+		ask.n_rows = rooms_find(replay, request);
+		if (ask.n_rows == 0)
+			return AIBRIX_E_UNAVAILABLE;
+	}
+	begin_ns = replay_now_ns();
+	status = replay->rule ? replay->rule->pick(&replay->rule_state,
+						   replay->fleet, &ask,
+						   replay->now_ns, picked)
+			      : aibrix_route_pick(replay->route, replay->fleet,
+						  &ask, replay->now_ns, picked);
+	replay->pick_ns += replay_now_ns() - begin_ns;
 	replay->picks++;
 	return status;
 }
@@ -62,18 +114,26 @@ static int
 request_send(replay_state *replay, replay_request *request)
 {
 	aibrix_route_result picked = {.size = sizeof(picked)};
-	int status = request_pick(replay, request, &picked);
 	replay_pod *pod;
+	int status;
 
+	if (replay->pd)
+		return replay_pd_send(replay, request);
+	status = request_pick(replay, request, &picked);
+	/* Those that went come back. */
+	if (status == AIBRIX_E_NOT_FOUND && replay->input->options->churn)
+		return AIBRIX_E_UNAVAILABLE;
 	if (status != AIBRIX_OK)
 		return status;
-	pod = &replay->pods[picked.row];
+	pod = replay->by_row[picked.row];
+	request->place = pod->place;
 	request->pending_tokens = request->what->input_tokens -
 				  replay->matched[picked.row] *
 					  replay->input->options->block_tokens;
 	request->routed_ns = replay->now_ns;
 	pod->pending_tokens += request->pending_tokens;
-	pod->blocks += (double)request->n_room;
+	request->blocks = blocks_added(replay, request, pod->row);
+	pod->blocks += request->blocks;
 	pod->running++;
 	replay_metrics_count(replay, pod);
 	sim_engine_submit(pod->engine, &request->job, replay->now_ns);
@@ -92,9 +152,57 @@ request_park(replay_state *replay, replay_request *request)
 	replay->parked_last = request;
 }
 
+/* As users take turns. */
+static void
+fair_drain(replay_state *replay)
+{
+	aibrix_vtc_item item = {.size = sizeof(item)};
+	int status = AIBRIX_OK;
+
+	while (replay->status == AIBRIX_OK &&
+	       aibrix_vtc_peek(replay->vtc, replay->now_ns, &item) ==
+		       AIBRIX_OK) {
+		status = request_send(replay, replay->live[item.tag]);
+		if (status == AIBRIX_E_UNAVAILABLE)
+			return;
+		if (status == AIBRIX_OK)
+			status = aibrix_vtc_pop(replay->vtc, replay->now_ns,
+						&item);
+		replay_fail(replay, "routing", status);
+	}
+}
+
+static void
+fair_push(replay_state *replay, replay_request *request)
+{
+	size_t n = replay->finished;
+	aibrix_vtc_request what = {
+		.size = sizeof(what),
+		.user = replay_user(replay->input->options, request->what) + 1,
+		.input_tokens = request->what->input_tokens,
+		.tag = request->job.id,
+		/* What answers were like so far. */
+		.expected_tokens = n ? (uint32_t)(replay->output_sum / n) : 256,
+	};
+
+	replay_fail(replay, "fair queue",
+		    aibrix_vtc_push(replay->vtc, &what, replay->now_ns,
+				    &request->ticket));
+}
+
+void
+replay_gateway_again(replay_state *replay, replay_request *request)
+{
+	request_park(replay, request);
+}
+
 void
 replay_gateway_drain(replay_state *replay)
 {
+	if (replay->vtc) {
+		fair_drain(replay);
+		return;
+	}
 	while (replay->parked && replay->status == AIBRIX_OK) {
 		replay_request *request = replay->parked;
 		int status = request_send(replay, request);
@@ -128,6 +236,11 @@ replay_gateway_arrive(replay_state *replay, const sim_request *what)
 		replay_fail(replay, "hashing", status);
 		return;
 	}
-	request_park(replay, request);
+	request->group = replay_group_of(options, what);
+	replay->group_tokens[request->group] += what->input_tokens;
+	if (replay->vtc)
+		fair_push(replay, request);
+	else
+		request_park(replay, request);
 	replay_gateway_drain(replay);
 }

@@ -188,6 +188,8 @@ replay_metrics_read(replay_state *replay, uint64_t next_ns)
 	for (uint32_t i = 0; i < replay->input->options->pods; i++) {
 		replay_pod *pod = &replay->pods[i];
 
+		if (!pod->up)
+			continue;
 		engine_read(replay, pod, read_ns);
 		if (stale_ns)
 			counts_set(replay, pod, read_ns);

@@ -17,12 +17,15 @@
 
 #include <aibrix/aibrix.h>
 
+#include "replay_link.h"
+
 enum {
 	/* Stand for 128 GiB of host memory per pod and 2 TiB of shared store
 	 * with blocks of 128 tokens of Llama 3 8B (16 MiB). */
 	L1_BLOCKS = 8192,
 	L2_BLOCKS = 131072,
 	BLOCK_BYTES_MAX = 1 << 30,
+	PODS = 8,
 	PODS_MAX = 1024,
 	OPTIONS_MAX = 64,
 	HELP = OPTIONS_MAX
@@ -43,6 +46,7 @@ typedef struct option_row {
 	option_kind kind;
 	size_t at; /* in replay_options */
 	uint64_t min, max;
+	/* OPT_OWN; of a number: a list of them */
 	int (*parse)(replay_options *options, const char *text);
 } option_row;
 
@@ -68,6 +72,12 @@ static const option_row rows[] = {
 	{"l2-fault", OPT_OWN, 0, 0, 0, replay_l2_fault_parse},
 	{"speed", OPT_RATIO, AT(speed), 0, 1000000, NULL},
 	{"load", OPT_RATIO, AT(load), 0, 100, NULL},
+	{"pd", OPT_OWN, 0, 0, 0, replay_pd_parse},
+	{"users", OPT_COUNT, AT(users), 2, REPLAY_USERS_MAX, NULL},
+	{"tenants", OPT_COUNT, AT(tenants), 2, REPLAY_TENANTS_MAX, NULL},
+	{"churn", OPT_FLAG, AT(churn), 0, 0, NULL},
+	{"slow", OPT_RATIO, AT(slow), 0, 1, NULL},
+	{"l2-gbps", OPT_RATIO, AT(l2_gbps), 0, 1000000, replay_l2_gbps_parse},
 	{"stale", OPT_WHOLE, AT(stale_ms), 0, 3600000, NULL},
 	{"sweep", OPT_OWN, 0, 0, 0, replay_sweep_parse},
 	{"preset", OPT_TEXT, AT(preset), 0, 0, NULL},
@@ -147,10 +157,12 @@ option_take(replay_options *options, const option_row *row, const char *text)
 	uint32_t count = 1;
 	double ratio;
 
+	if (row->parse && (row->kind == OPT_OWN || strchr(text, ',')))
+		return row->parse(options, text);
 	switch (row->kind) {
-	case OPT_FLAG: break;
+	case OPT_FLAG:
+	case OPT_OWN: break;
 	case OPT_TEXT: memcpy(at, &text, sizeof(text)); return 0;
-	case OPT_OWN: return row->parse(options, text);
 	case OPT_WHOLE:
 	case OPT_BYTES:
 		if (number_parse(row, text, &value) != 0)
@@ -172,16 +184,59 @@ option_take(replay_options *options, const option_row *row, const char *text)
 	return 0;
 }
 
+/* Of these two at most one. */
+static int
+excluded(uint32_t one, const char *name, uint32_t other, const char *its)
+{
+	if (!one || !other)
+		return 0;
+	fprintf(stderr, "replay: --%s and --%s exclude each other\n", name,
+		its);
+	return -1;
+}
+
+static int
+fleet_settle(replay_options *options)
+{
+	uint32_t pd = options->prefill_pods + options->decode_pods;
+	uint32_t link = options->l2_fault || options->l2_gbps > 0;
+
+	if (excluded(pd, "pd", options->churn, "churn") != 0 ||
+	    excluded(pd, "pd", options->users, "users") != 0 ||
+	    excluded(pd, "pd", options->stale_ms > 0, "stale") != 0 ||
+	    excluded(options->users, "users", options->tenants, "tenants") !=
+		    0 ||
+	    excluded(options->users, "users", options->churn, "churn") != 0 ||
+	    excluded(options->churn, "churn", link, "l2-fault or --l2-gbps") !=
+		    0)
+		return -1;
+	if (pd && options->pods && options->pods != pd) {
+		fputs("replay: --pods: not those of --pd together\n", stderr);
+		return -1;
+	}
+	if (!options->pods)
+		options->pods = pd ? pd : PODS;
+	if (options->churn && options->pods < 2) {
+		fputs("replay: --churn needs two pods\n", stderr);
+		return -1;
+	}
+	return 0;
+}
+
 static int
 l2_settle(replay_options *options)
 {
 	uint64_t bytes = options->block_bytes;
 
-	if (options->l2_fault &&
+	if ((options->l2_fault || options->l2_gbps > 0) &&
 	    (bytes == 0 || options->l2 == REPLAY_L2_NONE)) {
-		fputs("replay: --l2-fault: there is no L2\n", stderr);
+		fprintf(stderr, "replay: --%s: there is no L2\n",
+			options->l2_fault ? "l2-fault" : "l2-gbps");
 		return -1;
 	}
+	/* A network has a speed in virtual time only. */
+	if (options->l2_gbps > 0 && !options->l2_fault)
+		options->l2_fault = REPLAY_FAULT_NONE;
 	if (bytes == 0) {
 		if (options->l1_bytes || options->l2_bytes || options->l2_dir ||
 		    options->l2_url || options->measure) {
@@ -227,7 +282,7 @@ replay_options_settle(replay_options *options)
 	}
 	if (options->speed <= 0 && options->load <= 0)
 		options->load = 0.6;
-	if (replay_policies_check(options) != 0)
+	if (fleet_settle(options) != 0 || replay_policies_check(options) != 0)
 		return -1;
 	return l2_settle(options);
 }
@@ -282,16 +337,13 @@ replay_options_parse(int argc, char **argv, replay_options *options)
 
 	*options = (replay_options){
 		.seed = 1,
-		.pods = 8,
 		.block_tokens = 128,
 		.block_bytes = 4096,
 		.l2 = REPLAY_L2_MEM,
 		.preset = "h100-llama3-8b",
 	};
 	rows_list(list);
-	if (replay_policies_parse(options,
-				  "random,least-request,prefix-cache") != 0 ||
-	    replay_evicts_parse(options, "lru") != 0)
+	if (replay_evicts_parse(options, "lru") != 0)
 		return -1;
 	while ((option = getopt_long(argc, argv, "", list, NULL)) != -1) {
 		if (option == HELP) {
@@ -307,7 +359,12 @@ replay_options_parse(int argc, char **argv, replay_options *options)
 		fprintf(stderr, "replay: %s: not an option\n", argv[optind]);
 		return -1;
 	}
-	return 0;
+	if (options->n_policies)
+		return 0;
+	return replay_policies_parse(
+		options, options->prefill_pods
+				 ? "random,least-request,prefix-cache,pd"
+				 : "random,least-request,prefix-cache");
 }
 
 void

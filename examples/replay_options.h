@@ -7,6 +7,8 @@
 
 enum { REPLAY_POLICIES_MAX = 64, REPLAY_EVICTS_MAX = 8, REPLAY_SWEEP_MAX = 64 };
 
+enum { REPLAY_USERS_MAX = 1000, REPLAY_TENANTS_MAX = 32 };
+
 enum {
 	REPLAY_L2_NONE = 0,
 	REPLAY_L2_MEM = 1,
@@ -27,7 +29,7 @@ typedef struct replay_options {
 	const char *kind;  /* of a generated workload */
 	uint64_t requests; /* at most; 0: not given */
 	uint64_t seed;
-	uint32_t pods;
+	uint32_t pods;    /* 0: not given */
 	uint32_t profile; /* AIBRIX_PROFILE_* */
 	uint32_t block_tokens;
 	uint32_t l2;          /* REPLAY_L2_* */
@@ -44,6 +46,13 @@ typedef struct replay_options {
 	double load;
 	double queue_weight; /* 0: the library's */
 	uint64_t stale_ms;   /* 0: not at all */
+	double l2_gbps;      /* 0: the preset's */
+	double slow;         /* speed of the first pod; 0: as the others */
+	uint32_t prefill_pods, decode_pods; /* --pd; 0: not given */
+	uint32_t users;                     /* 0: not told apart */
+	uint32_t tenants;                   /* likewise */
+	uint32_t churn;
+	uint32_t policies_given;
 	uint32_t n_policies;
 	uint32_t measure;
 	uint32_t json;
@@ -79,6 +88,8 @@ int replay_l2_fault_parse(replay_options *options, const char *text);
 int replay_policies_parse(replay_options *options, const char *text);
 int replay_evicts_parse(replay_options *options, const char *text);
 int replay_profile_parse(replay_options *options, const char *text);
+int replay_pd_parse(replay_options *options, const char *text);
+int replay_l2_gbps_parse(replay_options *options, const char *text);
 int replay_sweep_parse(replay_options *options, const char *text);
 
 /* Whether the router knows the policies. */

@@ -35,6 +35,11 @@ policy_check(const replay_options *options, const char *text)
 
 	if (sim_policy_find(text))
 		return 0;
+	if (strcmp(text, "pd") == 0)
+		return options->prefill_pods
+			       ? 0
+			       : replay_option_fail("policy", text,
+						    "needs --pd N:M");
 	status = *text ? aibrix_route_new(&opts, &route) : AIBRIX_E_PARSE;
 	aibrix_route_free(route);
 	if (status == AIBRIX_OK)
@@ -111,7 +116,9 @@ replay_sweep_parse(replay_options *options, const char *text)
 	char *equals;
 	int n;
 
-	free(sweep->text);
+	if (sweep->text)
+		return replay_option_fail("sweep", text,
+					  "one option is varied already");
 	*sweep = (replay_sweep){.text = strdup(text)};
 	if (!sweep->text)
 		return replay_option_fail("sweep", text, "out of memory");
@@ -125,6 +132,44 @@ replay_sweep_parse(replay_options *options, const char *text)
 		return replay_option_fail("sweep", text, "too many");
 	sweep->option = sweep->text;
 	sweep->n = (uint32_t)n;
+	return 0;
+}
+
+/* A list of speeds is a sweep of them. */
+int
+replay_l2_gbps_parse(replay_options *options, const char *text)
+{
+	static const char option[] = "l2-gbps=";
+	char *both = malloc(sizeof(option) + strlen(text));
+	int failed;
+
+	if (!both)
+		return replay_option_fail("l2-gbps", text, "out of memory");
+	memcpy(both, option, sizeof(option) - 1);
+	strcpy(both + sizeof(option) - 1, text);
+	failed = replay_sweep_parse(options, both);
+	free(both);
+	return failed;
+}
+
+/* N:M */
+int
+replay_pd_parse(replay_options *options, const char *text)
+{
+	uint32_t *const out[] = {&options->prefill_pods, &options->decode_pods};
+	const char *at = text;
+
+	for (uint32_t i = 0; i < 2; i++) {
+		char *end;
+		unsigned long value = strtoul(at, &end, 10);
+
+		if (*at < '1' || *at > '9' || value > 512 ||
+		    *end != (i == 0 ? ':' : '\0'))
+			return replay_option_fail(
+				"pd", text, "not N:M, each between 1 and 512");
+		*out[i] = (uint32_t)value;
+		at = end + 1;
+	}
 	return 0;
 }
 

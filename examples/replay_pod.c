@@ -37,9 +37,15 @@ request_loads(replay_pod *pod, replay_request *request, const replay_hits *hits)
 	uint32_t from_l1 = hits->l1;
 
 	request->n_cached = request->n_gpu + hits->l1 + hits->l2;
-	replay->gpu_hits += request->n_gpu;
-	replay->l1_hits += hits->l1;
-	replay->l2_hits += hits->l2;
+	/* What is sent again counts once. */
+	if (!request->retried) {
+		replay->gpu_hits += request->n_gpu;
+		replay->l1_hits += hits->l1;
+		replay->l2_hits += hits->l2;
+		replay->group_cached[request->group] +=
+			(double)request->n_cached *
+			replay->input->options->block_tokens;
+	}
 	/* What came over a link is in L1 by now. */
 	if (replay->tiers.links)
 		from_l1 += hits->l2;
@@ -79,12 +85,12 @@ request_ask(replay_pod *pod, replay_request *request)
 	int status;
 
 	if (replay->tiers.links)
-		status = replay_tiers_ask(&replay->tiers, pod->row, keys, n,
+		status = replay_tiers_ask(&replay->tiers, pod->place, keys, n,
 					  budget_ns(replay, request),
 					  replay->now_ns, &request->lease,
 					  &hits);
 	else
-		status = replay_tiers_read(&replay->tiers, pod->row, keys, n,
+		status = replay_tiers_read(&replay->tiers, pod->place, keys, n,
 					   &hits);
 	if (status == AIBRIX_E_AGAIN) {
 		request->job.ready_ns = AIBRIX_FOREVER;
@@ -107,6 +113,14 @@ pod_admit(void *ctx, sim_job *job, uint64_t now_ns)
 	int status;
 
 	replay->now_ns = now_ns;
+	if (replay->pd) {
+		if (!replay_pd_admit(pod, request))
+			return 0;
+		request->admitted_ns = now_ns;
+		if (!request->decoding)
+			request_ask(pod, request);
+		return 1;
+	}
 	request->n_gpu = sim_gpu_cache_match(pod->gpu, request->names,
 					     request->n_usable);
 	status = sim_gpu_cache_admit(pod->gpu, request->names, request->n_gpu,
@@ -126,14 +140,14 @@ replay_pod_poll(replay_pod *pod)
 	replay_request **at = &pod->waiting;
 	replay_hits hits;
 	int status =
-		replay_tiers_poll(&replay->tiers, pod->row, replay->now_ns);
+		replay_tiers_poll(&replay->tiers, pod->place, replay->now_ns);
 
 	if (status != AIBRIX_OK)
 		replay->status = status;
 	while (*at && replay->status == AIBRIX_OK) {
 		replay_request *request = *at;
 
-		status = replay_tiers_get(&replay->tiers, pod->row,
+		status = replay_tiers_get(&replay->tiers, pod->place,
 					  request->keys + request->n_gpu,
 					  request->lease, &hits);
 		if (status == AIBRIX_E_AGAIN) {
@@ -152,13 +166,33 @@ replay_pod_schedule(replay_pod *pod)
 {
 	replay_state *replay = pod->replay;
 	uint32_t pods = replay->input->options->pods;
-	uint64_t wake_ns = replay_tiers_wake(&replay->tiers, pod->row);
+	uint64_t wake_ns = replay_tiers_wake(&replay->tiers, pod->place);
 
 	/* The cache ends a wait that no longer pays, when it is polled. */
 	if (pod->waiting && wake_ns > replay->now_ns + POLL_NS)
 		wake_ns = replay->now_ns + POLL_NS;
-	sim_events_set(replay->events, pod->row, sim_engine_next(pod->engine));
-	sim_events_set(replay->events, pods + 1 + pod->row, wake_ns);
+	sim_events_set(replay->events, pod->place,
+		       pod->engine ? sim_engine_next(pod->engine)
+				   : AIBRIX_FOREVER);
+	sim_events_set(replay->events, pods + 1 + pod->place, wake_ns);
+}
+
+/* The client sees its first token, once. */
+static void
+first_token(replay_state *replay, replay_request *request)
+{
+	uint64_t arrival_ns = request->what->arrival_ns;
+	double ttft_ms = (double)(replay->now_ns - arrival_ns) / 1e6;
+
+	if (request->answered)
+		return;
+	request->answered = 1;
+	if (sim_stats_add(&replay->ttft_ms, ttft_ms) != 0 ||
+	    sim_stats_add(&replay->group_ttft_ms[request->group], ttft_ms) !=
+		    0 ||
+	    (arrival_ns >= replay->input->fault_from_ns &&
+	     sim_stats_add(&replay->late_ttft_ms, ttft_ms) != 0))
+		replay_fail(replay, "statistics", AIBRIX_E_NOMEM);
 }
 
 static void
@@ -168,24 +202,26 @@ pod_prefilled(void *ctx, sim_job *job, uint64_t now_ns)
 	replay_state *replay = pod->replay;
 	replay_request *request = job->user;
 	uint32_t from = request->n_cached;
-	double ttft_ns = (double)(now_ns - request->what->arrival_ns);
 
 	replay->now_ns = now_ns;
 	replay_fail(replay, "index",
 		    sim_gpu_cache_store(pod->gpu, request->hashes,
 					request->names, request->n_gpu,
 					request->n_blocks, request->slots));
-	if (replay_tiers_write(&replay->tiers, pod->row, request->keys + from,
+	if (request->decoding) {
+		replay_pd_arrived(replay, request);
+		first_token(replay, request);
+		return;
+	}
+	if (replay_tiers_write(&replay->tiers, pod->place, request->keys + from,
 			       request->hashes + from, request->n_blocks - from,
 			       now_ns) != AIBRIX_OK)
 		replay->status = AIBRIX_E_IO;
 	pod->pending_tokens -= request->pending_tokens;
 	replay_metrics_prefilled(pod, request);
 	replay_metrics_count(replay, pod);
-	if (sim_stats_add(&replay->ttft_ms, ttft_ns / 1e6) != 0 ||
-	    (request->what->arrival_ns >= replay->input->fault_from_ns &&
-	     sim_stats_add(&replay->late_ttft_ms, ttft_ns / 1e6) != 0))
-		replay_fail(replay, "statistics", AIBRIX_E_NOMEM);
+	if (!replay->pd)
+		first_token(replay, request);
 }
 
 /* Times of a request that has ended. */
@@ -203,6 +239,21 @@ times_add(replay_state *replay, const replay_request *request)
 		replay_fail(replay, "statistics", AIBRIX_E_NOMEM);
 }
 
+/* A user pays for what was computed. */
+static void
+request_settle(replay_state *replay, const replay_request *request)
+{
+	uint32_t cached =
+		request->n_cached * replay->input->options->block_tokens;
+
+	if (replay->vtc)
+		replay_fail(
+			replay, "fair queue",
+			aibrix_vtc_done(replay->vtc, request->ticket,
+					request->what->input_tokens - cached,
+					request->what->output_tokens));
+}
+
 static void
 pod_finished(void *ctx, sim_job *job, uint64_t now_ns)
 {
@@ -211,11 +262,17 @@ pod_finished(void *ctx, sim_job *job, uint64_t now_ns)
 	replay_request *request = job->user;
 
 	replay->now_ns = now_ns;
+	if (replay->pd && !request->decoding) {
+		replay_pd_prefilled(pod, request);
+		return;
+	}
 	sim_gpu_cache_finish(pod->gpu, request->slots, request->n_blocks,
 			     request->n_room - request->n_blocks);
 	pod->running--;
-	pod->blocks -= (double)request->n_room;
+	pod->blocks -= request->blocks;
 	replay->finished++;
+	replay->output_sum += request->what->output_tokens;
+	request_settle(replay, request);
 	replay_metrics_finished(pod, request);
 	replay_metrics_count(replay, pod);
 	times_add(replay, request);

@@ -67,6 +67,7 @@ replay_report_json(const replay_input *input, const replay_result *r)
 	       r->tokens_per_s, r->load_max_over_mean);
 	if (input->options->l2_fault)
 		fault_json(input->options, r);
+	replay_report_json_more(input, r);
 	printf("\"verified_blocks\":%llu,\"corrupt_blocks\":%llu,",
 	       (unsigned long long)r->verified_blocks,
 	       (unsigned long long)r->corrupt_blocks);
@@ -76,30 +77,27 @@ replay_report_json(const replay_input *input, const replay_result *r)
 	       r->cache_ns_per_block);
 }
 
-enum { NAME_BYTES = 64 };
-
-/* A row's name: the policy, and L1's order where several are compared. */
-static const char *
-name_of(const replay_result *results, uint32_t n, const replay_result *r,
-	char name[NAME_BYTES])
+const char *
+replay_report_name(const replay_result *results, uint32_t n,
+		   const replay_result *r, char name[REPLAY_NAME_BYTES])
 {
 	int several = 0;
 
 	for (uint32_t i = 1; i < n; i++)
 		several |= strcmp(results[i].evict, results[0].evict) != 0;
-	snprintf(name, NAME_BYTES, "%s%s%s", r->policy, several ? " " : "",
-		 several ? r->evict : "");
+	snprintf(name, REPLAY_NAME_BYTES, "%s%s%s", r->policy,
+		 several ? " " : "", several ? r->evict : "");
 	return name;
 }
 
-static int
-name_width(const replay_result *results, uint32_t n)
+int
+replay_report_width(const replay_result *results, uint32_t n)
 {
-	char name[NAME_BYTES];
+	char name[REPLAY_NAME_BYTES];
 	size_t width = 15, len;
 
 	for (uint32_t i = 0; i < n; i++) {
-		len = strlen(name_of(results, n, &results[i], name));
+		len = strlen(replay_report_name(results, n, &results[i], name));
 		width = len > width ? len : width;
 	}
 	return (int)width;
@@ -126,8 +124,8 @@ header_print(const replay_input *input)
 static void
 fleet_print(const replay_result *results, uint32_t n)
 {
-	char name[NAME_BYTES];
-	int width = name_width(results, n);
+	char name[REPLAY_NAME_BYTES];
+	int width = replay_report_width(results, n);
 
 	printf("%-*s %23s %26s %8s %6s\n", width, "", "input tokens reused, %",
 	       "time to first token, ms", "tokens", "load");
@@ -138,10 +136,10 @@ fleet_print(const replay_result *results, uint32_t n)
 
 		printf("%-*s %5.1f %5.1f %5.1f %5.1f %9.0f %8.0f %8.0f %8.0f "
 		       "%6.2f\n",
-		       width, name_of(results, n, r, name), 100 * r->hit_ratio,
-		       100 * r->hit_gpu, 100 * r->hit_l1, 100 * r->hit_l2,
-		       r->ttft_ms_mean, r->ttft_ms_p50, r->ttft_ms_p99,
-		       r->tokens_per_s, r->load_max_over_mean);
+		       width, replay_report_name(results, n, r, name),
+		       100 * r->hit_ratio, 100 * r->hit_gpu, 100 * r->hit_l1,
+		       100 * r->hit_l2, r->ttft_ms_mean, r->ttft_ms_p50,
+		       r->ttft_ms_p99, r->tokens_per_s, r->load_max_over_mean);
 	}
 	puts("\nreused: found in a cache instead of computed; GPU at once, L1 "
 	     "(the pod's memory)\n"
@@ -153,7 +151,7 @@ fleet_print(const replay_result *results, uint32_t n)
 static void
 best_print(const replay_result *results, uint32_t n)
 {
-	char name[NAME_BYTES];
+	char name[REPLAY_NAME_BYTES];
 	const replay_result *best = results;
 
 	if (n < 2)
@@ -163,22 +161,22 @@ best_print(const replay_result *results, uint32_t n)
 			best = &results[i];
 	}
 	printf("\nBest is %s: its mean time to first token is\n",
-	       name_of(results, n, best, name));
+	       replay_report_name(results, n, best, name));
 	for (uint32_t i = 0; i < n; i++) {
 		const replay_result *r = &results[i];
 
 		if (r != best)
 			printf("  %3.0f %% below %s\n",
 			       100 * (1 - best->ttft_ms_mean / r->ttft_ms_mean),
-			       name_of(results, n, r, name));
+			       replay_report_name(results, n, r, name));
 	}
 }
 
 static void
 library_print(const replay_result *results, uint32_t n)
 {
-	char name[NAME_BYTES];
-	int width = name_width(results, n);
+	char name[REPLAY_NAME_BYTES];
+	int width = replay_report_width(results, n);
 
 	printf("\n%-*s %9s %9s %9s %9s %11s %9s\n", width, "library, here",
 	       "hash", "match", "pick", "cache", "blocks", "corrupt");
@@ -188,8 +186,9 @@ library_print(const replay_result *results, uint32_t n)
 		const replay_result *r = &results[i];
 
 		printf("%-*s %9.0f %9.0f %9.0f %9.0f %11llu %9llu\n", width,
-		       name_of(results, n, r, name), r->hash_ns_per_block,
-		       r->match_ns, r->pick_ns, r->cache_ns_per_block,
+		       replay_report_name(results, n, r, name),
+		       r->hash_ns_per_block, r->match_ns, r->pick_ns,
+		       r->cache_ns_per_block,
 		       (unsigned long long)r->verified_blocks,
 		       (unsigned long long)r->corrupt_blocks);
 	}
@@ -202,8 +201,8 @@ static void
 fault_print(const replay_input *input, const replay_result *results, uint32_t n)
 {
 	const replay_options *options = input->options;
-	char name[NAME_BYTES];
-	int width = name_width(results, n);
+	char name[REPLAY_NAME_BYTES];
+	int width = replay_report_width(results, n);
 
 	printf("\nL2, fault %s, the last %.0f %% of the time: %llu requests\n",
 	       replay_fault_name(options->l2_fault),
@@ -217,9 +216,10 @@ fault_print(const replay_input *input, const replay_result *results, uint32_t n)
 		const replay_result *r = &results[i];
 
 		printf("%-*s %9.0f %8.0f %9.0f %8.0f %+8.2f\n", width,
-		       name_of(results, n, r, name), r->late_ttft_ms_mean,
-		       r->late_ttft_ms_p99, r->no_l2_ttft_ms_mean,
-		       r->no_l2_ttft_ms_p99, 100 * over_no_l2(r));
+		       replay_report_name(results, n, r, name),
+		       r->late_ttft_ms_mean, r->late_ttft_ms_p99,
+		       r->no_l2_ttft_ms_mean, r->no_l2_ttft_ms_p99,
+		       100 * over_no_l2(r));
 	}
 }
 
@@ -232,6 +232,7 @@ replay_report_table(const replay_input *input, const replay_result *results,
 	best_print(results, n);
 	if (input->options->l2_fault)
 		fault_print(input, results, n);
+	replay_report_table_more(input, results, n);
 	library_print(results, n);
 }
 
@@ -239,8 +240,8 @@ void
 replay_report_sweep(const replay_options *options, const replay_result *results,
 		    uint32_t n)
 {
-	char name[NAME_BYTES];
-	int width = name_width(results, n);
+	char name[REPLAY_NAME_BYTES];
+	int width = replay_report_width(results, n);
 
 	printf("%-12s %-*s %8s %26s %17s %6s\n", "", width, "", "reused",
 	       "time to first token, ms", "ms per token", "load");
@@ -252,7 +253,7 @@ replay_report_sweep(const replay_options *options, const replay_result *results,
 
 		printf("%-12s %-*s %8.1f %9.0f %8.0f %7.0f %8.1f %8.1f "
 		       "%6.2f\n",
-		       r->swept, width, name_of(results, n, r, name),
+		       r->swept, width, replay_report_name(results, n, r, name),
 		       100 * r->hit_ratio, r->ttft_ms_mean, r->ttft_ms_p50,
 		       r->ttft_ms_p99, r->tpot_ms_mean, r->tpot_ms_p99,
 		       r->load_max_over_mean);

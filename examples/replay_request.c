@@ -6,6 +6,19 @@
 #include "replay_tiers.h"
 #include "sim/sim_capacity.h"
 
+void
+replay_request_reset(replay_request *request)
+{
+	request->job = (sim_job){
+		.user = request,
+		.id = request->job.id,
+		.input_tokens = request->what->input_tokens,
+		.output_tokens = request->what->output_tokens,
+	};
+	request->n_gpu = request->n_cached = 0;
+	request->place = REPLAY_NOWHERE;
+}
+
 replay_request *
 replay_request_new(const sim_request *what, uint32_t block_tokens)
 {
@@ -19,15 +32,14 @@ replay_request_new(const sim_request *what, uint32_t block_tokens)
 	/* An engine needs the last token's output even when all is cached. */
 	request->n_usable = (what->input_tokens - 1) / block_tokens;
 	request->n_room = sim_request_blocks(what, block_tokens);
-	request->job.user = request;
-	request->job.input_tokens = what->input_tokens;
-	request->job.output_tokens = what->output_tokens;
+	replay_request_reset(request);
 	request->hashes = calloc(n + 1, sizeof(*request->hashes));
 	request->names = calloc(n + 1, sizeof(*request->names));
 	request->keys = calloc(n + 1, sizeof(*request->keys));
 	request->slots = calloc(n + 1, sizeof(*request->slots));
-	if (!request->hashes || !request->names || !request->keys ||
-	    !request->slots) {
+	request->held = calloc(n + 1, sizeof(*request->held));
+	if (!request->held || !request->hashes || !request->names ||
+	    !request->keys || !request->slots) {
 		replay_request_free(request);
 		return NULL;
 	}
@@ -43,6 +55,7 @@ replay_request_free(replay_request *request)
 	free(request->names);
 	free(request->keys);
 	free(request->slots);
+	free(request->held);
 	free(request);
 }
 

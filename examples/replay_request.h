@@ -9,6 +9,8 @@
 #include "sim/sim_engine.h"
 #include "sim/sim_workload.h"
 
+#define REPLAY_NOWHERE UINT32_MAX
+
 typedef struct replay_request {
 	sim_job job;
 	const sim_request *what;
@@ -25,7 +27,18 @@ typedef struct replay_request {
 	struct replay_request *next_parked; /* at the gateway */
 	uint64_t n_room;                    /* blocks of prompt and output */
 	double pending_tokens;              /* as the gateway counts them */
+	double blocks;                      /* likewise, of its memory */
 	uint64_t routed_ns, admitted_ns;
+	uint32_t place;    /* of its pod, REPLAY_NOWHERE: at the gateway */
+	uint32_t group;    /* whose it is */
+	uint32_t retried;  /* its pod went down */
+	uint32_t answered; /* its first token was seen */
+	uint64_t ticket;   /* of the fair queue */
+	/* With prefill and decode apart: where it prefills, then decodes */
+	uint32_t prefill, decode;
+	uint32_t decoding;
+	uint32_t *held; /* slots of the prompt at prefill */
+	struct replay_request *next_handover;
 } replay_request;
 
 /* NULL: out of memory. */
@@ -33,6 +46,9 @@ replay_request *replay_request_new(const sim_request *what,
 				   uint32_t block_tokens);
 
 void replay_request_free(replay_request *request);
+
+/* As though it had never been anywhere. */
+void replay_request_reset(replay_request *request);
 
 /* Make the tokens and name the blocks; *ns grows by the time of the library.
  * A status of the library. */

@@ -10,8 +10,11 @@ load_max_over_mean(const replay_state *replay)
 	double sum = 0;
 
 	for (uint32_t i = 0; i < pods; i++) {
-		double busy =
-			(double)sim_engine_busy_ns(replay->pods[i].engine);
+		const replay_pod *pod = &replay->pods[i];
+		double busy = (double)pod->busy_before_ns;
+
+		if (pod->engine)
+			busy += (double)sim_engine_busy_ns(pod->engine);
 
 		sum += busy;
 		if (busy > max)
@@ -24,6 +27,24 @@ static double
 per(uint64_t ns, uint64_t n)
 {
 	return n ? (double)ns / (double)n : 0;
+}
+
+static void
+groups_fill(replay_state *replay, replay_result *result)
+{
+	const replay_options *options = replay->input->options;
+
+	result->n_groups = options->users ? 2 : options->tenants;
+	for (uint32_t i = 0; i < result->n_groups; i++) {
+		sim_stats *ttft_ms = &replay->group_ttft_ms[i];
+
+		result->groups[i] = (replay_group){
+			.ttft_ms_mean = sim_stats_mean(ttft_ms),
+			.ttft_ms_p99 = sim_stats_quantile(ttft_ms, 0.99),
+			.hit_ratio = replay->group_cached[i] /
+				     replay->group_tokens[i],
+		};
+	}
 }
 
 void
@@ -62,6 +83,10 @@ replay_result_fill(replay_state *replay, const char *policy,
 					 workload->output_tokens) /
 				span_s,
 		.load_max_over_mean = load_max_over_mean(replay),
+		.joined = replay->joined,
+		.left = replay->left,
+		.restarted = replay->restarted,
+		.retried = replay->retried,
 		.verified_blocks = tiers->verified,
 		.corrupt_blocks = replay_tiers_corrupt(tiers),
 		.hash_ns_per_block = per(replay->hash_ns, replay->hash_blocks),
@@ -69,4 +94,5 @@ replay_result_fill(replay_state *replay, const char *policy,
 		.pick_ns = per(replay->pick_ns, replay->picks),
 		.cache_ns_per_block = per(tiers->ns, tiers->blocks),
 	};
+	groups_fill(replay, result);
 }

@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "replay_state.h"
 
@@ -37,13 +38,41 @@ progress_show(const replay_state *replay, const char *policy)
 }
 
 static void
+arrival_next(replay_state *replay, const char *policy)
+{
+	const sim_workload *workload = replay->input->workload;
+	uint64_t next_ns = AIBRIX_FOREVER;
+
+	replay_gateway_arrive(replay, &workload->requests[replay->arrived]);
+	if (++replay->arrived < workload->n)
+		next_ns = workload->requests[replay->arrived].arrival_ns;
+	sim_events_set(replay->events, replay->input->options->pods, next_ns);
+	progress_show(replay, policy);
+}
+
+static void
+pod_next(replay_state *replay, replay_pod *pod, int l2)
+{
+	if (l2)
+		replay_pod_poll(pod);
+	sim_engine_advance(pod->engine, replay->now_ns);
+	replay_pod_schedule(pod);
+	replay_pd_settle(replay);
+	replay_churn_settle(replay);
+	replay_gateway_drain(replay);
+}
+
+static void
 replay_loop(replay_state *replay, const char *policy)
 {
 	const sim_workload *workload = replay->input->workload;
-	uint32_t arrivals = replay->input->options->pods;
+	uint32_t pods = replay->input->options->pods;
 
 	replay->first_ns = workload->requests[0].arrival_ns;
-	sim_events_set(replay->events, arrivals, replay->first_ns);
+	replay->span_ns = workload->requests[workload->n - 1].arrival_ns -
+			  replay->first_ns;
+	sim_events_set(replay->events, pods, replay->first_ns);
+	replay_churn_begin(replay);
 	/* L2 may have writes left when all requests are done. */
 	while (replay->status == AIBRIX_OK && replay->finished < workload->n) {
 		uint32_t source;
@@ -53,59 +82,18 @@ replay_loop(replay_state *replay, const char *policy)
 			break;
 		replay_metrics_read(replay, time_ns);
 		replay->now_ns = time_ns;
-		if (source == arrivals) {
-			uint64_t next_ns = AIBRIX_FOREVER;
-
-			replay_gateway_arrive(
-				replay, &workload->requests[replay->arrived]);
-			if (++replay->arrived < workload->n)
-				next_ns = workload->requests[replay->arrived]
-						  .arrival_ns;
-			sim_events_set(replay->events, arrivals, next_ns);
-			progress_show(replay, policy);
-		} else {
-			replay_pod *pod =
-				&replay->pods[source % (arrivals + 1)];
-
-			if (source > arrivals)
-				replay_pod_poll(pod);
-			sim_engine_advance(pod->engine, replay->now_ns);
-			replay_pod_schedule(pod);
+		if (source == pods) {
+			arrival_next(replay, policy);
+		} else if (source > 2 * pods) {
+			replay_churn_step(replay);
 			replay_gateway_drain(replay);
+		} else {
+			pod_next(replay, &replay->pods[source % (pods + 1)],
+				 source > pods);
 		}
 	}
 	if (replay->input->progress)
 		fputs("\r                       \r", stderr);
-}
-
-static int
-pods_new(replay_state *replay)
-{
-	const replay_options *options = replay->input->options;
-
-	replay->pods = calloc(options->pods, sizeof(*replay->pods));
-	if (!replay->pods)
-		return AIBRIX_E_NOMEM;
-	for (uint32_t i = 0; i < options->pods; i++) {
-		replay_pod *pod = &replay->pods[i];
-		aibrix_owner owner = {.pod = i};
-		int status = aibrix_fleet_add(replay->fleet, &owner, &pod->row);
-
-		if (status == AIBRIX_OK)
-			status =
-				aibrix_index_owner_add(replay->index, pod->row);
-		if (status != AIBRIX_OK)
-			return status;
-		pod->replay = replay;
-		pod->spec = replay->input->spec;
-		pod->engine = sim_engine_new(pod->spec, &replay_pod_ops, pod);
-		pod->gpu = sim_gpu_cache_new(options->gpu_blocks, replay->index,
-					     pod->row);
-		if (!pod->engine || !pod->gpu)
-			return AIBRIX_E_NOMEM;
-		replay_metrics_count(replay, pod);
-	}
-	return replay->status;
 }
 
 /* What strategies read of a request and of pods, by row. */
@@ -121,10 +109,12 @@ columns_new(replay_state *replay)
 	if (!replay->matched || !replay->load || !replay->names ||
 	    !replay->addresses)
 		return AIBRIX_E_NOMEM;
+	replay->rows = calloc(pods, sizeof(*replay->rows));
+	if (!replay->rows)
+		return AIBRIX_E_NOMEM;
 	for (uint32_t i = 0; i < pods; i++) {
 		snprintf(replay->names[i].text, sizeof(replay->names[i].text),
 			 "10.0.%u.%u:8000", i / 256 % 256, i % 256);
-		replay->addresses[i] = replay->names[i].text;
 	}
 	return AIBRIX_OK;
 }
@@ -153,10 +143,18 @@ replay_open(replay_state *replay, const char *policy, const char *evict)
 		.fault_from_ns = replay->input->fault_from_ns,
 		.now_ns = &replay->now_ns,
 	};
+	/* A request may wait for hours where a user sends too many. */
+	const aibrix_vtc_opts fair = {
+		.size = sizeof(fair),
+		.max_requests = (uint32_t)replay->input->workload->n,
+		.max_user_requests = (uint32_t)replay->input->workload->n,
+		.lease_ns = AIBRIX_FOREVER,
+	};
 	int status = aibrix_hash_new(&hash, &replay->hash);
 
 	replay->rule = sim_policy_find(policy);
-	if (status == AIBRIX_OK && !replay->rule)
+	replay->pd = strcmp(policy, "pd") == 0;
+	if (status == AIBRIX_OK && !replay->rule && !replay->pd)
 		status = aibrix_route_new(&route, &replay->route);
 	if (status == AIBRIX_OK)
 		status = aibrix_fleet_new(NULL, &replay->fleet);
@@ -165,7 +163,9 @@ replay_open(replay_state *replay, const char *policy, const char *evict)
 	if (status == AIBRIX_OK)
 		status =
 			aibrix_index_reader_new(replay->index, &replay->reader);
-	replay->events = sim_events_new(2 * options->pods + 1);
+	if (status == AIBRIX_OK && replay->input->fair)
+		status = aibrix_vtc_new(&fair, &replay->vtc);
+	replay->events = sim_events_new(2 * options->pods + 2);
 	replay->live =
 		calloc(replay->input->workload->n, sizeof(*replay->live));
 	/* Pages that no prompt reaches are never touched. */
@@ -176,7 +176,7 @@ replay_open(replay_state *replay, const char *policy, const char *evict)
 	if (status == AIBRIX_OK)
 		status = columns_new(replay);
 	if (status == AIBRIX_OK)
-		status = pods_new(replay);
+		status = replay_pods_new(replay);
 	if (status != AIBRIX_OK) {
 		replay_fail(replay, policy, status);
 		return -1;
@@ -190,25 +190,24 @@ replay_open(replay_state *replay, const char *policy, const char *evict)
 static void
 replay_close(replay_state *replay)
 {
-	for (uint32_t i = 0; replay->pods && i < replay->input->options->pods;
-	     i++) {
-		sim_engine_free(replay->pods[i].engine);
-		sim_gpu_cache_free(replay->pods[i].gpu);
-	}
+	replay_pods_free(replay);
 	/* Only a run that failed leaves requests inside. */
 	for (size_t i = 0; replay->live && i < replay->input->workload->n; i++)
 		replay_request_free(replay->live[i]);
 	free(replay->live);
-	free(replay->pods);
 	replay_tiers_close(&replay->tiers);
 	sim_events_free(replay->events);
 	free(replay->matched);
 	free(replay->load);
 	free(replay->names);
 	free(replay->addresses);
+	free(replay->rows);
+	aibrix_vtc_free(replay->vtc);
 	free(replay->tokens);
 	sim_stats_clear(&replay->ttft_ms);
 	sim_stats_clear(&replay->late_ttft_ms);
+	for (uint32_t i = 0; i < REPLAY_TENANTS_MAX; i++)
+		sim_stats_clear(&replay->group_ttft_ms[i]);
 	sim_stats_clear(&replay->tpot_ms);
 	sim_stats_clear(&replay->e2e_ms);
 	aibrix_index_reader_free(replay->reader);

@@ -8,6 +8,13 @@
 #include "sim/sim_presets.h"
 #include "sim/sim_workload.h"
 
+/* What was counted of one group of requests: users, tenants. */
+typedef struct replay_group {
+	double ttft_ms_mean;
+	double ttft_ms_p99;
+	double hit_ratio;
+} replay_group;
+
 typedef struct replay_result {
 	const char *policy;
 	const char *evict; /* order of L1 */
@@ -38,6 +45,12 @@ typedef struct replay_result {
 	double load_max_over_mean;
 	uint64_t verified_blocks;
 	uint64_t corrupt_blocks;
+	/* By tenant; users: the heavy one, and all others. */
+	uint32_t n_groups;
+	replay_group groups[REPLAY_TENANTS_MAX];
+	replay_group alone[REPLAY_TENANTS_MAX]; /* users: if all were alike */
+	replay_group unfair[2];                 /* users: in order of arrival */
+	uint64_t joined, left, restarted, retried; /* churn */
 	double hash_ns_per_block;
 	double match_ns;
 	double pick_ns;
@@ -51,6 +64,7 @@ typedef struct replay_input {
 	double hit_ceiling;
 	uint64_t fault_from_ns; /* of L2 */
 	uint32_t progress;      /* show it on stderr */
+	uint32_t fair;          /* users: in fair order */
 } replay_input;
 
 /* Share of input tokens that one infinite cache would give; NaN: failed, a
@@ -62,10 +76,35 @@ double replay_ceiling(const replay_options *options,
 int replay_run(const replay_input *input, const char *policy, const char *evict,
 	       replay_result *result);
 
+/* One run, and those that it is compared with.  0 or -1. */
+int replay_compare(const replay_input *input, const char *policy,
+		   const char *evict, replay_result *result);
+
+/* Whose request it is, of those that options tell apart; its group. */
+uint32_t replay_user(const replay_options *options, const sim_request *what);
+uint32_t replay_group_of(const replay_options *options,
+			 const sim_request *what);
+
+/* Tenants share no prompts. */
+void replay_tenants_part(const replay_options *options, sim_workload *workload);
+
 /* Replace the load times in spec by what this machine does.  0 or -1. */
 int replay_measure(const replay_options *options, sim_pod_spec *spec);
 
 void replay_report_json(const replay_input *input, const replay_result *result);
+
+/* What the options that tell requests apart have shown. */
+void replay_report_json_more(const replay_input *input,
+			     const replay_result *result);
+void replay_report_table_more(const replay_input *input,
+			      const replay_result *results, uint32_t n);
+
+/* A row's name: the policy, and L1's order where several are compared. */
+enum { REPLAY_NAME_BYTES = 96 };
+const char *replay_report_name(const replay_result *results, uint32_t n,
+			       const replay_result *result,
+			       char name[REPLAY_NAME_BYTES]);
+int replay_report_width(const replay_result *results, uint32_t n);
 
 /* One line for each value and policy. */
 void replay_report_sweep(const replay_options *options,

@@ -33,11 +33,18 @@ typedef struct replay_pod {
 	uint64_t l1_free_ns; /* until then its links are loading */
 	uint64_t l2_free_ns;
 	replay_request *waiting; /* for L2 */
+	uint32_t place;          /* in pods */
 	uint32_t row;
+	uint32_t up;
+	uint32_t leaving;  /* takes no more, and goes when it is empty */
+	uint32_t joins;    /* a new one comes when it has gone */
+	uint32_t kicked;   /* its engine has room again */
+	uint32_t promised; /* requests that will decode here */
 	uint32_t running;
 	uint64_t joined_ns;
 	double pending_tokens;
-	double blocks; /* of requests routed here and not finished */
+	uint64_t busy_before_ns; /* of its engines before this one */
+	double blocks;           /* of requests routed here and not finished */
 	replay_recent recent;
 } replay_pod;
 
@@ -57,15 +64,25 @@ typedef struct replay_state {
 	uint64_t rule_state;
 	replay_tiers tiers;
 	replay_pod *pods;
-	/* Sources: each pod's engine, the arrivals, each pod's L2. */
+	replay_pod **by_row;
+	sim_pod_spec slow; /* of the first pod, with --slow */
+	/* Sources: each pod's engine, the arrivals, each pod's L2, churn. */
 	sim_events *events;
 	uint32_t *tokens;
 	double *matched; /* by row: leading blocks of the request at hand */
 	double *load;    /* by row: what it adds to the load */
 	replay_address *names;  /* of pods */
 	const char **addresses; /* by row */
+	uint32_t *rows;         /* candidates */
 	replay_request **live;  /* by number; NULL: not there, or finished */
 	replay_request *parked, *parked_last; /* no pod takes them */
+	aibrix_vtc *vtc;                      /* with users, in fair order */
+	replay_request *handover, *handover_last; /* prefilled, to decode */
+	uint32_t pd;
+	uint32_t churn_steps;
+	uint64_t joined, left, restarted, retried;
+	uint64_t span_ns; /* of the arrivals */
+	uint64_t output_sum;
 	size_t arrived, finished;
 	uint64_t now_ns;
 	uint64_t first_ns;
@@ -75,6 +92,9 @@ typedef struct replay_state {
 	sim_stats ttft_ms;
 	sim_stats late_ttft_ms; /* of arrivals since the fault began */
 	sim_stats tpot_ms;
+	sim_stats group_ttft_ms[REPLAY_TENANTS_MAX];
+	double group_cached[REPLAY_TENANTS_MAX]; /* tokens */
+	double group_tokens[REPLAY_TENANTS_MAX];
 	sim_stats e2e_ms;
 	int status; /* the first failure ends the run */
 } replay_state;
@@ -100,6 +120,28 @@ extern const sim_engine_ops replay_pod_ops;
 void replay_pod_poll(replay_pod *pod);
 /* When its engine and its L2 want to act next. */
 void replay_pod_schedule(replay_pod *pod);
+
+/* replay_pods.c: engines start and stop. */
+int replay_pods_new(replay_state *replay);
+void replay_pods_free(replay_state *replay);
+int replay_pod_start(replay_pod *pod, uint64_t id);
+/* Nothing of it is left but its place. */
+int replay_pod_stop(replay_pod *pod);
+
+/* replay_churn.c: the next change; what waits for pods to be empty. */
+void replay_churn_begin(replay_state *replay);
+void replay_churn_step(replay_state *replay);
+void replay_churn_settle(replay_state *replay);
+
+/* replay_pd.c: prefill here, decode there. */
+int replay_pd_send(replay_state *replay, replay_request *request);
+void replay_pd_prefilled(replay_pod *pod, replay_request *request);
+int replay_pd_admit(replay_pod *pod, replay_request *request);
+void replay_pd_arrived(replay_state *replay, replay_request *request);
+void replay_pd_settle(replay_state *replay);
+
+/* replay_gateway.c */
+void replay_gateway_again(replay_state *replay, replay_request *request);
 
 /* replay_result.c */
 void replay_result_fill(replay_state *replay, const char *policy,

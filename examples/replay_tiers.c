@@ -186,8 +186,9 @@ replay_tiers_open(replay_tiers *tiers, const replay_options *options,
 		tiers->links = calloc(options->pods, sizeof(aibrix_store *));
 	if (!tiers->expected || !tiers->caches || (link && !tiers->links))
 		return replay_tiers_fail("L1", AIBRIX_E_NOMEM);
+	opts.l2 = tiers->l2;
+	tiers->conf = opts;
 	for (; tiers->n_caches < options->pods; tiers->n_caches++) {
-		opts.l2 = tiers->l2;
 		if (link) {
 			status = link_open(tiers, link);
 			if (status != AIBRIX_OK)
@@ -201,6 +202,23 @@ replay_tiers_open(replay_tiers *tiers, const replay_options *options,
 						 status);
 	}
 	return AIBRIX_OK;
+}
+
+int
+replay_tiers_restart(replay_tiers *tiers, uint32_t pod)
+{
+	aibrix_cache_stat stat = {.size = sizeof(stat)};
+	int status;
+
+	if (!tiers->caches)
+		return AIBRIX_OK;
+	status = aibrix_cache_stats(tiers->caches[pod], &stat);
+	tiers->corrupt += stat.corrupt_l1 + stat.corrupt_l2;
+	aibrix_cache_free(tiers->caches[pod]);
+	tiers->caches[pod] = NULL;
+	if (status == AIBRIX_OK)
+		status = aibrix_cache_new(&tiers->conf, &tiers->caches[pod]);
+	return status;
 }
 
 void
@@ -373,7 +391,7 @@ replay_tiers_write(replay_tiers *tiers, uint32_t pod, const aibrix_key *keys,
 uint64_t
 replay_tiers_corrupt(replay_tiers *tiers)
 {
-	uint64_t sum = tiers->wrong;
+	uint64_t sum = tiers->wrong + tiers->corrupt;
 
 	for (uint32_t i = 0; i < tiers->n_caches; i++) {
 		aibrix_cache_stat stat = {.size = sizeof(stat)};

@@ -19,11 +19,13 @@ typedef struct replay_tiers {
 	aibrix_store **links;  /* by pod, to l2; NULL: none */
 	aibrix_cache **caches; /* by pod */
 	uint32_t n_caches;
-	void *expected;    /* one block */
-	uint64_t verified; /* blocks read back and compared */
-	uint64_t wrong;    /* of them, not what was stored */
-	uint64_t ns;       /* in calls of the cache */
-	uint64_t blocks;   /* that went through those calls */
+	aibrix_cache_opts conf; /* of a cache without links */
+	uint64_t corrupt;       /* seen by caches that are gone */
+	void *expected;         /* one block */
+	uint64_t verified;      /* blocks read back and compared */
+	uint64_t wrong;         /* of them, not what was stored */
+	uint64_t ns;            /* in calls of the cache */
+	uint64_t blocks;        /* that went through those calls */
 } replay_tiers;
 
 /* What a read found. */
@@ -37,6 +39,9 @@ typedef struct replay_hits {
 int replay_tiers_open(replay_tiers *tiers, const replay_options *options,
 		      const char *evict, const sim_pod_spec *spec,
 		      const replay_link_conf *link);
+
+/* A pod begins anew, with nothing in its memory.  Without links. */
+int replay_tiers_restart(replay_tiers *tiers, uint32_t pod);
 
 void replay_tiers_close(replay_tiers *tiers);
 

@@ -50,6 +50,9 @@ void sim_workload_clear(sim_workload *workload);
 int sim_workload_generate(sim_workload *workload, const char *kind, size_t n,
 			  uint64_t seed);
 
+/* Give requests of a trace their sessions.  -1: out of memory. */
+int sim_workload_sessions(sim_workload *workload);
+
 /* The tokens of a request's prompt; tokens has room for input_tokens. */
 void sim_workload_tokens(const sim_workload *workload,
 			 const sim_request *request, uint32_t *tokens);

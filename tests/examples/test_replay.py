@@ -190,6 +190,7 @@ class Output(unittest.TestCase):
                        "policy", "profile", "block-tokens", "block-bytes",
                        "gpu-blocks", "l1-bytes", "l2", "l2-bytes",
                        "l2-fault", "speed", "load", "stale", "sweep",
+                       "pd", "users", "tenants", "churn", "slow", "l2-gbps",
                        "queue-weight", "preset", "measure", "json"]:
             self.assertIn("--" + option, text)
 
@@ -248,8 +249,206 @@ class Stale(unittest.TestCase):
     def test_who_reads_no_counts_does_not_notice(self):
         for policy in ["random", "round-robin"]:
             args = [*SMALL, "--policy", policy]
-            self.assertEqual(virtual(*args, "--stale", "2000"),
-                             virtual(*args))
+            late, = virtual(*args, "--stale", "2000")
+            self.assertEqual(late.pop("stale_ms"), 2000)
+            self.assertEqual([late], virtual(*args))
+
+
+# As SMALL, but for the number of pods.
+FLEET = SMALL[:6] + SMALL[8:]
+
+
+class Churn(unittest.TestCase):
+    def test_pods_come_and_go_and_no_request_is_lost(self):
+        for policy in ["round-robin", "prefix-cache", "session-affinity"]:
+            row, = results(*SMALL, "--policy", policy, "--churn", "--load",
+                           "1")
+            self.assertEqual(row["finished"], 300)
+            self.assertEqual(row["corrupt_blocks"], 0)
+            churn = row["churn"]
+            self.assertEqual([churn["left"], churn["joined"],
+                              churn["restarted"]], [4, 4, 4])
+            self.assertGreater(churn["retried"], 0)
+            self.assertLessEqual(row["hit_ratio"], row["hit_ceiling"])
+
+    def test_memory_of_pods_that_went_is_gone(self):
+        args = [*SMALL, "--policy", "prefix-cache", "--l2", "none"]
+        still, = results(*args)
+        moving, = results(*args, "--churn")
+        self.assertLess(moving["hit_ratio"], still["hit_ratio"] - 0.01)
+        self.assertGreater(moving["ttft_ms_mean"], still["ttft_ms_mean"])
+
+    def test_two_pods_of_which_both_may_be_out(self):
+        row, = results(*FLEET, "--pods", "2", "--load", "3", "--policy",
+                       "least-request", "--churn")
+        self.assertEqual(row["finished"], 300)
+
+    def test_equal_inputs_give_equal_churn(self):
+        args = [*SMALL, "--churn"]
+        self.assertEqual(virtual(*args), virtual(*args))
+
+    def test_the_table_says_who_went(self):
+        self.assertIn("churn: policy", good(*SMALL, "--churn"))
+
+
+class Slow(unittest.TestCase):
+    def test_full_speed_is_no_slow_pod(self):
+        rows = virtual(*SMALL, "--slow", "1")
+        for row in rows:
+            self.assertEqual(row.pop("slow"), 1)
+        self.assertEqual(rows, virtual(*SMALL))
+
+    def test_who_counts_requests_spares_a_slow_pod(self):
+        rows = {r["policy"]: r["ttft_ms_mean"] for r in results(
+            *SMALL, "--slow", "0.25", "--policy",
+            "round-robin,least-request,prefix-cache")}
+        self.assertLess(rows["least-request"], 0.7 * rows["round-robin"])
+        self.assertLess(rows["prefix-cache"], 0.7 * rows["round-robin"])
+
+
+class Throttle(unittest.TestCase):
+    ARGS = [*SMALL, "--policy", "random"]
+
+    def test_the_preset_s_own_speed_is_no_throttle(self):
+        own, = virtual(*self.ARGS, "--l2-gbps", "80")
+        none, = virtual(*self.ARGS, "--l2-fault", "none@0")
+        self.assertEqual(own.pop("l2_gbps"), 80)
+        self.assertEqual(own, none)
+
+    def test_several_speeds_are_a_sweep(self):
+        rows = virtual(*self.ARGS, "--l2-gbps", "1,20,80")
+        self.assertEqual([r["value"] for r in rows], ["1", "20", "80"])
+        self.assertEqual([r["l2_gbps"] for r in rows], [1, 20, 80])
+        self.assertEqual(rows, virtual(*self.ARGS, "--sweep",
+                                       "l2-gbps=1,20,80"))
+        # Slower is never better, and where it does not pay it is not used.
+        hits = [r["hit_l2"] for r in rows]
+        self.assertEqual(hits, sorted(hits))
+        self.assertLess(hits[0], 0.5 * hits[2])
+        self.assertGreater(rows[0]["ttft_ms_mean"], rows[2]["ttft_ms_mean"])
+        self.assertLess(rows[0]["ttft_over_no_l2"], 0.02)
+
+    def test_speeds_that_are_none(self):
+        for text, says in [("0", "--l2-gbps 0: must be"),
+                           ("1,0", "--l2-gbps 0: must be"),
+                           ("1,", "--l2-gbps : not a number"),
+                           ("x", "--l2-gbps x: not a number")]:
+            done = run(*self.ARGS, "--l2-gbps", text)
+            self.assertEqual(done.returncode, 2, text)
+            self.assertIn(says, done.stderr)
+        done = run(*self.ARGS, "--l2-gbps", "1", "--l2", "none")
+        self.assertIn("--l2-gbps: there is no L2", done.stderr)
+        done = run(*self.ARGS, "--l2-gbps", "1,2", "--sweep", "load=1,2")
+        self.assertIn("one option is varied already", done.stderr)
+
+
+class PrefillDecode(unittest.TestCase):
+    def test_every_request_is_prefilled_and_decoded_once(self):
+        for split in ["1:1", "1:3", "3:1", "2:2"]:
+            rows = results(*FLEET, "--pd", split, "--policy", "pd,random")
+            prefill, decode = (int(n) for n in split.split(":"))
+            for row in rows:
+                self.assertEqual(row["finished"], 300, split)
+                self.assertEqual(row["pods"], prefill + decode)
+                self.assertEqual(row["prefill_pods"], prefill)
+                self.assertEqual(row["decode_pods"], decode)
+                self.assertEqual(row["corrupt_blocks"], 0)
+                self.assertGreater(row["hit_ratio"], 0.1)
+                self.assertLessEqual(row["hit_ratio"],
+                                     row["hit_ceiling"] + 2e-6)
+
+    def test_no_prompt_gets_in_the_way_of_who_decodes(self):
+        rows = {r["policy"]: r for r in results(*FLEET, "--pd", "2:2")}
+        self.assertEqual(list(rows), [*POLICIES, "pd"])
+        self.assertLess(rows["pd"]["tpot_ms_p99"],
+                        0.7 * rows["prefix-cache"]["tpot_ms_p99"])
+
+    def test_little_memory_ends_in_no_deadlock(self):
+        row, = results(*[a if a != "1002" else "800" for a in FLEET], "--pd",
+                       "2:2", "--policy", "pd", "--load", "5")
+        self.assertEqual(row["finished"], 300)
+
+    def test_equal_inputs_give_equal_pairs(self):
+        args = [*FLEET, "--pd", "2:2", "--policy", "pd"]
+        self.assertEqual(virtual(*args), virtual(*args))
+
+    def test_compat_picks_otherwise(self):
+        args = [*FLEET, "--pd", "2:2", "--policy", "pd"]
+        self.assertNotEqual(virtual(*args)[0]["ttft_ms_mean"],
+                            virtual(*args, "--profile", "compat")[0]
+                            ["ttft_ms_mean"])
+
+    def test_pairs_that_are_none(self):
+        for text in ["", "1", "1:", ":1", "0:1", "1:0", "1:2:3", "a:b",
+                     "513:1", "-1:1", "1:1x"]:
+            done = run(*FLEET, "--pd", text)
+            self.assertEqual(done.returncode, 2, text)
+            self.assertIn("--pd " + text, done.stderr)
+        for args, says in [(["--pd", "1:1", "--pods", "3"], "--pods: not"),
+                           (["--policy", "pd"], "needs --pd N:M"),
+                           (["--pd", "1:1", "--churn"], "--pd and --churn"),
+                           (["--pd", "1:1", "--users", "3"],
+                            "--pd and --users"),
+                           (["--pd", "1:1", "--stale", "3"],
+                            "--pd and --stale"),
+                           (["--users", "3", "--tenants", "3"],
+                            "--users and --tenants"),
+                           (["--churn", "--l2-fault", "slow"],
+                            "--churn and --l2-fault"),
+                           (["--churn", "--pods", "1"], "needs two pods"),
+                           (["--users", "1"], "--users 1: must be"),
+                           (["--tenants", "33"], "--tenants 33: must be"),
+                           (["--slow", "2"], "--slow 2: must be")]:
+            done = run(*FLEET, *args)
+            self.assertEqual(done.returncode, 2, args)
+            self.assertIn(says, done.stderr)
+
+
+class Groups(unittest.TestCase):
+    USERS = ["--generate", "conversation", "--requests", "1500", "--pods",
+             "2", "--block-bytes", "0", "--load", "1.4", "--users", "10",
+             "--policy", "prefix-cache"]
+
+    def test_a_heavy_user_does_not_make_the_others_wait(self):
+        row, = results(*self.USERS)
+        self.assertEqual(row["finished"], 1500)
+        self.assertLess(row["light_ttft_ms_p99"],
+                        0.4 * row["light_unfair_ttft_ms_p99"])
+        self.assertGreater(row["heavy_ttft_ms_p99"],
+                           2 * row["light_ttft_ms_p99"])
+        self.assertAlmostEqual(
+            row["light_p99_over_equal"],
+            row["light_ttft_ms_p99"] / row["light_equal_ttft_ms_p99"] - 1,
+            delta=1e-4)
+        # Nobody is told apart where all wait in one line.
+        self.assertAlmostEqual(row["heavy_unfair_ttft_ms_mean"] /
+                               row["light_unfair_ttft_ms_mean"], 1, delta=0.3)
+
+    def test_equal_inputs_give_equal_turns(self):
+        self.assertEqual(virtual(*self.USERS), virtual(*self.USERS))
+
+    def test_tenants_take_room_from_each_other(self):
+        args = [*SMALL, "--policy", "prefix-cache", "--l2", "none",
+                "--tenants", "4"]
+        row, = results(*args)
+        self.assertEqual(row["finished"], 300)
+        self.assertEqual(len(row["tenant_ttft_ms_mean"]), 4)
+        self.assertEqual(len(row["tenant_alone_ttft_ms_mean"]), 4)
+        self.assertGreater(row["tenant_ttft_over_alone_mean"], 0)
+        self.assertGreaterEqual(row["tenant_ttft_over_alone_max"],
+                                row["tenant_ttft_over_alone_mean"])
+        self.assertGreater(row["tenant_hits_lost_mean"], 0)
+        # They share no prompts: less can be reused than by one.
+        self.assertLess(row["hit_ceiling"],
+                        results(*SMALL, "--policy", "random")[0]
+                        ["hit_ceiling"])
+        self.assertEqual(virtual(*args), virtual(*args))
+
+    def test_the_tables_show_them(self):
+        self.assertIn("One user sends as much as the 9 others",
+                      good(*self.USERS))
+        self.assertIn("4 tenants, each with the others and alone",
+                      good(*SMALL, "--tenants", "4"))
 
 
 class Disk(unittest.TestCase):
@@ -402,6 +601,22 @@ class Trace(unittest.TestCase):
                                  hash_ids=list(range(1954))))
         results("--trace", path, "--gpu-blocks", "10000", "--policy",
                 "prefix-cache")
+
+    def test_turns_of_a_session_are_found_and_stay_together(self):
+        # Ten sessions of four turns that have one piece in common.
+        lines = [request(timestamp=1000 * (10 * turn + session),
+                         input_length=512 * (turn + 2),
+                         hash_ids=[7] + [100 * session + k
+                                         for k in range(turn + 1)])
+                 for turn in range(4) for session in range(10)]
+        path = self.file("\n".join(lines))
+        rows = {r["policy"]: r for r in results(
+            "--trace", path, "--pods", "4", "--speed", "1", "--policy",
+            "round-robin,session-affinity")}
+        best = rows["session-affinity"]
+        self.assertGreater(best["hit_gpu"],
+                           rows["round-robin"]["hit_gpu"] + 0.05)
+        self.assertGreater(best["hit_gpu"], 0.9 * best["hit_ceiling"])
 
     def test_requests_limits_a_trace(self):
         path = self.file("\n".join([request()] * 5))
