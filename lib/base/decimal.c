@@ -10,8 +10,10 @@
  *
  * Divided by ten again and again the quotient is that of the whole power,
  * and any rest on the way says that something is cut off.  A text has 128
- * bytes at most, so everything fits into a fixed number of limbs.  This is
- * for what people write, some hundreds of nanoseconds a number.
+ * bytes at most, so everything fits into a fixed number of limbs.  That is
+ * some hundreds of nanoseconds; but nearly every number that is written is a
+ * double of up to 53 bits and a power of ten that is one too, and then one
+ * multiplication or division rounds once as well (Clinger, PLDI 1990).
  */
 #include "base/decimal.h"
 
@@ -204,6 +206,48 @@ decimal_value(struct decimal *d)
 	return big_round(&d->b, (int64_t)limbs * 32, inexact);
 }
 
+/* Up to 19 digits fit: text of more, or with an exponent, is not short. */
+enum { SHORT_DIGITS = 19, POWER_MAX = 22 };
+
+static const double powers[POWER_MAX + 1] = {
+	1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+/* Whether the text was digits with a point or without, and few. */
+static int
+short_read(const char *text, size_t n, double *out)
+{
+	size_t i = 0, point = n, digits;
+	uint64_t mantissa = 0;
+	int negative;
+
+	negative = n && *text == '-';
+	if (n && (negative || *text == '+'))
+		i = 1;
+	digits = n - i;
+	if (digits > SHORT_DIGITS + 1)
+		return 0;
+	for (; i < n; i++) {
+		uint32_t digit = (uint32_t)text[i] - '0';
+
+		if (text[i] == '.' && point == n) {
+			point = i + 1;
+			digits--;
+			continue;
+		}
+		if (digit > 9)
+			return 0;
+		mantissa = 10 * mantissa + digit;
+	}
+	if (digits == 0 || digits > SHORT_DIGITS ||
+	    mantissa >> MANTISSA_BITS != 0)
+		return 0;
+	*out = (double)mantissa / powers[n - point];
+	if (negative)
+		*out = -*out;
+	return 1;
+}
+
 int
 aibrix__decimal_read(const char *text, size_t n, double *out)
 {
@@ -211,6 +255,8 @@ aibrix__decimal_read(const char *text, size_t n, double *out)
 	struct decimal d = {.exponent = 0};
 	double value;
 
+	if (short_read(text, n, out))
+		return AIBRIX_OK;
 	if (n > DECIMAL_MAX)
 		return AIBRIX_E_SPACE;
 	if (decimal_take(&c, &d) || c.at != c.end)
