@@ -37,6 +37,7 @@
 #include <aibrix/resp.h>
 #include <aibrix/rewrite.h>
 #include <aibrix/route.h>
+#include <aibrix/scrape.h>
 #include <aibrix/shfs.h>
 #include <aibrix/store.h>
 #include <aibrix/stream.h>

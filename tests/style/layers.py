@@ -30,6 +30,7 @@ ALLOW = {
     "pd": "",
     "rewrite": "",
     "route": "fleet",
+    "scrape": "fleet",
     "store": "hash evict pool",
     "cache": "hash evict layout metric pool store",
     "config": "hash evict layout store cache rocksdb",

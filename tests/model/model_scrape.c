@@ -1,0 +1,49 @@
+#include <criterion/criterion.h>
+
+#include "scrape_program.h"
+
+enum { PROGRAMS = 3000 };
+
+/* What the first program that differs says; NULL: none does. */
+static const char *
+programs_run(int fault, uint32_t *seed)
+{
+	const char *bad = NULL;
+
+	for (uint32_t i = 0; !bad && i < PROGRAMS; i++) {
+		struct choices choices = {.rand = i};
+
+		bad = scrape_program_run(choices, fault);
+		*seed = i;
+	}
+	return bad;
+}
+
+Test(scrape, says_of_drawn_pages_what_a_reader_of_every_line_says)
+{
+	uint32_t seed = 0;
+	const char *bad = programs_run(NO_FAULT, &seed);
+
+	cr_expect_null(bad, "seed %u: %s", seed, bad);
+}
+
+Test(scrape, a_model_that_takes_the_last_series_is_found_out)
+{
+	uint32_t seed;
+
+	cr_expect_not_null(programs_run(FAULT_LAST_SERIES, &seed));
+}
+
+Test(scrape, a_model_to_which_counters_never_start_again_is_found_out)
+{
+	uint32_t seed;
+
+	cr_expect_not_null(programs_run(FAULT_NO_RESTART, &seed));
+}
+
+Test(scrape, a_model_that_takes_any_name_is_found_out)
+{
+	uint32_t seed;
+
+	cr_expect_not_null(programs_run(FAULT_ANY_NAME, &seed));
+}
