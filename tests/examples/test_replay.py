@@ -147,10 +147,11 @@ class Output(unittest.TestCase):
             for row in rows:
                 self.assertEqual(row["finished"], 300, row["policy"])
                 self.assertEqual(row["corrupt_blocks"], 0, row["policy"])
-            # A strategy without its metrics would draw by lot.
-            lot = [r["policy"] for r in rows
-                   if r["ttft_ms_mean"] == rows[0]["ttft_ms_mean"]]
-            self.assertEqual(lot, ["random"], profile)
+            # A strategy without its metrics would draw by lot; vtc-basic
+            # reads what users had lately, and there are none here.
+            lot = {r["policy"] for r in rows
+                   if r["ttft_ms_mean"] == rows[0]["ttft_ms_mean"]}
+            self.assertLessEqual(lot, {"random", "vtc-basic"}, profile)
 
     def test_a_pod_that_is_full_lets_requests_wait(self):
         row, = results(*SMALL, "--load", "2", "--policy", "pack-load")
