@@ -1,9 +1,11 @@
 /*
- * A program of records and messages against the list of all; or, when the
- * first byte is 1 modulo 4, any bytes as a message, with a right sum put
- * behind them: what is taken are records within the message.
+ * A program of records and messages against the list of all.  When the first
+ * byte is 1 modulo 4, any bytes as a message instead, with a right sum put
+ * behind them: what is taken are records within the message.  When it is 2,
+ * gateways that tell each other what they have charged.
  */
 
+#include "../tests/model/share_program.h"
 #include "../tests/model/sync_program.h"
 
 #include "base/bytes.h"
@@ -18,6 +20,34 @@ check(int right)
 {
 	if (!right)
 		abort();
+}
+
+static void
+see_claim(void *ctx, const aibrix_share_claim_of *c)
+{
+	(void)ctx;
+	check(c->n > 0 && c->n <= AIBRIX_SHARE_CLAIM_BLOCKS);
+}
+
+/* The same bytes as what a gateway has charged. */
+static void
+try_share(const uint8_t *message, size_t len)
+{
+	const aibrix_share_opts opts = {
+		.size = sizeof(opts), .origin = 1, .max_counts = 4};
+	const aibrix_share_sink sink = {.size = sizeof(sink),
+					.claim = see_claim};
+	aibrix_share_news news = {.size = sizeof(news)};
+	aibrix_share *share;
+	uint32_t n;
+	int err;
+
+	check(aibrix_share_new(&opts, &share) == AIBRIX_OK);
+	err = aibrix_share_take(share, message, len, 0, &sink, &news);
+	check(err == AIBRIX_OK || err == AIBRIX_E_PARSE);
+	check(aibrix_share_expire(share, UINT64_MAX, &sink, &n) == AIBRIX_OK);
+	check(n <= 1);
+	aibrix_share_free(share);
 }
 
 static void
@@ -46,6 +76,7 @@ try_message(const uint8_t *data, size_t len)
 	}
 	if (!err)
 		check(news.records == 0);
+	try_share(own, len + 8);
 	free(own);
 }
 
@@ -62,6 +93,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	}
 	choices.data = data + 1;
 	choices.left = len - 1;
+	if (data[0] % 4 == 2) {
+		check(share_program_run(choices, STEPS, SHARE_SOUND) == NULL);
+		return 0;
+	}
 	check(sync_program_run(choices, STEPS, NO_FAULT) == NULL);
 	return 0;
 }

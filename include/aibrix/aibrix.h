@@ -38,6 +38,7 @@
 #include <aibrix/rewrite.h>
 #include <aibrix/route.h>
 #include <aibrix/scrape.h>
+#include <aibrix/share.h>
 #include <aibrix/shfs.h>
 #include <aibrix/store.h>
 #include <aibrix/stream.h>

@@ -91,8 +91,19 @@ AIBRIX_API AIBRIX_CHECK int aibrix_ledger_expire(aibrix_ledger *ledger,
 						 uint64_t now_ns, uint64_t *n);
 
 /*
- * What is charged to a row: 0 where nothing is, also when the row has
- * changed hands since.
+ * What other gateways have charged to a row, all together: it counts beside
+ * what this one has until it is said anew (aibrix_share_sum, say), or the row
+ * changes hands.  Numbers count up to 2^52.
+ *
+ * Fails: E_NOT_FOUND (free row), E_INVAL, E_NOMEM.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int
+aibrix_ledger_others(aibrix_ledger *ledger, const aibrix_fleet *fleet,
+		     uint32_t row, uint64_t requests, uint64_t tokens);
+
+/*
+ * What this gateway has charged to a row: 0 where nothing is, also when the
+ * row has changed hands since.
  *
  * Fails: E_NOT_FOUND (free row), E_INVAL.  Since: 0.1.
  */

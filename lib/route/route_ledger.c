@@ -32,6 +32,7 @@ enum { OPEN_DEFAULT = 65536, OPEN_MAX = 1 << 20, BLOCK_TOKENS = 16 };
 /* Sums stay below 2^53, so they are exact as doubles. */
 static const double tokens_max = 4294967295.0;
 static const uint64_t lease_default_ns = 600000000000u;
+static const uint64_t others_max = (uint64_t)1 << 52;
 
 /* What a ticket stands for. */
 struct charge {
@@ -44,6 +45,8 @@ struct account {
 	aibrix_owner owner;
 	uint32_t epoch;
 	uint32_t used; /* owner is set */
+	/* of the columns, what other gateways have charged */
+	double others_requests, others_tokens;
 };
 
 struct aibrix_ledger {
@@ -150,6 +153,22 @@ leases_end(aibrix_ledger *ledger)
 	return n;
 }
 
+static int
+rows_reserve(aibrix_ledger *ledger, uint32_t rows)
+{
+	const aibrix_allocator *a = &ledger->alloc;
+	int err = aibrix__grow(a, &ledger->requests, &ledger->requests_cap,
+			       rows, sizeof(*ledger->requests));
+
+	if (!err)
+		err = aibrix__grow(a, &ledger->tokens, &ledger->tokens_cap,
+				   rows, sizeof(*ledger->tokens));
+	if (!err)
+		err = aibrix__grow(a, &ledger->accounts, &ledger->accounts_cap,
+				   rows, sizeof(*ledger->accounts));
+	return err;
+}
+
 /* Room for one more reservation and for all rows of the fleet. */
 static int
 ledger_reserve(aibrix_ledger *ledger, uint32_t rows)
@@ -161,16 +180,7 @@ ledger_reserve(aibrix_ledger *ledger, uint32_t rows)
 		err = aibrix__grow(a, &ledger->charges, &ledger->charges_cap,
 				   ledger->tickets.cap,
 				   sizeof(*ledger->charges));
-	if (!err)
-		err = aibrix__grow(a, &ledger->requests, &ledger->requests_cap,
-				   rows, sizeof(*ledger->requests));
-	if (!err)
-		err = aibrix__grow(a, &ledger->tokens, &ledger->tokens_cap,
-				   rows, sizeof(*ledger->tokens));
-	if (!err)
-		err = aibrix__grow(a, &ledger->accounts, &ledger->accounts_cap,
-				   rows, sizeof(*ledger->accounts));
-	return err;
+	return err ? err : rows_reserve(ledger, rows);
 }
 
 /* A row that has gone to another owner begins at 0. */
@@ -188,6 +198,8 @@ accounts_follow(aibrix_ledger *ledger, const struct fleet_view *fleet)
 		account->owner = *owner;
 		account->used = 1;
 		account->epoch++;
+		account->others_requests = 0;
+		account->others_tokens = 0;
 		ledger->requests[row] = 0;
 		ledger->tokens[row] = 0;
 	}
@@ -376,11 +388,52 @@ aibrix_ledger_read(aibrix_ledger *ledger, const aibrix_fleet *fleet,
 	if (row < ledger->accounts_cap && ledger->accounts[row].used &&
 	    ledger->accounts[row].owner.pod == owner.pod &&
 	    ledger->accounts[row].owner.rank == owner.rank) {
-		*requests = (uint64_t)ledger->requests[row];
-		*tokens = (uint64_t)ledger->tokens[row];
+		const struct account *a = &ledger->accounts[row];
+
+		*requests =
+			(uint64_t)(ledger->requests[row] - a->others_requests);
+		*tokens = (uint64_t)(ledger->tokens[row] - a->others_tokens);
 	}
 	pthread_mutex_unlock(&ledger->lock);
 	return AIBRIX_OK;
+}
+
+/* Exact as a double, also beside what this gateway may have charged. */
+static double
+others_number(uint64_t x)
+{
+	return x < others_max ? (double)x : (double)others_max;
+}
+
+int
+aibrix_ledger_others(aibrix_ledger *ledger, const aibrix_fleet *fleet,
+		     uint32_t row, uint64_t requests, uint64_t tokens)
+{
+	double more_requests = others_number(requests);
+	double more_tokens = others_number(tokens);
+	struct fleet_view view;
+	aibrix_owner owner;
+	int err;
+
+	if (!ledger)
+		return AIBRIX_E_INVAL;
+	err = aibrix_fleet_owner(fleet, row, &owner);
+	if (err)
+		return err;
+	view = aibrix__fleet_view(fleet);
+	pthread_mutex_lock(&ledger->lock);
+	err = rows_reserve(ledger, view.rows);
+	if (!err) {
+		struct account *a = &ledger->accounts[row];
+
+		accounts_follow(ledger, &view);
+		ledger->requests[row] += more_requests - a->others_requests;
+		ledger->tokens[row] += more_tokens - a->others_tokens;
+		a->others_requests = more_requests;
+		a->others_tokens = more_tokens;
+	}
+	pthread_mutex_unlock(&ledger->lock);
+	return err;
 }
 
 uint64_t

@@ -1726,6 +1726,45 @@ AT(aibrix_reply_form, type, 8);
 AT(aibrix_reply_form, code, 16);
 AT(aibrix_reply_form, header, 24);
 
+/* share, 0.1 */
+VALUE(AIBRIX_SHARE_VALUES, 6);
+VALUE(AIBRIX_SHARE_CLAIM_BLOCKS, 512);
+VALUE(AIBRIX_SHARE_KIND_MIN, 0x61620000);
+VALUE(AIBRIX_SHARE_CLAIM, 0x61620000);
+VALUE(AIBRIX_SHARE_LEDGER, 0x61620001);
+VALUE(AIBRIX_SHARE_PD_LEDGER, 0x61620002);
+VALUE(AIBRIX_SHARE_KIND_MAX, 0x6162ffff);
+AT(aibrix_share_opts, size, 0);
+AT(aibrix_share_opts, max_origins, 4);
+AT(aibrix_share_opts, max_counts, 8);
+AT(aibrix_share_opts, spare, 12);
+AT(aibrix_share_opts, origin, 16);
+AT(aibrix_share_opts, lease_ns, 24);
+AT(aibrix_share_opts, alloc, 32);
+SIZE(aibrix_share_count, 64);
+AT(aibrix_share_count, pod, 0);
+AT(aibrix_share_count, rank, 8);
+AT(aibrix_share_count, kind, 12);
+AT(aibrix_share_count, values, 16);
+SIZE(aibrix_share_claim_of, 40);
+AT(aibrix_share_claim_of, pod, 0);
+AT(aibrix_share_claim_of, rank, 8);
+AT(aibrix_share_claim_of, spare, 12);
+AT(aibrix_share_claim_of, lease_ns, 16);
+AT(aibrix_share_claim_of, hashes, 24);
+AT(aibrix_share_claim_of, n, 32);
+AT(aibrix_share_sink, size, 0);
+AT(aibrix_share_sink, spare, 4);
+AT(aibrix_share_sink, ctx, 8);
+AT(aibrix_share_sink, changed, 16);
+AT(aibrix_share_sink, claim, 24);
+AT(aibrix_share_sink, record, 32);
+AT(aibrix_share_news, size, 0);
+AT(aibrix_share_news, what, 4);
+AT(aibrix_share_news, origin, 8);
+AT(aibrix_share_news, want, 16);
+AT(aibrix_share_news, dropped, 24);
+
 /* sync, 0.1 */
 VALUE(AIBRIX_SYNC_KEY_MAX, 1024);
 VALUE(AIBRIX_SYNC_VALUE_MAX, 4096);

@@ -50,6 +50,7 @@ HEADER_OF = {"backend": "store", "compat": "hash", "version": "base",
              "stream": "store", "key_text": "store", "shfs": "store",
              "resp": "store", "meter": "metric", "zmq_pub": "zmq",
              "vtc_window": "vtc", "cache_tenant": "cache",
+             "share": "sync",
              "gpu_profile": "queue", "output": "queue", "trace": "queue"}
 INCLUDE = re.compile(r'#include\s+(?:"(\w+)/(\w+)\.h"|<aibrix/(\w+)\.h>)')
 

@@ -271,3 +271,51 @@ Test(ledger, options_out_of_range_are_refused)
 	cr_expect_eq(aibrix_ledger_open(NULL), 0);
 	aibrix_ledger_free(NULL);
 }
+
+Test(ledger, what_other_gateways_have_charged_counts_in_the_pick)
+{
+	uint32_t row, first;
+	uint64_t n;
+
+	cr_assert_eq(aibrix_ledger_others(ledger, fleet, 0, 5, 5000),
+		     AIBRIX_OK);
+	for (uint32_t i = 0; i < 8; i++) {
+		request.entropy = i;
+		(void)pick_at(0, &row);
+		cr_expect_neq(row, 0u);
+	}
+	expect_charged(0, 0, 0);
+	cr_assert_eq(aibrix_ledger_expire(ledger, 61 * SECOND, &n), AIBRIX_OK);
+	cr_assert_eq(aibrix_ledger_others(ledger, fleet, 0, 0, 0), AIBRIX_OK);
+	for (uint32_t other = 1; other < ROWS; other++)
+		cr_assert_eq(aibrix_ledger_others(ledger, fleet, other, 1, 1),
+			     AIBRIX_OK);
+	(void)pick_at(61 * SECOND, &first);
+	cr_expect_eq(first, 0u);
+	expect_charged(0, 1, 1000);
+	cr_expect_eq(aibrix_ledger_others(ledger, fleet, 77, 0, 0),
+		     AIBRIX_E_NOT_FOUND);
+	cr_expect_eq(aibrix_ledger_others(NULL, fleet, 0, 0, 0),
+		     AIBRIX_E_INVAL);
+}
+
+Test(ledger, a_row_that_changes_hands_owes_nothing_to_others_either)
+{
+	uint32_t row, again;
+
+	cr_assert_eq(
+		aibrix_ledger_others(ledger, fleet, 2, UINT64_MAX, UINT64_MAX),
+		AIBRIX_OK);
+	cr_assert_eq(aibrix_fleet_remove(fleet, 2), AIBRIX_OK);
+	cr_assert_eq(
+		aibrix_fleet_add(fleet, &(aibrix_owner){990, 0, 0}, &again),
+		AIBRIX_OK);
+	cr_assert_eq(again, 2u);
+	for (uint32_t other = 0; other < ROWS; other++)
+		if (other != 2)
+			cr_assert_eq(aibrix_ledger_others(ledger, fleet, other,
+							  1, 1),
+				     AIBRIX_OK);
+	(void)pick_at(0, &row);
+	cr_expect_eq(row, 2u);
+}
