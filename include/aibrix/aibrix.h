@@ -33,6 +33,7 @@
 #include <aibrix/prefix.h>
 #include <aibrix/profile.h>
 #include <aibrix/queue.h>
+#include <aibrix/radix.h>
 #include <aibrix/reply.h>
 #include <aibrix/resp.h>
 #include <aibrix/rewrite.h>

@@ -59,6 +59,9 @@ enum {
 	AIBRIX_COL_BUSY_UNTIL_S = 44, /* when the prompts that wait there will
 	                                 be computed, as JOINED_S */
 	AIBRIX_COL_EXTRA_S = 45,      /* that a request costs there besides */
+	/* the gateway's account of the last minutes: aibrix_radix_history */
+	AIBRIX_COL_HISTORY_REQUESTS = 46, /* sent there */
+	AIBRIX_COL_HISTORY_S = 47,        /* what they cost it */
 	/* the caller's own */
 	AIBRIX_COL_USER = 96,
 	AIBRIX_COL_MAX = 128

@@ -243,6 +243,24 @@ entries_count(const struct claims *t, uint32_t block)
 	return n;
 }
 
+/* A block goes, with its entries. */
+static void
+block_forget(struct claims *t, uint32_t at)
+{
+	t->entries -= entries_count(t, at);
+	entries_trim(t, at, 1);
+	block_drop(t, at);
+}
+
+void
+aibrix__claims_drop(struct claims *t, uint64_t hash)
+{
+	uint32_t at = claims_find(t, hash, cells_hash(&t->cells, hash));
+
+	if (at != NONE)
+		block_forget(t, at);
+}
+
 /* A block with one entry, as the newest. */
 static void
 block_new(struct claims *t, uint64_t hash, uint64_t cell_hash, uint32_t claim,
@@ -251,10 +269,7 @@ block_new(struct claims *t, uint64_t hash, uint64_t cell_hash, uint32_t claim,
 	uint32_t at;
 
 	if (t->count == t->max.blocks) {
-		at = t->oldest;
-		t->entries -= entries_count(t, at);
-		entries_trim(t, at, 1);
-		block_drop(t, at);
+		block_forget(t, t->oldest);
 		t->evicted++;
 	}
 	at = t->free;

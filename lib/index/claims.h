@@ -84,6 +84,9 @@ void aibrix__claims_add(struct claims *t, uint32_t id, const uint64_t *hashes,
 uint32_t aibrix__claims_remove(struct claims *t, uint32_t id, uint64_t hash,
 			       uint64_t cell_hash);
 
+/* Nobody has hash any more, whoever had. */
+void aibrix__claims_drop(struct claims *t, uint64_t hash);
+
 /* id has nothing any more.  A sweep, of any length, must follow. */
 void aibrix__claims_retire(struct claims *t, uint32_t id);
 

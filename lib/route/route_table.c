@@ -49,6 +49,8 @@ static const struct {
 	{"l-metric-local",
 	 {&aibrix__route_l_metric, &aibrix__route_l_metric_compat}},
 	{"cost", {&aibrix__route_cost, &aibrix__route_cost}},
+	{"prefix-cache-preble",
+	 {&aibrix__route_preble, &aibrix__route_preble_compat}},
 	{"vtc-basic",
 	 {&aibrix__route_least_request, &aibrix__route_vtc_compat}},
 	{"slo", {&aibrix__route_slo_pull, &aibrix__route_slo_pull}},

@@ -1113,6 +1113,41 @@ AT(aibrix_prefix_stat, replaced, 56);
 AT(aibrix_prefix_stat, forgotten, 64);
 AT(aibrix_prefix_stat, forgotten_room, 72);
 
+/* radix, 0.1 */
+AT(aibrix_radix_opts, size, 0);
+AT(aibrix_radix_opts, compat, 4);
+AT(aibrix_radix_opts, max_owners, 8);
+AT(aibrix_radix_opts, max_nodes, 12);
+AT(aibrix_radix_opts, max_tokens, 16);
+AT(aibrix_radix_opts, max_requests, 24);
+AT(aibrix_radix_opts, decode_tokens, 28);
+AT(aibrix_radix_opts, max_age_ns, 32);
+AT(aibrix_radix_opts, window_ns, 40);
+AT(aibrix_radix_opts, gpu, 48);
+AT(aibrix_radix_opts, spare, 52);
+AT(aibrix_radix_opts, decode_s, 56);
+AT(aibrix_radix_opts, prefill_s, 64);
+AT(aibrix_radix_opts, token_s, 72);
+AT(aibrix_radix_opts, pair_s, 80);
+AT(aibrix_radix_opts, alloc, 88);
+AT(aibrix_radix_stat, size, 0);
+AT(aibrix_radix_stat, nodes, 4);
+AT(aibrix_radix_stat, tokens, 8);
+AT(aibrix_radix_stat, entries, 16);
+AT(aibrix_radix_stat, requests, 24);
+AT(aibrix_radix_stat, bytes, 32);
+AT(aibrix_radix_stat, added, 40);
+AT(aibrix_radix_stat, splits, 48);
+AT(aibrix_radix_stat, expired, 56);
+AT(aibrix_radix_stat, evicted, 64);
+AT(aibrix_radix_stat, cut, 72);
+AT(aibrix_radix_stat, early, 80);
+AT(aibrix_radix_stat, forgotten, 88);
+VALUE(AIBRIX_RADIX_V100, 0);
+VALUE(AIBRIX_RADIX_A6000, 1);
+VALUE(AIBRIX_COL_HISTORY_REQUESTS, 46);
+VALUE(AIBRIX_COL_HISTORY_S, 47);
+
 /* predict, 0.1 */
 AT(aibrix_predict_opts, size, 0);
 AT(aibrix_predict_opts, max_owners, 4);

@@ -15,7 +15,7 @@
 
 #include "base/bytes.h"
 
-enum { CASE_ROWS = 24, CASE_COLUMNS = 29, CASE_OVERLAYS = 3 };
+enum { CASE_ROWS = 24, CASE_COLUMNS = 31, CASE_OVERLAYS = 3 };
 
 static const uint32_t case_column[CASE_COLUMNS] = {
 	AIBRIX_COL_REQUESTS_RUNNING,
@@ -47,6 +47,8 @@ static const uint32_t case_column[CASE_COLUMNS] = {
 	AIBRIX_COL_SLOWNESS_RATIO,
 	AIBRIX_COL_BUSY_UNTIL_S,
 	AIBRIX_COL_EXTRA_S,
+	AIBRIX_COL_HISTORY_REQUESTS,
+	AIBRIX_COL_HISTORY_S,
 };
 
 /* Compat prefix-cache is the one that has a plain version here. */
@@ -84,6 +86,8 @@ static const char *const case_strategy[] = {
 	"slo-least-load-pulling",
 	"slo-least-load",
 	"slo-pack-load",
+	"prefix-cache-preble",
+	"prefix-cache-preble:3,least-request",
 };
 
 enum { CASE_BY_SCORE = 23 };
