@@ -185,7 +185,7 @@ struct aibrix_cache {
 	uint64_t count[SLOT_STATES];
 
 	struct tenant *tenants; /* &alone: one */
-	struct tenant alone;
+	struct tenant alone;    /* of several: without an order */
 	uint32_t n_tenants;
 	uint32_t tick_shift; /* of uses to ticks */
 	uint64_t uses;       /* by the order */
@@ -241,6 +241,26 @@ tenant_of(const aibrix_cache *cache, uint32_t slot)
 	return cache->n_tenants == 1
 		       ? cache->tenants
 		       : &cache->tenants[cache->slots[slot].tenant];
+}
+
+/* The order that a slot is in, or would be. */
+static inline aibrix_evict *
+order_of(const aibrix_cache *cache, uint32_t slot)
+{
+	return cache->n_tenants == 1
+		       ? cache->alone.evict
+		       : cache->tenants[cache->slots[slot].tenant].evict;
+}
+
+/* The order is told that a slot was used. */
+static inline void
+slot_used(aibrix_cache *cache, uint32_t slot)
+{
+	if (cache->n_tenants == 1)
+		return;
+	cache->uses++;
+	cache->slots[slot].used =
+		(cache->uses >> cache->tick_shift) & (TICKS - 1);
 }
 
 /* cache.c */

@@ -147,7 +147,7 @@ static void
 slot_hide(aibrix_cache *cache, uint32_t slot)
 {
 	struct slot *s = &cache->slots[slot];
-	aibrix_evict *evict = tenant_of(cache, slot)->evict;
+	aibrix_evict *evict = order_of(cache, slot);
 	int err = AIBRIX_OK;
 
 	aibrix__events_hidden(cache, slot);
@@ -313,8 +313,8 @@ slot_return(aibrix_cache *cache, uint32_t slot)
 
 	s->aside = 0;
 	slot_unmark(s, SLOT_LAST);
-	aibrix__tenant_used(cache, s);
-	err = aibrix_evict_unpin(tenant_of(cache, slot)->evict, slot);
+	slot_used(cache, slot);
+	err = aibrix_evict_unpin(order_of(cache, slot), slot);
 	assert(!err);
 	(void)err;
 }
@@ -363,10 +363,9 @@ aibrix__l1_order(aibrix_cache *cache, uint32_t slot)
 		return;
 	if (cache->n_tenants == 1)
 		block.depth = s->depth;
-	aibrix__tenant_used(cache, s);
+	slot_used(cache, slot);
 	memcpy(&block.fingerprint, key.bytes, sizeof(block.fingerprint));
-	err = aibrix_evict_insert_block(tenant_of(cache, slot)->evict, slot,
-					&block);
+	err = aibrix_evict_insert_block(order_of(cache, slot), slot, &block);
 	assert(!err);
 	(void)err;
 	s->ordered = 1;
@@ -379,16 +378,21 @@ aibrix__l1_back(aibrix_cache *cache, uint32_t slot)
 {
 	aibrix__l1_order(cache, slot);
 	if (slot_busy(cache, slot))
-		(void)!aibrix_evict_pin(tenant_of(cache, slot)->evict, slot);
+		(void)!aibrix_evict_pin(order_of(cache, slot), slot);
 }
 
 void
 aibrix__l1_touch(aibrix_cache *cache, uint32_t slot)
 {
+	aibrix_evict *evict = cache->alone.evict;
+
+	if (!evict) { /* several tenants */
+		evict = order_of(cache, slot);
+		slot_used(cache, slot);
+	}
 	/* One that is not in the order yet enters it as used. */
-	aibrix__tenant_used(cache, &cache->slots[slot]);
 	if (cache->slots[slot].ordered)
-		(void)!aibrix_evict_hit(tenant_of(cache, slot)->evict, slot);
+		(void)!aibrix_evict_hit(evict, slot);
 	else if (cache->slots[slot].leaving)
 		aibrix__ingest_stay(cache, slot);
 }

@@ -83,15 +83,6 @@ aibrix__tenants_close(aibrix_cache *cache)
 			     sizeof(*cache->tenants));
 }
 
-void
-aibrix__tenant_used(aibrix_cache *cache, struct slot *s)
-{
-	if (cache->n_tenants == 1)
-		return;
-	cache->uses++;
-	s->used = (cache->uses >> cache->tick_shift) & (TICKS - 1);
-}
-
 /* ---- who gives */
 
 /* Ticks since the slot was used; what is to be reused anyway is the oldest. */

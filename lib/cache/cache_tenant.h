@@ -9,8 +9,6 @@
 
 #include "base/list.h"
 
-struct slot;
-
 enum {
 	TENANTS_MAX = 256,   /* a slot has 8 bits for its own */
 	TICKS = 1 << 24,     /* and 24 for when it was used */
@@ -39,8 +37,6 @@ int aibrix__tenant_may(aibrix_cache *cache, struct tenant *t);
 int aibrix__tenant_room(aibrix_cache *cache, struct tenant *t);
 /* Who will have to give up a block next; NULL: nobody. */
 struct tenant *aibrix__tenant_next(aibrix_cache *cache);
-/* The order is told that a slot was used. */
-void aibrix__tenant_used(aibrix_cache *cache, struct slot *s);
 
 /* As aibrix__cache_check. */
 const char *aibrix__tenants_check(const aibrix_cache *cache);
