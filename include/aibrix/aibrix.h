@@ -7,7 +7,9 @@
 #include <aibrix/backend.h>
 #include <aibrix/base.h>
 #include <aibrix/cache.h>
+#include <aibrix/cache_event.h>
 #include <aibrix/cache_tenant.h>
+#include <aibrix/cache_worth.h>
 #include <aibrix/compat.h>
 #include <aibrix/config.h>
 #include <aibrix/estimate.h>

@@ -64,7 +64,7 @@ typedef struct aibrix_cache_opts {
 	   may be shared with other caches; NULL: none */
 	aibrix_meter *meter;
 	/* What computing costs, as in aibrix_cache_costs.  With either of
-	   them above 0, L2 is asked where that pays: "When L2 is asked". */
+	   them above 0, L2 is asked where that pays: cache_worth.h. */
 	double token_ns;
 	double position_ns;
 	/* how long readers may have waited in vain, all together, besides a
@@ -546,57 +546,6 @@ AIBRIX_API int aibrix_cache_fd(aibrix_cache *cache);
  * not at all.  Known once the descriptor was asked for.  Since: 0.1. */
 AIBRIX_API uint64_t aibrix_cache_wake(aibrix_cache *cache);
 
-enum {
-	AIBRIX_CACHE_STORED = 1, /* the numbers of AIBRIX_EVENT_* */
-	AIBRIX_CACHE_REMOVED = 2,
-	AIBRIX_CACHE_CLEARED = 3 /* all that was told is no longer true */
-};
-
-/* Frozen: 64 bytes.  What happened to one block.  What an event of its type
- * does not have is zero. */
-typedef struct aibrix_cache_event {
-	uint64_t seq;      /* 0, 1, 2, ... */
-	uint32_t type;     /* AIBRIX_CACHE_STORED, ... */
-	uint32_t tier;     /* AIBRIX_CACHE_L1 */
-	aibrix_key key;    /* its name on the wire: aibrix_hash_fold */
-	aibrix_key parent; /* stored: of the block before it; zero: the prompt
-			      begins here */
-	uint64_t hash;     /* stored: content hash, as given to reserve; 0: not
-			      known */
-	uint64_t spare;
-} aibrix_cache_event;
-
-/*
- * Note from now on what happens to blocks of L1, for aibrix_cache_events.  To
- * be called before the first reserve or acquire.  Called again later: forget
- * what was told, and tell all anew behind a cleared event, for a consumer
- * that has lost some.
- *
- * Fails: E_STATE (the first call, and there are blocks), E_NOMEM.
- * Cost: 70 bytes for each block of L1; again: O(blocks).
- * Since: 0.1.
- */
-AIBRIX_API AIBRIX_CHECK int aibrix_cache_events_begin(aibrix_cache *cache);
-
-/*
- * Take at most cap events; *n becomes their number.  cap of them: there may be
- * more.  Whoever has applied all of them has, of every prompt that was
- * reserved from its first block on, just the whole blocks that
- * aibrix_cache_lookup counts, at the time of this call.
- *
- * A parent is told before its child, and removals before what was stored
- * since.  A block whose parent has never been told, or is not there, waits
- * for it untold: lookup does not count it either.  A block that came and went
- * between two calls is not told.  Nothing is lost, however rarely this is
- * called.
- *
- * Fails: E_STATE (before aibrix_cache_events_begin), E_INVAL (cap 0).
- * Cost: O(n + blocks that were found to wait), under the lock.  Since: 0.1.
- */
-AIBRIX_API AIBRIX_CHECK int aibrix_cache_events(aibrix_cache *cache,
-						aibrix_cache_event *out,
-						uint32_t cap, uint32_t *n);
-
 /* Counters only grow; gauges say so.  Blocks unless stated. */
 typedef struct aibrix_cache_stat {
 	uint32_t size;
@@ -637,72 +586,12 @@ typedef struct aibrix_cache_stat {
 AIBRIX_API AIBRIX_CHECK int aibrix_cache_stats(aibrix_cache *cache,
 					       aibrix_cache_stat *stat);
 
-/*
- * What loading and computing cost, as measured: for aibrix_cache_worth.
- * Tokens are those of this engine's prefill, bytes those of its share.
- */
-typedef struct aibrix_cache_costs {
-	uint32_t size;
-	uint32_t flags;        /* AIBRIX_CACHE_OVERLAP */
-	uint64_t block_tokens; /* not 0 */
-	uint64_t block_bytes;  /* not 0 */
-	double bytes_per_s;    /* of the tier; above 0 */
-	double latency_ns;     /* until its first byte; not negative */
-	double token_ns;       /* to compute a token at position 0 */
-	double position_ns;    /* more for each token before it: attention */
-	double margin;         /* share of the computing that loading must save;
-				  0: 0.1; below 1; negative: none */
-	uint64_t max_wait_ns;  /* for what is loaded; 0: no limit */
-} aibrix_cache_costs;
-
-enum {
-	AIBRIX_CACHE_OVERLAP = 1 /* the rest is computed while blocks arrive,
-				    layer by layer */
-};
-
-/*
- * When L2 is asked, given token_ns or position_ns:
- *
- *   - The cache measures how long L2 takes until its first block and for
- *     each byte, and acquire asks aibrix_cache_worth with these.  Positions
- *     count from keys[0].  Nothing measured yet counts as no time at all.
- *   - A lease waits as long as what has arrived outweighs the wait: until
- *     wait - cost of computing what it has got > risk, where risk is a tenth
- *     of the cost of what it lacks at most.  Then it is what has arrived.
- *   - Risks are taken from a credit of l2_risk_ns and given back with the
- *     gain.  A fiftieth of what each prompt's missing blocks cost is added,
- *     and it never exceeds l2_risk_ns.  Without credit L2 is not asked.
- *   - After a failure L2 is tried again 100 ms later, then 200 ms, up to 30 s.
- *
- * So whatever L2 does, all waits together exceed what was saved by them by no
- * more than l2_risk_ns and a fiftieth of the computing, and each prompt is
- * late by a tenth at most; besides how late poll is called.
- */
-
-/*
- * How many leading blocks are worth loading.  The engine has the first start
- * tokens of a prompt of tokens; a tier has the next hit blocks.  With
- *
- *	load(n) = latency + n block_bytes / bytes_per_s, load(0) = 0
- *	compute(i, j) = token_ns (j - i) + position_ns (j^2 - i^2) / 2
- *	rest(n) = compute(start + n block_tokens, tokens)
- *	time(n) = load(n) + rest(n), with OVERLAP the larger of both
- *
- * *n is the number of blocks, hit at most, with the least time, or 0 unless
- * time(0) - time(n) is more than margin of computing these blocks.  Without
- * OVERLAP that is nearly always 0 or hit; with it, as many as arrive while
- * the rest is computed.
- *
- * Fails: E_INVAL (costs that are negative, infinite or not known; block
- * sizes of 0; start above tokens; more hits than the prompt has blocks),
- * E_ABI.  Thread: any.  Cost: O(log hit).  Since: 0.1.
- */
-AIBRIX_API AIBRIX_CHECK int
-aibrix_cache_worth(const aibrix_cache_costs *costs, uint64_t start,
-		   uint64_t tokens, uint64_t hit, uint64_t *n);
-
 #ifdef __cplusplus
 }
 #endif
+
+/* What users of one header had from the first. */
+#include <aibrix/cache_event.h>
+#include <aibrix/cache_worth.h>
 
 #endif

@@ -10,7 +10,7 @@
  * where they meet.
  */
 
-#include <aibrix/cache.h>
+#include <aibrix/cache_worth.h>
 
 #include <math.h>
 

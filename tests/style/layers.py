@@ -52,6 +52,7 @@ HEADER_OF = {"backend": "store", "compat": "hash", "version": "base",
              "resp": "store", "meter": "metric", "zmq_pub": "zmq",
              "vtc_window": "vtc", "cache_tenant": "cache",
              "share": "sync",
+             "cache_event": "cache", "cache_worth": "cache",
              "gpu_profile": "queue", "output": "queue", "trace": "queue"}
 INCLUDE = re.compile(r'#include\s+(?:"(\w+)/(\w+)\.h"|<aibrix/(\w+)\.h>)')
 
