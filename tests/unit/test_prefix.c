@@ -50,6 +50,27 @@ Test(prefix, percent_is_in_whole_numbers)
 	aibrix_prefix_free(prefix);
 }
 
+/* There a match takes the pods that do not hold a block out of the caller's
+ * own set. */
+Test(prefix, defect_11_a_match_leaves_the_callers_list_alone)
+{
+	static const uint64_t ready[] = {P3, P1, P2};
+	uint64_t mine[3] = {P3, P1, P2};
+	aibrix_prefix *prefix = new_prefix(0, 0);
+	uint32_t percent[3];
+
+	add(prefix, P1, 0, 6, 0);
+	add(prefix, P2, 0, 3, 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		aibrix_prefix_match(prefix, MODEL, mine, 3, hashes, 6, 0,
+				    percent);
+		cr_expect_arr_eq(mine, ready, sizeof(ready));
+		cr_expect(percent[0] == 0 && percent[1] == 100 &&
+			  percent[2] == 50);
+	}
+	aibrix_prefix_free(prefix);
+}
+
 Test(prefix, a_match_is_contiguous_for_each_pod)
 {
 	aibrix_prefix *prefix = new_prefix(0, 0);

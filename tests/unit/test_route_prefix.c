@@ -280,3 +280,29 @@ Test(route_prefix, weights_change_what_a_queue_costs)
 	aibrix_route_free(two);
 	aibrix_fleet_free(fleet);
 }
+
+/* There environment variables that are 0 count as not set. */
+Test(route_prefix, defect_23_a_threshold_of_zero_is_one)
+{
+	static const double counts[] = {0, 1}, blocks[] = {0, 4};
+	aibrix_fleet *fleet = fixture_fleet(2, NULL);
+	const aibrix_route_request request = {.size = sizeof(request),
+					      .n_blocks = 4};
+	uint32_t rows[2];
+
+	fixture_set(fleet, AIBRIX_COL_REQUESTS_RUNNING, counts);
+	fixture_set(fleet, AIBRIX_COL_PREFIX_BLOCKS, blocks);
+	for (uint32_t i = 0; i < 2; i++) {
+		aibrix_route_opts opts = {
+			.size = sizeof(opts),
+			.profile = AIBRIX_PROFILE_COMPAT,
+			.flags = i ? AIBRIX_ROUTE_IMBALANCE_SET : 0};
+		aibrix_route *route;
+
+		cr_assert_eq(aibrix_route_new(&opts, &route), AIBRIX_OK);
+		rows[i] = fixture_pick(route, fleet, &request).row;
+		aibrix_route_free(route);
+	}
+	cr_expect(rows[0] == 1 && rows[1] == 0);
+	aibrix_fleet_free(fleet);
+}
