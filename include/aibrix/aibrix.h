@@ -42,6 +42,7 @@
 #include <aibrix/route.h>
 #include <aibrix/scrape.h>
 #include <aibrix/share.h>
+#include <aibrix/scale.h>
 #include <aibrix/shfs.h>
 #include <aibrix/store.h>
 #include <aibrix/stream.h>

@@ -31,6 +31,7 @@ ALLOW = {
     "rewrite": "",
     "route": "fleet",
     "scrape": "fleet",
+    "scale": "window",
     "store": "hash evict pool",
     "cache": "hash evict layout metric pool store",
     "config": "hash evict layout store cache rocksdb",
