@@ -61,7 +61,7 @@ typedef struct aibrix_pd_legs {
 	uint32_t answers;         /* what decode has sent */
 	uint32_t failure;         /* AIBRIX_PD_FAILURE_* */
 	uint32_t ended;           /* it has ended the request */
-	uint32_t spare[3];
+	uint32_t spare[4];
 } aibrix_pd_legs;
 
 /* What has happened. */
