@@ -9,7 +9,8 @@
  *	byte 0: bit 0 there is an L2; 1 S3-FIFO; 2 the second cache has another
  *		layout; 3 the first does not write to L2; 4-5 what L2 is given;
  *		6 only if it lacks it; 7 only where that pays
- *	byte 1: low four bits: slots of L1, 1 to 12; bit 5 L1 is verified by
+ *	byte 1: low four bits: slots of L1, 1 to 12; bit 4 three tenants with
+ *		quotas, each with its own chains; 5 L1 is verified by
  *		who hands its bytes out; 6 what of L2 stays there; 7 what is
  *		reserved is filled by copying
  *	byte 2: bits 0-2 transfers, 1 to 8; 3-4 blocks that wait for L2
@@ -23,7 +24,7 @@
 
 #include <string.h>
 
-#include <aibrix/cache.h>
+#include <aibrix/cache_tenant.h>
 
 #include "cache/cache_internal.h"
 #include "cache_meter.h"
@@ -37,6 +38,7 @@ enum {
 	PROGRAM_KEYS = PROGRAM_CHAINS * PROGRAM_LENGTH,
 	PROGRAM_LEASES = 6,
 	PROGRAM_FAULTS = 8,
+	PROGRAM_TENANTS = 3,
 	PROGRAM_EQUAL = -1
 };
 
@@ -134,6 +136,38 @@ program_clock(void *ctx)
 }
 
 static int
+program_shared(const struct program *p)
+{
+	return p->head[1] >> 4 & 1;
+}
+
+/* A guarantee for one, a ceiling for the next, what is left for the last. */
+static int
+quotas_set(const struct program *p, aibrix_cache *cache)
+{
+	const uint32_t slots = cache->capacity;
+	const aibrix_cache_quota quotas[] = {
+		{.tenant = 0, .guaranteed = slots / 3},
+		{.tenant = 1, .ceiling = slots / 2 + 1}};
+
+	return !program_shared(p) || !aibrix_cache_set_quotas(cache, quotas, 2);
+}
+
+/* In the name of whoever asks for that chain. */
+static aibrix_cache_request
+program_request(const struct program *p, uint32_t chain, const aibrix_key *keys,
+		uint64_t n, uint32_t tail)
+{
+	return (aibrix_cache_request){
+		.size = sizeof(aibrix_cache_request),
+		.tenant = program_shared(p) ? chain % PROGRAM_TENANTS : 0,
+		.keys = keys,
+		.n = n,
+		.tail_tokens = tail,
+		.now_ns = p->now};
+}
+
+static int
 program_open(struct program *p, uint32_t i)
 {
 	struct naive_cache *c = &p->caches[i];
@@ -176,7 +210,9 @@ program_open(struct program *p, uint32_t i)
 	c->prefetch = c->removal = c->all_told = 0;
 	memset(c->dead, 0, sizeof(c->dead));
 	o.promote = p->head[1] >> 6 & 1;
-	return aibrix_cache_new(&o, &c->cache) == AIBRIX_OK;
+	o.tenants = program_shared(p) ? PROGRAM_TENANTS : 0;
+	return aibrix_cache_new(&o, &c->cache) == AIBRIX_OK &&
+	       quotas_set(p, c->cache);
 }
 
 static int
@@ -455,8 +491,9 @@ static int
 step_acquire(struct program *p, struct naive_lease *l, uint32_t n, int late)
 {
 	struct naive_cache *c = &p->caches[l->cache];
-	uint64_t deadline = late ? p->now + 3000 : 0, got = 0;
 	aibrix_key keys[PROGRAM_LENGTH];
+	aibrix_cache_request r;
+	uint64_t got = 0;
 	uint64_t damaged = c->stat.corrupt_l1;
 	aibrix_cache_stat s = {.size = sizeof(s)};
 	int err;
@@ -465,8 +502,9 @@ step_acquire(struct program *p, struct naive_lease *l, uint32_t n, int late)
 	for (uint32_t i = 0; i < PROGRAM_LENGTH; i++)
 		l->dead[i] = c->dead[program_key(l->chain, i)];
 	l->floor = l1_run(c, l, keys);
-	err = aibrix_cache_acquire_tail(c->cache, keys, n, l->tail, deadline,
-					p->now, &l->id, &got);
+	r = program_request(p, l->chain, keys, n, l->tail);
+	r.deadline_ns = late ? p->now + 3000 : 0;
+	err = aibrix_cache_acquire_request(c->cache, &r, &l->id, &got);
 	if (aibrix_cache_stats(c->cache, &s) ||
 	    (err && err != AIBRIX_E_AGAIN && err != AIBRIX_E_FULL))
 		return 0;
@@ -487,13 +525,14 @@ step_reserve(struct program *p, struct naive_lease *l, uint32_t n)
 	aibrix_cache_view v = {.size = sizeof(v)};
 	aibrix_key keys[PROGRAM_LENGTH];
 	int err, copies = p->head[1] >> 7;
+	aibrix_cache_request r;
 	uint64_t got = 0;
 	uint32_t key;
 
 	program_keys(l->chain, keys);
 	memset(bytes, 0xee, sizeof(bytes)); /* what is there is left alone */
-	err = aibrix_cache_reserve_tail(c->cache, keys, NULL, n, l->tail,
-					p->now, &l->id, &got);
+	r = program_request(p, l->chain, keys, n, l->tail);
+	err = aibrix_cache_reserve_request(c->cache, &r, &l->id, &got);
 	if (err) {
 		l->id = 0;
 		return err == AIBRIX_E_FULL || err == AIBRIX_E_STATE;
@@ -609,12 +648,15 @@ step_prefetch(struct program *p, uint32_t i, uint32_t what, uint32_t n)
 {
 	struct naive_cache *c = &p->caches[i];
 	aibrix_key keys[PROGRAM_LENGTH];
+	aibrix_cache_request r;
 	uint64_t id = 0;
 	int err;
 
 	program_keys(what % PROGRAM_CHAINS, keys);
-	err = aibrix_cache_prefetch(c->cache, keys, n % PROGRAM_LENGTH + 1,
-				    what & 4 ? p->now + 3000 : 0, p->now, &id);
+	r = program_request(p, what % PROGRAM_CHAINS, keys,
+			    n % PROGRAM_LENGTH + 1, n & 16 ? 9 : 0);
+	r.deadline_ns = what & 4 ? p->now + 3000 : 0;
+	err = aibrix_cache_prefetch_request(c->cache, &r, &id);
 	if (!p->store)
 		return err == AIBRIX_E_UNSUPPORTED;
 	if (err || !id)
@@ -653,21 +695,34 @@ key_coming(const aibrix_cache *cache, uint32_t key)
 	return key;
 }
 
+/* All at once, or one after the other. */
+static int
+cache_clear(const struct program *p, aibrix_cache *cache)
+{
+	int err = program_shared(p) ? AIBRIX_OK
+				    : aibrix_cache_clear(cache, p->now);
+
+	for (uint32_t t = 0; program_shared(p) && t < PROGRAM_TENANTS; t++)
+		err |= aibrix_cache_clear_tenant(cache, t, p->now);
+	return err;
+}
+
 static int
 step_clear(struct program *p, uint32_t i)
 {
 	struct naive_cache *c = &p->caches[i];
 	aibrix_cache_stat s = {.size = sizeof(s)};
 
-	if (aibrix_cache_clear(c->cache, p->now) ||
-	    aibrix_cache_stats(c->cache, &s))
+	if (cache_clear(p, c->cache) || aibrix_cache_stats(c->cache, &s))
 		return 0;
 	for (uint32_t key = 0; key < PROGRAM_KEYS && !p->store; key++)
 		if (p->versions[c->layout][key] < 255)
 			c->dead[key] = p->versions[c->layout][key];
-	/* Nothing comes back of what was on its way. */
+	/* Nothing comes back of what was on its way; who waits for L2 may have
+	 * taken the room of one tenant's blocks between two calls. */
 	return s.l1_blocks == 0 &&
-	       s.removed == c->stat.removed + c->stat.l1_blocks;
+	       s.removed + s.evicted ==
+		       c->stat.removed + c->stat.evicted + c->stat.l1_blocks;
 }
 
 /* Blocks that are there are gone, and counted. */
