@@ -18,6 +18,7 @@
 #include <aibrix/fleet.h>
 #include <aibrix/gpu_profile.h>
 #include <aibrix/hash.h>
+#include <aibrix/hot.h>
 #include <aibrix/index.h>
 #include <aibrix/key_text.h>
 #include <aibrix/layout.h>

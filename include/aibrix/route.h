@@ -211,6 +211,8 @@ typedef struct aibrix_route_request {
 	uint32_t spare; /* must be 0 */
 	/* of cost; NULL: that of an 8B model on one large GPU */
 	const aibrix_route_model *model;
+	/* of the prompt's beginning, for dualmap: aibrix_hot_note; 0: none */
+	uint64_t prefix_key;
 } aibrix_route_request;
 
 /*
@@ -267,7 +269,9 @@ enum {
 	AIBRIX_REASON_SESSION_MOVED = 27, /* that row had too many requests */
 	AIBRIX_REASON_SESSION_NONE = 28,  /* no session known */
 	AIBRIX_REASON_COST = 29, /* soonest, though it holds nothing */
-	AIBRIX_REASON_USER_SCORE = 30     /* compat vtc-basic */
+	AIBRIX_REASON_USER_SCORE = 30,    /* compat vtc-basic */
+	AIBRIX_REASON_DUAL_FIRST = 31, /* first row of the prompt's key */
+	AIBRIX_REASON_DUAL_SECOND = 32 /* its second one */
 };
 
 typedef struct aibrix_route_result {

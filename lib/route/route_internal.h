@@ -183,6 +183,8 @@ extern const struct route_ops aibrix__route_lora;
 extern const struct route_ops aibrix__route_lora_compat;
 extern const struct route_ops aibrix__route_session;
 extern const struct route_ops aibrix__route_session_compat;
+extern const struct route_ops aibrix__route_dualmap;
+extern const struct route_ops aibrix__route_dualmap_compat;
 extern const struct route_ops aibrix__route_preble;
 extern const struct route_ops aibrix__route_preble_compat;
 extern const struct route_ops aibrix__route_slo_pull;

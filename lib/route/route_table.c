@@ -51,6 +51,7 @@ static const struct {
 	{"cost", {&aibrix__route_cost, &aibrix__route_cost}},
 	{"prefix-cache-preble",
 	 {&aibrix__route_preble, &aibrix__route_preble_compat}},
+	{"dualmap", {&aibrix__route_dualmap, &aibrix__route_dualmap_compat}},
 	{"vtc-basic",
 	 {&aibrix__route_least_request, &aibrix__route_vtc_compat}},
 	{"slo", {&aibrix__route_slo_pull, &aibrix__route_slo_pull}},
@@ -103,6 +104,8 @@ aibrix_route_reason(uint32_t reason)
 		[AIBRIX_REASON_SESSION_NONE] = "session-none",
 		[AIBRIX_REASON_COST] = "cost",
 		[AIBRIX_REASON_USER_SCORE] = "vtc-basic",
+		[AIBRIX_REASON_DUAL_FIRST] = "dualmap-first",
+		[AIBRIX_REASON_DUAL_SECOND] = "dualmap-second",
 	};
 
 	if (reason >= sizeof(texts) / sizeof(texts[0]) || !texts[reason])

@@ -986,6 +986,19 @@ AT(aibrix_route_request, n_addresses, 104);
 AT(aibrix_route_request, spare, 108);
 VALUE(AIBRIX_REASON_USER_SCORE, 30);
 VALUE(AIBRIX_COL_USER_SCORE, 7);
+AT(aibrix_route_request, prefix_key, 120);
+VALUE(AIBRIX_REASON_DUAL_FIRST, 31);
+VALUE(AIBRIX_REASON_DUAL_SECOND, 32);
+
+/* hot, 0.1 */
+AT(aibrix_hot_opts, size, 0);
+AT(aibrix_hot_opts, window, 4);
+AT(aibrix_hot_opts, samples, 8);
+AT(aibrix_hot_opts, spare, 12);
+AT(aibrix_hot_opts, hot_share, 16);
+AT(aibrix_hot_opts, cool_share, 24);
+AT(aibrix_hot_opts, alloc, 32);
+VALUE(AIBRIX_HOT_BLOCKS, 16);
 VALUE(AIBRIX_REASON_COST, 29);
 AT(aibrix_route_request, model, 112);
 AT(aibrix_route_model, size, 0);

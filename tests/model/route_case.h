@@ -86,6 +86,7 @@ static const char *const case_strategy[] = {
 	"slo-least-load-pulling",
 	"slo-least-load",
 	"slo-pack-load",
+	"dualmap",
 	"prefix-cache-preble",
 	"prefix-cache-preble:3,least-request",
 };
@@ -179,6 +180,7 @@ case_request(struct route_case *c, struct reader *r)
 	c->request.entropy = read_u64(r);
 	c->request.session_key = "key";
 	c->request.session_key_len = skip % 4;
+	c->request.prefix_key = skip % 5;
 	for (uint32_t k = 0; k < CASE_OVERLAYS; k++) {
 		c->overlay[k] = (aibrix_column){
 			case_column[read_u8(r) % CASE_COLUMNS],

@@ -43,7 +43,7 @@ ALLOW = {
 # Public headers that carry another name than their module.
 HEADER_OF = {"backend": "store", "compat": "hash", "version": "base",
              "reply": "profile",
-             "ledger": "route",
+             "ledger": "route", "hot": "route",
              "pd_buckets": "pd",
              "pd_ledger": "pd", "pd_legs": "pd",
              "estimate": "route",
