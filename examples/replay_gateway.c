@@ -84,6 +84,7 @@ request_pick(replay_state *replay, const replay_request *request,
 		.entropy = sim_mix(options->seed ^ sim_mix(request->job.id)),
 		.session_key = session ? &session : NULL,
 		.session_key_len = session ? sizeof(session) : 0,
+		.prefix_key = request->prefix_key,
 		.addresses = replay->addresses,
 		.n_addresses = rows,
 	};
@@ -236,6 +237,11 @@ replay_gateway_arrive(replay_state *replay, const sim_request *what)
 		replay_fail(replay, "hashing", status);
 		return;
 	}
+	if (replay->hot)
+		replay_fail(replay, "beginnings",
+			    aibrix_hot_note(replay->hot, request->hashes,
+					    request->n_blocks,
+					    &request->prefix_key));
 	request->group = replay_group_of(options, what);
 	replay->group_tokens[request->group] += what->input_tokens;
 	if (replay->vtc)

@@ -163,6 +163,8 @@ replay_open(replay_state *replay, const char *policy, const char *evict)
 	if (status == AIBRIX_OK)
 		status =
 			aibrix_index_reader_new(replay->index, &replay->reader);
+	if (status == AIBRIX_OK && strstr(policy, "dualmap"))
+		status = aibrix_hot_new(NULL, &replay->hot);
 	if (status == AIBRIX_OK && replay->input->fair)
 		status = aibrix_vtc_new(&fair, &replay->vtc);
 	replay->events = sim_events_new(2 * options->pods + 2);
@@ -203,6 +205,7 @@ replay_close(replay_state *replay)
 	free(replay->addresses);
 	free(replay->rows);
 	aibrix_vtc_free(replay->vtc);
+	aibrix_hot_free(replay->hot);
 	free(replay->tokens);
 	sim_stats_clear(&replay->ttft_ms);
 	sim_stats_clear(&replay->late_ttft_ms);

@@ -62,6 +62,7 @@ typedef struct replay_state {
 	aibrix_route *route;    /* or rule */
 	const sim_policy *rule; /* of sim_policies.h, or NULL */
 	uint64_t rule_state;
+	aibrix_hot *hot; /* of dualmap, or NULL */
 	replay_tiers tiers;
 	replay_pod *pods;
 	replay_pod **by_row;
