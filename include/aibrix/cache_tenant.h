@@ -71,9 +71,9 @@ aibrix_cache_reserve_request(aibrix_cache *cache,
 			     uint64_t *lease, uint64_t *n_out);
 
 /*
- * As aibrix_cache_prefetch; also brings a tail.
+ * As aibrix_cache_prefetch; also brings a tail, and values with tokens.
  *
- * Fails: as that; E_INVAL (tenant, tail_tokens), E_ABI (spare).
+ * Fails: as that; E_INVAL (tenant, tail_tokens, tokens), E_ABI (spare).
  * Since: 0.1.
  */
 AIBRIX_API AIBRIX_CHECK int

@@ -478,6 +478,12 @@ uint64_t aibrix__value_wanted(const aibrix_cache *cache, const struct lease *l,
 int aibrix__trailer_check(const aibrix_cache *cache, uint32_t slot,
 			  uint64_t bytes, const struct expected *want);
 
+/* May a request with tokens be made?  What its last n blocks must have behind
+ * them; NULL where there are no trailers. */
+int aibrix__tokens_check(const aibrix_cache *cache,
+			 const aibrix_cache_request *r);
+int aibrix__expected_new(aibrix_cache *cache, const aibrix_cache_request *r,
+			 uint64_t n, struct expected **out);
 /* With tokens behind the blocks. */
 int aibrix__acquire_tokens(aibrix_cache *cache, const aibrix_cache_request *r,
 			   uint64_t *lease, uint64_t *n_out);

@@ -77,6 +77,7 @@ aibrix__prefetch(aibrix_cache *cache, const aibrix_cache_request *r,
 {
 	const aibrix_key *keys = r->keys;
 	const uint64_t n = r->n;
+	struct expected *expected;
 	struct lease_block *blocks;
 	uint64_t have, want, room;
 	struct lease *l;
@@ -84,7 +85,7 @@ aibrix__prefetch(aibrix_cache *cache, const aibrix_cache_request *r,
 
 	if (!keys && n)
 		return AIBRIX_E_INVAL;
-	if (!cache->l2 || cache->trailer_tokens)
+	if (!cache->l2)
 		return AIBRIX_E_UNSUPPORTED;
 	have = aibrix__table_run(&cache->table, keys, sizeof(*keys), n, NULL);
 	if (have == n || aibrix__keys_named(keys + have, 1) == 0) {
@@ -101,6 +102,11 @@ aibrix__prefetch(aibrix_cache *cache, const aibrix_cache_request *r,
 	err = aibrix__blocks_new(cache, keys + have, &want, &blocks);
 	if (err)
 		return err;
+	err = aibrix__expected_new(cache, r, n - have, &expected);
+	if (err) {
+		aibrix__blocks_free(cache, blocks, want);
+		return err;
+	}
 
 	aibrix__cache_enter(cache);
 	l = NULL;
@@ -109,9 +115,11 @@ aibrix__prefetch(aibrix_cache *cache, const aibrix_cache_request *r,
 	if (!l) {
 		aibrix__cache_leave(cache);
 		aibrix__blocks_free(cache, blocks, want);
+		aibrix__expected_free(cache, expected, n - have);
 		return AIBRIX_E_FULL;
 	}
 	l->prefetch = 1;
+	l->expected = expected;
 	l->asked = n - have;
 	l->tenant = r->tenant;
 	l->tail = r->tail_tokens;

@@ -185,8 +185,10 @@ aibrix_cache_prefetch_request(aibrix_cache *cache,
 	if (!lease)
 		return AIBRIX_E_INVAL;
 	err = request_load(cache, request, &r);
-	if (!err)
-		err = aibrix__tail_check(cache, r.n, r.tail_tokens);
+	if (err)
+		return err;
+	err = r.tokens ? aibrix__tokens_check(cache, &r)
+		       : aibrix__tail_check(cache, r.n, r.tail_tokens);
 	return err ? err : aibrix__prefetch(cache, &r, lease);
 }
 
@@ -199,7 +201,9 @@ aibrix_cache_prefetch(aibrix_cache *cache, const aibrix_key *keys, uint64_t n,
 					.deadline_ns = deadline_ns,
 					.now_ns = now_ns};
 
-	if (!cache || !lease)
-		return AIBRIX_E_INVAL;
-	return aibrix__prefetch(cache, &r, lease);
+	int err = AIBRIX_E_INVAL;
+
+	if (cache && lease)
+		err = aibrix__tail_check(cache, n, 0);
+	return err ? err : aibrix__prefetch(cache, &r, lease);
 }

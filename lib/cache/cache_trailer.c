@@ -147,8 +147,24 @@ expected_make(const aibrix_cache *cache, const uint32_t *tokens,
 	}
 }
 
-static int
-tokens_check(const aibrix_cache *cache, const aibrix_cache_request *r)
+int
+aibrix__expected_new(aibrix_cache *cache, const aibrix_cache_request *r,
+		     uint64_t n, struct expected **out)
+{
+	struct expected *expected = NULL;
+
+	if (cache->trailer_tokens && n) {
+		expected = aibrix__alloc(&cache->alloc, n, sizeof(*expected));
+		if (!expected)
+			return AIBRIX_E_NOMEM;
+		expected_make(cache, r->tokens, r->n_tokens, expected, n);
+	}
+	*out = expected;
+	return AIBRIX_OK;
+}
+
+int
+aibrix__tokens_check(const aibrix_cache *cache, const aibrix_cache_request *r)
 {
 	if (!cache->trailer_tokens)
 		return AIBRIX_E_UNSUPPORTED;
@@ -169,16 +185,11 @@ aibrix__acquire_tokens(aibrix_cache *cache, const aibrix_cache_request *r,
 
 	if (!r->keys && r->n)
 		return AIBRIX_E_INVAL;
-	err = tokens_check(cache, r);
+	err = aibrix__tokens_check(cache, r);
+	if (!err)
+		err = aibrix__expected_new(cache, r, r->n, &expected);
 	if (err)
 		return err;
-	if (r->n) {
-		expected =
-			aibrix__alloc(&cache->alloc, r->n, sizeof(*expected));
-		if (!expected)
-			return AIBRIX_E_NOMEM;
-		expected_make(cache, r->tokens, r->n_tokens, expected, r->n);
-	}
 	return aibrix__acquire(cache, r, expected, lease, n_out);
 }
 
@@ -190,7 +201,7 @@ aibrix__reserve_tokens(aibrix_cache *cache, const aibrix_cache_request *r,
 	uint64_t first, bytes;
 	int err;
 
-	err = tokens_check(cache, r);
+	err = aibrix__tokens_check(cache, r);
 	if (!err)
 		err = aibrix__reserve(cache, r, lease, n_out);
 	if (err)

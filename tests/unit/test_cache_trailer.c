@@ -2,7 +2,7 @@
  * AIBrix's extended values, through the cache: what it writes, byte for byte,
  * and what it makes of values that others have written.
  */
-#include "cache_tools.h"
+#include "cache_quota_tools.h"
 #include "failing.h"
 #include "store/store_faults.h"
 
@@ -237,6 +237,58 @@ Test(cache_trailer, another_prompt_under_the_same_key_is_a_miss)
 	aibrix_store_free(store);
 }
 
+/* Blocks of the prompt that are in L1 when a prefetch with these tokens has
+ * ended; L1 has the first ones already. */
+static uint64_t
+fetch_anew(aibrix_store *store, const uint32_t *tokens, uint64_t there)
+{
+	aibrix_cache_opts o = trailer_opts(store);
+	aibrix_cache_request r = {.size = sizeof(r),
+				  .keys = prompt_keys(),
+				  .n = MOST / TOKENS,
+				  .tokens = tokens,
+				  .n_tokens = MOST,
+				  .now_ns = 1};
+	uint64_t lease, got;
+	aibrix_cache *cache;
+
+	o.l1_bytes = 32 * ROOM;
+	cr_assert_eq(aibrix_cache_new(&o, &cache), AIBRIX_OK);
+	if (there)
+		cr_assert_eq(get(cache, prompt, 0, there), there);
+	cr_assert_eq(aibrix_cache_prefetch_request(cache, &r, &lease),
+		     AIBRIX_OK);
+	settle_all(cache, 1);
+	got = aibrix_cache_lookup(cache, prompt_keys(), MOST / TOKENS);
+	cr_expect_eq(get(cache, tokens, 0, got), got);
+	cr_expect_eq(stat_of(cache).prefetched, got - there);
+	r.n_tokens--;
+	cr_expect_eq(aibrix_cache_prefetch_request(cache, &r, &lease),
+		     AIBRIX_E_INVAL);
+	r.tokens = NULL;
+	cr_expect_eq(aibrix_cache_prefetch_request(cache, &r, &lease),
+		     AIBRIX_E_UNSUPPORTED);
+	aibrix_cache_free(cache);
+	return got;
+}
+
+Test(cache_trailer, a_prefetch_brings_what_has_the_right_tokens)
+{
+	aibrix_store *store = trailer_store();
+	aibrix_cache *cache = trailer_cache(store);
+	uint32_t other[MOST];
+
+	put(cache, 0, 6);
+	aibrix_cache_free(cache);
+	cr_expect_eq(fetch_anew(store, prompt, 0), 6);
+	cr_expect_eq(fetch_anew(store, prompt, 2), 6);
+	memcpy(other, prompt, sizeof(other));
+	other[3 * TOKENS] ^= 1;
+	cr_expect_eq(fetch_anew(store, other, 0), 3);
+	cr_expect_eq(fetch_anew(store, other, 2), 3);
+	aibrix_store_free(store);
+}
+
 Test(cache_trailer, tokens_that_are_divided_otherwise_are_a_miss)
 {
 	static const struct {
@@ -439,6 +491,18 @@ Test(cache_trailer, a_reading_without_memory_leaves_all_as_it_was)
 							  &lease, &n);
 			cr_assert(err != AIBRIX_E_NOMEM ||
 				  (lease == 7 && n == 7));
+			check(cache);
+		}
+		if (cache && err != AIBRIX_E_NOMEM) {
+			const aibrix_cache_request r = {.size = sizeof(r),
+							.keys = prompt_keys(),
+							.n = 2,
+							.tokens = prompt,
+							.n_tokens = 2 * TOKENS};
+
+			lease = 7;
+			err = aibrix_cache_prefetch_request(cache, &r, &lease);
+			cr_assert(err != AIBRIX_E_NOMEM || lease == 7);
 			check(cache);
 		}
 		aibrix_cache_free(cache);
