@@ -430,5 +430,8 @@ aibrix__radix_check(const aibrix_radix *radix)
 {
 	int err = aibrix__radix_tree_check(&radix->tree);
 
+	/* Nobody has a node that has gone. */
+	if (!err && radix->tree.claims.count > radix->tree.count)
+		err = AIBRIX_E_CORRUPT;
 	return err ? err : aibrix__claims_check(&radix->tree.claims);
 }
