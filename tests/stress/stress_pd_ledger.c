@@ -89,6 +89,19 @@ settle(struct rig *rig, uint32_t me)
 	}
 }
 
+/* What goes on beside: pods of other gateways, and one that comes and goes. */
+static int
+beside(struct rig *rig, uint32_t me, uint64_t now)
+{
+	const aibrix_pd_charge busy = {1, 1, 1, 1, 1, 1}, none = {0};
+	uint64_t n, pod = 1000 + me;
+
+	return aibrix_pd_ledger_others(rig->ledger, pod, &busy) ||
+	       aibrix_pd_ledger_expire(rig->ledger, now, &n) || n != 0 ||
+	       aibrix_pd_ledger_forget(rig->ledger, pod) ||
+	       aibrix_pd_ledger_others(rig->ledger, pod, &none);
+}
+
 static void *
 worker(void *arg)
 {
@@ -101,6 +114,7 @@ worker(void *arg)
 		for (uint32_t i = 0; i < BURST / THREADS; i++)
 			failed |= pick(rig, round * 64 + i, round,
 				       &rig->tickets[me][i]);
+		failed |= beside(rig, me, round);
 		pthread_barrier_wait(&rig->barrier);
 		failed |= !even(rig);
 		pthread_barrier_wait(&rig->barrier);
