@@ -57,6 +57,10 @@ request_match(replay_state *replay, const replay_request *request,
 				   request->n_blocks, 0, replay->matched, rows);
 
 	replay->match_ns += replay_now_ns() - begin_ns;
+	if (status == AIBRIX_OK && replay->radix)
+		status = aibrix_radix_history(replay->radix, replay->now_ns,
+					      replay->sent, replay->sent_s,
+					      rows);
 	for (uint32_t i = 0; i < rows; i++)
 		replay->load[i] = blocks_added(replay, request, i) / blocks;
 	return status;
@@ -72,11 +76,13 @@ request_pick(replay_state *replay, const replay_request *request,
 	const aibrix_column overlay[] = {
 		{AIBRIX_COL_PREFIX_BLOCKS, rows, replay->matched},
 		{AIBRIX_COL_REQUEST_LOAD_RATIO, rows, replay->load},
+		{AIBRIX_COL_HISTORY_REQUESTS, rows, replay->sent},
+		{AIBRIX_COL_HISTORY_S, rows, replay->sent_s},
 	};
 	uint64_t session = request->what->session;
 	aibrix_route_request ask = {
 		.size = sizeof(ask),
-		.n_overlay = sizeof(overlay) / sizeof(overlay[0]),
+		.n_overlay = replay->radix ? 4 : 2,
 		.overlay = overlay,
 		.block_tokens = options->block_tokens,
 		.prompt_tokens = request->what->input_tokens,
@@ -110,6 +116,21 @@ request_pick(replay_state *replay, const replay_request *request,
 	return status;
 }
 
+/* What was sent where, for who goes by that. */
+static void
+history_note(replay_state *replay, const replay_request *request, uint32_t row)
+{
+	if (!replay->radix)
+		return;
+	/* A request that waited here is not the last one to be hashed. */
+	sim_workload_tokens(replay->input->workload, request->what,
+			    replay->tokens);
+	replay_fail(replay, "history",
+		    aibrix_radix_add(replay->radix, 0, row, replay->tokens,
+				     request->what->input_tokens,
+				     replay->now_ns, NULL));
+}
+
 /* E_UNAVAILABLE: not now. */
 static int
 request_send(replay_state *replay, replay_request *request)
@@ -126,6 +147,7 @@ request_send(replay_state *replay, replay_request *request)
 		return AIBRIX_E_UNAVAILABLE;
 	if (status != AIBRIX_OK)
 		return status;
+	history_note(replay, request, picked.row);
 	pod = replay->by_row[picked.row];
 	request->place = pod->place;
 	request->pending_tokens = request->what->input_tokens -

@@ -110,13 +110,37 @@ columns_new(replay_state *replay)
 	    !replay->addresses)
 		return AIBRIX_E_NOMEM;
 	replay->rows = calloc(pods, sizeof(*replay->rows));
-	if (!replay->rows)
+	replay->sent = calloc(pods, sizeof(*replay->sent));
+	replay->sent_s = calloc(pods, sizeof(*replay->sent_s));
+	if (!replay->rows || !replay->sent || !replay->sent_s)
 		return AIBRIX_E_NOMEM;
 	for (uint32_t i = 0; i < pods; i++) {
 		snprintf(replay->names[i].text, sizeof(replay->names[i].text),
 			 "10.0.%u.%u:8000", i / 256 % 256, i % 256);
 	}
 	return AIBRIX_OK;
+}
+
+/* What some strategies remember of the requests before. */
+static int
+memories_new(replay_state *replay, const char *policy)
+{
+	const sim_pod_spec *spec = replay->input->spec;
+	aibrix_radix_opts radix = {
+		.size = sizeof(radix),
+		.compat = replay->input->options->profile ==
+			  AIBRIX_PROFILE_COMPAT,
+		.token_s = spec->flops_per_token / spec->gemm_flops_per_s,
+		.pair_s = spec->flops_per_pair / spec->attention_flops_per_s,
+		.decode_s = sim_step_s(spec, 0, 0, 1, 0),
+	};
+	int status = AIBRIX_OK;
+
+	if (strstr(policy, "dualmap"))
+		status = aibrix_hot_new(NULL, &replay->hot);
+	if (status == AIBRIX_OK && strstr(policy, "prefix-cache-preble"))
+		status = aibrix_radix_new(&radix, &replay->radix);
+	return status;
 }
 
 static int
@@ -163,8 +187,8 @@ replay_open(replay_state *replay, const char *policy, const char *evict)
 	if (status == AIBRIX_OK)
 		status =
 			aibrix_index_reader_new(replay->index, &replay->reader);
-	if (status == AIBRIX_OK && strstr(policy, "dualmap"))
-		status = aibrix_hot_new(NULL, &replay->hot);
+	if (status == AIBRIX_OK)
+		status = memories_new(replay, policy);
 	if (status == AIBRIX_OK && replay->input->fair)
 		status = aibrix_vtc_new(&fair, &replay->vtc);
 	replay->events = sim_events_new(2 * options->pods + 2);
@@ -204,8 +228,11 @@ replay_close(replay_state *replay)
 	free(replay->names);
 	free(replay->addresses);
 	free(replay->rows);
+	free(replay->sent);
+	free(replay->sent_s);
 	aibrix_vtc_free(replay->vtc);
 	aibrix_hot_free(replay->hot);
+	aibrix_radix_free(replay->radix);
 	free(replay->tokens);
 	sim_stats_clear(&replay->ttft_ms);
 	sim_stats_clear(&replay->late_ttft_ms);

@@ -62,7 +62,10 @@ typedef struct replay_state {
 	aibrix_route *route;    /* or rule */
 	const sim_policy *rule; /* of sim_policies.h, or NULL */
 	uint64_t rule_state;
-	aibrix_hot *hot; /* of dualmap, or NULL */
+	aibrix_hot *hot;     /* of dualmap, or NULL */
+	aibrix_radix *radix; /* of prefix-cache-preble, or NULL */
+	double *sent;        /* by row: what it was sent lately */
+	double *sent_s;      /* and what that cost it */
 	replay_tiers tiers;
 	replay_pod *pods;
 	replay_pod **by_row;

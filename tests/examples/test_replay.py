@@ -29,6 +29,7 @@ READS_METRICS = [
     "least-latency", "power-of-two", "session-affinity", "least-load",
     "least-load-pulling", "pack-load", "load-balance", "least-request-top-k",
     "l-metric-local", "cost", "dualmap",
+    "prefix-cache-preble",
 ]
 
 # Small enough for a sanitizer build, with caches so small that all tiers
@@ -165,6 +166,13 @@ class Output(unittest.TestCase):
     def test_a_pod_that_is_full_lets_requests_wait(self):
         row, = results(*SMALL, "--load", "2", "--policy", "pack-load")
         self.assertEqual(row["finished"], 300)
+
+    def test_a_history_of_what_was_sent_survives_churn(self):
+        for profile in ["default", "compat"]:
+            row, = results(*SMALL, "--policy", "prefix-cache-preble",
+                           "--profile", profile, "--churn")
+            self.assertEqual(row["finished"], 300)
+            self.assertGreater(row["hit_gpu"], 0.25)
 
     def test_policies_are_weighted_and_in_stages(self):
         names = ["prefix-cache:6+least-latency:4",
