@@ -34,13 +34,15 @@ struct groups {
 int64_t
 aibrix__milli(double x)
 {
-	double m = x * MILLI, near = nearbyint(m);
+	double m = x * MILLI;
+	int64_t whole;
 
-	if (fabs(m - near) > fabs(m) * 1e-12)
-		near = ceil(m);
-	if (near >= 9223372036854775808.0)
+	if (!(m > 0))
+		return 0;
+	if (m >= 9223372036854775808.0)
 		return INT64_MAX;
-	return near > 0 ? (int64_t)near : 0;
+	whole = (int64_t)m;
+	return whole + (m - (double)whole > m * 1e-12);
 }
 
 static int64_t
@@ -59,28 +61,6 @@ mul_div(int64_t a, int64_t b, int64_t c)
 		return a * b / c;
 	about = floor(about / (double)c);
 	return about >= 9223372036854775808.0 ? INT64_MAX : (int64_t)about;
-}
-
-int
-aibrix__time_counts(uint64_t at_ns, uint64_t fresh_ns, uint64_t now_ns)
-{
-	if (fresh_ns == AIBRIX_FOREVER)
-		return 1;
-	return at_ns > now_ns ? at_ns - now_ns <= fresh_ns / 3
-			      : now_ns - at_ns <= fresh_ns;
-}
-
-int
-aibrix__value_counts(const aibrix_scale_values *v, uint32_t pod,
-		     uint64_t fresh_ns, uint64_t now_ns)
-{
-	uint64_t at_ns = v->at_ns ? v->at_ns[pod] : v->total_at_ns;
-	double x = v->values[pod];
-
-	if (!(x >= 0 && x <= AIBRIX_WINDOW_VALUE_MAX))
-		return 0;
-	return (!v->at_ns && at_ns == 0) ||
-	       aibrix__time_counts(at_ns, fresh_ns, now_ns);
 }
 
 /* A pod whose cpu says nothing yet: what it burns is its start. */
@@ -147,7 +127,7 @@ group_pod(const struct hpa *h, struct groups *g, uint32_t i)
 	if (phase == AIBRIX_SCALE_PENDING) {
 		g->unready++;
 		g->unready_requests = sum_of(g->unready_requests, request);
-	} else if (!aibrix__value_counts(h->v, i, h->fresh_ns, h->now_ns)) {
+	} else if (!value_counts(h->v, i, h->fresh_ns, h->now_ns)) {
 		group_missing(h, g, request);
 	} else if ((h->metric->flags & AIBRIX_SCALE_CPU) && cpu_unready(h, i)) {
 		g->unready++;
@@ -243,13 +223,12 @@ total_of(const struct hpa *h, int64_t *usage, uint32_t *missing)
 		return h->v->total >= 0 &&
 		       h->v->total <= AIBRIX_WINDOW_VALUE_MAX &&
 		       (h->v->total_at_ns == 0 ||
-			aibrix__time_counts(h->v->total_at_ns, h->fresh_ns,
-					    h->now_ns));
+			time_counts(h->v->total_at_ns, h->fresh_ns, h->now_ns));
 	}
 	for (uint32_t i = 0; i < h->n_pods; i++) {
 		if (h->pods[i].phase != AIBRIX_SCALE_RUNNING)
 			continue;
-		if (!aibrix__value_counts(h->v, i, h->fresh_ns, h->now_ns)) {
+		if (!value_counts(h->v, i, h->fresh_ns, h->now_ns)) {
 			(*missing)++;
 			continue;
 		}

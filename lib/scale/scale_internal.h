@@ -107,10 +107,29 @@ int aibrix__hpa(const struct hpa *h, struct hpa_result *out);
  * what 63 bits hold. */
 int64_t aibrix__milli(double x);
 
-/* A value that counts: finite, not negative, not old, not from the future. */
-int aibrix__value_counts(const aibrix_scale_values *v, uint32_t pod,
-			 uint64_t fresh_ns, uint64_t now_ns);
-int aibrix__time_counts(uint64_t at_ns, uint64_t fresh_ns, uint64_t now_ns);
+/* Not old, and not from the future beyond a third of what old is. */
+static inline int
+time_counts(uint64_t at_ns, uint64_t fresh_ns, uint64_t now_ns)
+{
+	if (fresh_ns == AIBRIX_FOREVER)
+		return 1;
+	return at_ns > now_ns ? at_ns - now_ns <= fresh_ns / 3
+			      : now_ns - at_ns <= fresh_ns;
+}
+
+/* A value that counts: finite, not negative, and its time counts. */
+static inline int
+value_counts(const aibrix_scale_values *v, uint32_t pod, uint64_t fresh_ns,
+	     uint64_t now_ns)
+{
+	uint64_t at_ns = v->at_ns ? v->at_ns[pod] : v->total_at_ns;
+	double x = v->values[pod];
+
+	if (!(x >= 0 && x <= AIBRIX_WINDOW_VALUE_MAX))
+		return 0;
+	return (!v->at_ns && at_ns == 0) ||
+	       time_counts(at_ns, fresh_ns, now_ns);
+}
 
 /* ---- what was, and how far it lets go ---- */
 

@@ -32,8 +32,7 @@ values_tally(const struct step *st, const aibrix_scale_values *v, int busiest)
 	for (uint32_t i = 0; i < st->fleet.n_pods; i++) {
 		if (!pod_ready(&st->fleet.pods[i]))
 			continue;
-		if (!aibrix__value_counts(v, i, st->plan.o.fresh_ns,
-					  st->now_ns)) {
+		if (!value_counts(v, i, st->plan.o.fresh_ns, st->now_ns)) {
 			t.missing++;
 			continue;
 		}
@@ -52,8 +51,7 @@ total_counts(const struct step *st, const aibrix_scale_values *v)
 {
 	return v->total >= 0 && v->total <= AIBRIX_WINDOW_VALUE_MAX &&
 	       (v->total_at_ns == 0 ||
-		aibrix__time_counts(v->total_at_ns, st->plan.o.fresh_ns,
-				    st->now_ns));
+		time_counts(v->total_at_ns, st->plan.o.fresh_ns, st->now_ns));
 }
 
 /* 0: nothing is known. */

@@ -41,16 +41,36 @@ window_span(const aibrix_window *w, uint64_t now_ns)
 	return s;
 }
 
+static const struct window_slot *
+slot_at(const aibrix_window *w, uint64_t number)
+{
+	return &w->slot[number % w->slots];
+}
+
+/* The one after, and the one before: without a division. */
+static const struct window_slot *
+slot_next(const aibrix_window *w, const struct window_slot *slot)
+{
+	return ++slot == &w->slot[w->slots] ? w->slot : slot;
+}
+
+static const struct window_slot *
+slot_before(const aibrix_window *w, const struct window_slot *slot)
+{
+	return slot == w->slot ? &w->slot[w->slots - 1] : slot - 1;
+}
+
 /* Least, most and variance of slots, by Welford's recurrence. */
 static void
 slots_describe(const aibrix_window *w, const struct span *s,
 	       aibrix_window_view *v)
 {
+	const struct window_slot *slot = slot_at(w, s->from);
 	double mean = 0, squares = 0;
 	uint64_t n = 0;
 
-	for (uint64_t i = s->from; i <= w->last; i++) {
-		const struct window_slot *slot = &w->slot[i % w->slots];
+	for (uint64_t i = s->from; i <= w->last;
+	     i++, slot = slot_next(w, slot)) {
 		double off = slot->value - mean;
 
 		if (slot->count == 0)
@@ -68,11 +88,11 @@ slots_describe(const aibrix_window *w, const struct span *s,
 static double
 slots_mean(const aibrix_window *w, const struct span *s)
 {
+	const struct window_slot *slot = slot_at(w, s->from);
 	double mean = 0, count = 0;
 
-	for (uint64_t i = s->from; i <= w->last; i++) {
-		const struct window_slot *slot = &w->slot[i % w->slots];
-
+	for (uint64_t i = s->from; i <= w->last;
+	     i++, slot = slot_next(w, slot)) {
 		if (slot->count == 0)
 			continue;
 		count += (double)slot->count;
@@ -85,10 +105,11 @@ slots_mean(const aibrix_window *w, const struct span *s)
 static double
 slots_linear(const aibrix_window *w, const struct span *s)
 {
+	const struct window_slot *slot = slot_at(w, s->from);
 	double sum = 0;
 
-	for (uint64_t i = s->from; i <= w->last; i++)
-		sum += w->slot[i % w->slots].value;
+	for (uint64_t i = s->from; i <= w->last; i++, slot = slot_next(w, slot))
+		sum += slot->value;
 	return floor(sum / (double)(w->last - s->from + 1) * 1e6) / 1e6;
 }
 
@@ -96,14 +117,15 @@ static double
 slots_weighted(const aibrix_window *w, const struct span *s)
 {
 	double weight = w->weight * pow(1 - w->weight, (double)s->gap);
+	const struct window_slot *slot = slot_at(w, w->last);
 	double sum = 0;
 
-	for (uint64_t i = w->last;; i--) {
-		sum += w->slot[i % w->slots].value * weight;
+	for (uint64_t i = s->from; i <= w->last;
+	     i++, slot = slot_before(w, slot)) {
+		sum += slot->value * weight;
 		weight *= 1 - w->weight;
-		if (i == s->from)
-			return sum;
 	}
+	return sum;
 }
 
 static double
