@@ -340,6 +340,37 @@ events(void)
 	aibrix_hash_free(hash);
 }
 
+/* A scaler takes no memory but what it is given. */
+static void
+steps(void)
+{
+	static uint64_t memory[4096];
+	static const aibrix_scale_metric metric = {.target = 10};
+	aibrix_scale_opts opts = {.size = sizeof(opts),
+				  .max_replicas = 10,
+				  .metrics = &metric,
+				  .n_metrics = 1};
+	const aibrix_scale_pod pod = {.phase = AIBRIX_SCALE_RUNNING};
+	const double value = 30;
+	const aibrix_scale_values values = {.values = &value};
+	const aibrix_scale_fleet fleet = {.size = sizeof(fleet),
+					  .replicas = 1,
+					  .n_pods = 1,
+					  .pods = &pod};
+	aibrix_scale_decision d = {.size = sizeof(d)};
+	aibrix_scale_state *state = NULL;
+
+	for (uint32_t i = 0; i < 3; i++) {
+		opts.strategy = i;
+		QUIET(aibrix_scale_state_init(&opts, memory, sizeof(memory),
+					      &state));
+		for (uint64_t at = 1; at < 4; at++)
+			QUIET(aibrix_scale_step(&opts, &fleet, &values, state,
+						at * 1000000000, &d));
+		expect(d.replicas == 3, "three times the load, three pods");
+	}
+}
+
 int
 main(void)
 {
@@ -351,6 +382,7 @@ main(void)
 	events();
 	picks();
 	pairs();
+	steps();
 	printf("%d failures\n", failures);
 	return failures != 0;
 }

@@ -2448,6 +2448,38 @@ AT(aibrix_scale_decision, panicking, 72);
 AT(aibrix_scale_decision, utilization, 80);
 AT(aibrix_scale_decision, burst, 88);
 
+/* schedule, 0.1 */
+VALUE(AIBRIX_SCHEDULE_MIN, 1);
+VALUE(AIBRIX_SCHEDULE_MAX, 2);
+SIZE(aibrix_schedule, 64);
+AT(aibrix_schedule, name, 0);
+AT(aibrix_schedule, zone, 8);
+AT(aibrix_schedule, days, 16);
+AT(aibrix_schedule, start, 24);
+AT(aibrix_schedule, end, 32);
+AT(aibrix_schedule, n_days, 40);
+AT(aibrix_schedule, flags, 44);
+AT(aibrix_schedule, min_replicas, 48);
+AT(aibrix_schedule, max_replicas, 52);
+AT(aibrix_schedule, spare, 56);
+SIZE(aibrix_schedule_window, 24);
+AT(aibrix_schedule_window, days, 0);
+AT(aibrix_schedule_window, start_minute, 4);
+AT(aibrix_schedule_window, end_minute, 8);
+AT(aibrix_schedule_window, flags, 12);
+AT(aibrix_schedule_window, min_replicas, 16);
+AT(aibrix_schedule_window, max_replicas, 20);
+AT(aibrix_schedule_zone, size, 0);
+AT(aibrix_schedule_zone, spare, 4);
+AT(aibrix_schedule_zone, ctx, 8);
+AT(aibrix_schedule_zone, ahead, 16);
+AT(aibrix_schedule_bounds, size, 0);
+AT(aibrix_schedule_bounds, active, 4);
+AT(aibrix_schedule_bounds, min_replicas, 8);
+AT(aibrix_schedule_bounds, max_replicas, 12);
+AT(aibrix_schedule_bounds, min_scheduled, 16);
+AT(aibrix_schedule_bounds, spare, 20);
+
 int
 main(void)
 {

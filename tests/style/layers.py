@@ -44,6 +44,8 @@ ALLOW = {
 HEADER_OF = {"backend": "store", "compat": "hash", "version": "base",
              "reply": "profile",
              "ledger": "route", "hot": "route",
+             "ledger": "route",
+             "schedule": "scale",
              "pd_buckets": "pd",
              "pd_ledger": "pd", "pd_legs": "pd",
              "estimate": "route",
