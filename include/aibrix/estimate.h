@@ -44,11 +44,11 @@ typedef struct aibrix_estimate_opts {
 	uint32_t spare; /* must be 0 */
 	/* what it begins with; NULL: as a request without one */
 	const aibrix_route_model *prior;
-	/* of how much slower a row may be than we know, this many standard
-	   errors are counted; 0: 1/2 */
+	/* a row is as configured until it differs by more than this many
+	   standard errors, and then by what is beyond; 0: 2 */
 	double caution;
 	/* what a second of others' output is worth beside one of a first
-	   token; 0: none */
+	   token; 0: 1/32 */
 	double finish_weight;
 	uint64_t rate_ns; /* that rates are the mean of; 0: 60 s */
 	const aibrix_allocator *alloc; /* NULL: malloc */

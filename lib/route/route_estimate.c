@@ -60,7 +60,7 @@ struct seen {
 	uint64_t first_ns; /* the last first token */
 	uint64_t open;     /* requests that wait for theirs */
 	double pending, until_s;
-	double spent, expected, observations;
+	double spent, expected, squares; /* sums of prompts' seconds */
 	struct group group;
 };
 
@@ -96,7 +96,9 @@ opts_load(aibrix_estimate_opts *o, const aibrix_estimate_opts *opts)
 	if (!o->fleet_memory)
 		o->fleet_memory = FLEET_MEMORY;
 	if (o->caution == 0)
-		o->caution = 0.5;
+		o->caution = 2;
+	if (o->finish_weight == 0)
+		o->finish_weight = 1.0 / 32;
 	if (!o->rate_ns)
 		o->rate_ns = rate_default_ns;
 	return AIBRIX_OK;
@@ -206,21 +208,41 @@ configured(const aibrix_fleet *fleet, uint32_t row)
 		       : 1;
 }
 
+/* Prompts that what was spent on them is worth: a long one says more than
+ * others do, and less than as many as it is long. */
 static double
-slowness(const struct seen *s, const aibrix_fleet *fleet, uint32_t row)
+lessons(const struct seen *s)
 {
-	double prior = configured(fleet, row), weight;
-
-	if (s->observations <= 0 || s->expected <= 0)
-		return prior;
-	weight = ROW_PRIOR * s->expected / s->observations;
-	return (weight * prior + s->spent) / (weight + s->expected);
+	return s->squares > 0 ? s->expected * s->expected / s->squares : 0;
 }
 
 static double
 error_of(const aibrix_estimate *e, const struct seen *s)
 {
-	return sqrt(e->variance / (s->observations + ROW_PRIOR));
+	return sqrt(e->variance / (lessons(s) + ROW_PRIOR));
+}
+
+/*
+ * A row differs from what is configured by what is beyond so many standard
+ * errors: the fastest of sixty equal ones is the luckiest, and who sends
+ * there what it saw others take builds a queue out of noise.
+ */
+static double
+slowness(const aibrix_estimate *e, const struct seen *s,
+	 const aibrix_fleet *fleet, uint32_t row)
+{
+	double prior = configured(fleet, row), n = lessons(s);
+	double weight, differs, noise;
+
+	if (n <= 0)
+		return prior;
+	weight = ROW_PRIOR * s->expected / n;
+	differs = (weight + s->spent / prior) / (weight + s->expected) - 1;
+	noise = e->caution * error_of(e, s);
+	if (fabs(differs) <= noise)
+		return prior;
+	differs += differs > 0 ? -noise : noise;
+	return prior * fmax(1 + differs, 1 / outlier);
 }
 
 /* Tell the fleet, before anything else is changed. */
@@ -228,13 +250,9 @@ static int
 row_publish(const aibrix_estimate *e, aibrix_fleet *fleet, uint32_t row,
 	    const struct seen *s, uint64_t now_ns)
 {
-	double slow = slowness(s, fleet, row);
-	int err;
+	int err = aibrix_fleet_set(fleet, row, AIBRIX_COL_SLOWNESS_RATIO,
+				   slowness(e, s, fleet, row), now_ns);
 
-	if (s->observations > 0)
-		slow *= 1 + e->caution * error_of(e, s);
-	err = aibrix_fleet_set(fleet, row, AIBRIX_COL_SLOWNESS_RATIO, slow,
-			       now_ns);
 	if (err)
 		return err;
 	return aibrix_fleet_set(fleet, row, AIBRIX_COL_BUSY_UNTIL_S, s->until_s,
@@ -270,7 +288,7 @@ aibrix_estimate_routed(aibrix_estimate *estimate, aibrix_fleet *fleet,
 				  .epoch = estimate->epochs + 1};
 	work_parts(&estimate->prior, work, part);
 	seconds = aibrix__fit_sum(&estimate->fit, part) *
-		  slowness(&s, fleet, work->row);
+		  slowness(estimate, &s, fleet, work->row);
 	s.until_s = (s.open && s.until_s > now_s ? s.until_s : now_s) + seconds;
 	s.pending += seconds;
 	s.open++;
@@ -300,7 +318,7 @@ group_learn(aibrix_estimate *e, const aibrix_fleet *fleet, uint32_t row,
 	    struct seen *s)
 {
 	double expected = aibrix__fit_sum(&e->fit, s->group.part);
-	double slow = slowness(s, fleet, row), spent, error;
+	double slow = slowness(e, s, fleet, row), spent, error;
 
 	if (!s->group.n || !(expected > 0))
 		return;
@@ -311,7 +329,7 @@ group_learn(aibrix_estimate *e, const aibrix_fleet *fleet, uint32_t row,
 	aibrix__fit_learn(&e->fit, s->group.part, spent / slow);
 	s->spent = s->spent * e->row_keep + spent;
 	s->expected = s->expected * e->row_keep + expected;
-	s->observations = s->observations * e->row_keep + 1;
+	s->squares = s->squares * e->row_keep + expected * expected;
 }
 
 static void
@@ -492,8 +510,8 @@ aibrix_estimate_read(const aibrix_estimate *estimate, const aibrix_fleet *fleet,
 	if (known)
 		s = *known;
 	read = (aibrix_estimate_row){
-		.observations = s.observations,
-		.slowness = slowness(&s, fleet, row),
+		.observations = lessons(&s),
+		.slowness = slowness(estimate, &s, fleet, row),
 		.error = error_of(estimate, &s),
 		.pending_s = s.pending,
 	};

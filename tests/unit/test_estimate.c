@@ -108,14 +108,12 @@ Test(estimate, what_engines_take_is_found_out)
 	double scale = row_of(estimate, fleet, 0).slowness;
 	double twice = row_of(estimate, fleet, 2).slowness / scale;
 
-	cr_expect(twice > 1.8 && twice < 2.2, "%g", twice);
+	cr_expect(twice > 1.6 && twice <= 2, "%g", twice);
 	/* 10000 tokens, 5000 of them cached: 0.02 + 0.25 + 0.1125 s */
 	scale *= model.first_s + 5000 * model.token_s +
 		 5000 * 7500 * model.pair_s;
 	cr_expect(scale > 0.36 && scale < 0.41, "%g", scale);
-	cr_expect_gt(column_at(fleet, AIBRIX_COL_SLOWNESS_RATIO, 2),
-		     row_of(estimate, fleet, 2).slowness,
-		     "as slow as it may well be");
+	cr_expect_gt(column_at(fleet, AIBRIX_COL_SLOWNESS_RATIO, 2), 1.5);
 	aibrix_estimate_free(estimate);
 	aibrix_fleet_free(fleet);
 }
@@ -130,9 +128,28 @@ Test(estimate, the_more_is_seen_of_a_row_the_surer_it_is)
 	cr_expect_float_eq(before, 0.25, 1e-9, "nothing is known");
 	cr_expect_float_eq(row_of(estimate, fleet, 0).slowness, 1, 1e-9);
 	(void)teach(estimate, fleet, slow, 1, 60);
-	cr_expect_lt(row_of(estimate, fleet, 0).error, before / 3);
-	cr_expect_gt(row_of(estimate, fleet, 0).observations, 30);
+	cr_expect_lt(row_of(estimate, fleet, 0).error, before / 2);
+	cr_expect_gt(row_of(estimate, fleet, 0).observations, 20);
 	cr_expect_float_eq(row_of(estimate, fleet, 1).observations, 0, 1e-9);
+	aibrix_estimate_free(estimate);
+	aibrix_fleet_free(fleet);
+}
+
+/* Sixteen equal rows, each gap up to a fifth off: who was lucky is not taken
+ * for fast. */
+Test(estimate, rows_that_are_equal_stay_equal)
+{
+	double slow[16];
+	aibrix_fleet *fleet = fixture_fleet(16, NULL);
+	aibrix_estimate *estimate = estimate_new(NULL);
+	uint32_t same = 0;
+
+	for (uint32_t i = 0; i < 16; i++)
+		slow[i] = 1;
+	(void)teach(estimate, fleet, slow, 16, 1600);
+	for (uint32_t i = 0; i < 16; i++)
+		same += row_of(estimate, fleet, i).slowness == 1;
+	cr_expect_geq(same, 15, "%u", same);
 	aibrix_estimate_free(estimate);
 	aibrix_fleet_free(fleet);
 }
@@ -168,8 +185,8 @@ Test(estimate, first_tokens_that_come_at_once_are_one_lesson)
 					estimate, fleet, &charge[k], now + k),
 				AIBRIX_OK);
 	}
-	cr_expect(row_of(estimate, fleet, 0).observations < 64 &&
-		  row_of(estimate, fleet, 0).observations > 50);
+	cr_expect(row_of(estimate, fleet, 0).observations > 60 &&
+		  row_of(estimate, fleet, 0).observations < 128);
 	{
 		aibrix_charge next = routed(estimate, fleet, 0, 6000, now);
 
