@@ -20,6 +20,8 @@
 
 #include <stdlib.h>
 
+#include "sim_rand.h"
+
 typedef struct job_list {
 	sim_job *head, *tail;
 } job_list;
@@ -40,6 +42,7 @@ struct sim_engine {
 	uint64_t step_end_ns;
 	uint64_t resident; /* context tokens of decoding requests */
 	uint64_t busy_ns;
+	sim_rand rand;
 };
 
 static void
@@ -229,6 +232,7 @@ step_start(sim_engine *engine, uint64_t now_ns)
 	double kv_tokens = (double)engine->resident;
 	uint32_t budget = engine->spec->step_tokens - engine->decoding;
 	uint64_t step_ns;
+	double step_s;
 
 	for (sim_job *job = engine->prefill.head; job && budget;
 	     job = job->next) {
@@ -244,9 +248,11 @@ step_start(sim_engine *engine, uint64_t now_ns)
 	}
 	if (requests < 1)
 		return;
-	step_ns = (uint64_t)(1e9 * step_cost_s(engine->spec, tokens, pairs,
-					       kv_tokens, requests)) +
-		  1;
+	step_s = step_cost_s(engine->spec, tokens, pairs, kv_tokens, requests);
+	if (engine->spec->noise > 0)
+		step_s *= sim_rand_lognormal(&engine->rand, 1,
+					     engine->spec->noise);
+	step_ns = (uint64_t)(1e9 * step_s) + 1;
 	engine->stepping = 1;
 	engine->step_end_ns = now_ns + step_ns;
 	engine->busy_ns += step_ns;

@@ -27,6 +27,8 @@ typedef struct sim_pod_spec {
 	double l1_latency_s;
 	double l2_bytes_per_s; /* shared store to GPU */
 	double l2_latency_s;
+	double noise; /* of a step's time: standard deviation of its logarithm
+		       */
 } sim_pod_spec;
 
 /* Fill spec with the preset of that name.  -1: there is none. */
