@@ -28,6 +28,23 @@ Test(scale_rules, nothing_known_of_some_pods_moves_nothing_by_itself)
 	cr_expect_eq(bed_step(&b, 0), 12);
 }
 
+/* 2 pods at 32.5 are 6.5 pods' load: with 6 in the end that is within reach
+ * of the target, though without those to come it would want 7. */
+Test(scale_rules, pods_to_come_take_their_share_of_a_rise)
+{
+	struct bed b;
+
+	bed_apa(&b, 2, 32.5);
+	b.fleet.replicas = 6;
+	cr_expect_eq(bed_step(&b, 0), 6);
+	cr_expect_eq(b.d.coming, 4);
+	cr_expect_eq(b.d.reason, AIBRIX_SCALE_STABLE);
+
+	bed_apa(&b, 2, 35);
+	b.fleet.replicas = 6;
+	cr_expect_eq(bed_step(&b, 0), 7);
+}
+
 Test(scale_rules, values_that_cannot_be_are_missing)
 {
 	static const double bad[] = {NAN, INFINITY, -INFINITY,
