@@ -81,8 +81,13 @@ rows_slowness(const struct route_view *view, const uint32_t *rows, uint32_t n,
 	      double *restrict slow)
 {
 	double capacity[ROUTE_BATCH];
+	double unknown = 0;
 
 	aibrix__route_get(view, SLOWNESS, rows, n, slow);
+	for (uint32_t i = 0; i < n; i++)
+		unknown += slow[i] > 0 ? 0 : 1;
+	if (unknown == 0)
+		return;
 	aibrix__route_get(view, CAPACITY, rows, n, capacity);
 	for (uint32_t i = 0; i < n; i++) {
 		double configured = capacity[i] > 0 ? 1 / capacity[i] : 1;
@@ -104,6 +109,7 @@ rows_wait(const struct route_view *view, const uint32_t *rows, uint32_t n,
 	  const double *slow, double *restrict wait, double *restrict running)
 {
 	const double per_request = view->route->tokens_per_request;
+	const double per_token = 1 / per_request;
 	const double pending_s = view->ask->model.pending_s;
 	const double unknown = view->fact[LOAD_UNKNOWN], now = view->fact[NOW];
 	double until[ROUTE_BATCH];
@@ -118,7 +124,7 @@ rows_wait(const struct route_view *view, const uint32_t *rows, uint32_t n,
 		double late = -left, counted;
 
 		tokens = isnan(tokens) ? requests * per_request : tokens;
-		requests = isnan(requests) ? tokens / per_request : requests;
+		requests = isnan(requests) ? tokens * per_token : requests;
 		counted = tokens * pending_s * slow[i];
 		late = late > counted ? counted : late;
 		left = left > 0 ? left : late;
@@ -152,27 +158,31 @@ rows_work(const struct route_view *view, const uint32_t *rows, uint32_t n,
 	  const double *slow, double *restrict work)
 {
 	const aibrix_route_model *model = &view->ask->model;
+	const double first_s = model->first_s, token_s = model->token_s;
+	const double pair_s = model->pair_s, load_s = model->load_s;
+	const double adapter_s = model->adapter_s;
 	const double prompt = view->fact[PROMPT];
 	double held[ROUTE_BATCH], pulled[ROUTE_BATCH];
 
 	rows_tokens(view, BLOCKS, rows, n, held);
 	rows_tokens(view, TIER, rows, n, pulled);
 	for (uint32_t i = 0; i < n; i++) {
-		double there = pulled[i] > held[i] ? pulled[i] : held[i];
-		double left = prompt - there;
+		double here = held[i], there = pulled[i];
+		double left;
 
-		work[i] =
-			slow[i] *
-				(model->first_s +
-				 left * (model->token_s +
-					 model->pair_s * (there + left / 2))) +
-			(there - held[i]) * model->load_s;
+		there = there > here ? there : here;
+		left = prompt - there;
+
+		work[i] = slow[i] * (first_s +
+				     left * (token_s +
+					     pair_s * (there + left / 2))) +
+			  (there - here) * load_s;
 	}
 	if (!view->column[HELD])
 		return;
 	aibrix__route_get(view, HELD, rows, n, held);
 	for (uint32_t i = 0; i < n; i++)
-		work[i] += held[i] > 0 ? 0 : model->adapter_s;
+		work[i] += held[i] > 0 ? 0 : adapter_s;
 }
 
 static void
