@@ -34,10 +34,11 @@ aibrix__name_find(const aibrix_scrape *scrape, struct span text)
 
 	for (;; at++) {
 		uint32_t number = scrape->buckets[at % BUCKETS];
-		const struct name *name = &scrape->names[number - 1];
+		const struct name *name;
 
 		if (number == 0)
 			return NULL;
+		name = &scrape->names[number - 1];
 		if (name->n == text.n &&
 		    memcmp(name->text, text.at, text.n) == 0)
 			return name;
