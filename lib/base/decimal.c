@@ -23,6 +23,8 @@
 
 #include <aibrix/base.h>
 
+#include "base/arch.h"
+
 /* 128 digits, or one of 10^309, are below 2^1456; divided is what has 128
  * digits and 2^(64 + 3.4 * 470) behind it, below 2^2100. */
 enum { LIMBS = 72, EXPONENT_MAX = 340, MANTISSA_BITS = 53, LOWEST = -1074 };
@@ -230,14 +232,14 @@ short_read(const char *text, size_t n, double *out)
 	for (; i < n; i++) {
 		uint32_t digit = (uint32_t)text[i] - '0';
 
-		if (text[i] == '.' && point == n) {
+		if (digit <= 9) {
+			mantissa = 10 * mantissa + digit;
+		} else if (text[i] == '.' && point == n) {
 			point = i + 1;
 			digits--;
-			continue;
-		}
-		if (digit > 9)
+		} else {
 			return 0;
-		mantissa = 10 * mantissa + digit;
+		}
 	}
 	if (digits == 0 || digits > SHORT_DIGITS ||
 	    mantissa >> MANTISSA_BITS != 0)
@@ -248,15 +250,14 @@ short_read(const char *text, size_t n, double *out)
 	return 1;
 }
 
-int
-aibrix__decimal_read(const char *text, size_t n, double *out)
+/* Any other one. */
+static APART int
+long_read(const char *text, size_t n, double *out)
 {
 	struct cursor c = {text, text + n};
 	struct decimal d = {.exponent = 0};
 	double value;
 
-	if (short_read(text, n, out))
-		return AIBRIX_OK;
 	if (n > DECIMAL_MAX)
 		return AIBRIX_E_SPACE;
 	if (decimal_take(&c, &d) || c.at != c.end)
@@ -264,4 +265,10 @@ aibrix__decimal_read(const char *text, size_t n, double *out)
 	value = decimal_value(&d);
 	*out = d.negative ? -value : value;
 	return AIBRIX_OK;
+}
+
+int
+aibrix__decimal_read(const char *text, size_t n, double *out)
+{
+	return short_read(text, n, out) ? AIBRIX_OK : long_read(text, n, out);
 }

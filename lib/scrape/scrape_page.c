@@ -19,7 +19,9 @@
 
 enum part { PART_VALUE, PART_BUCKET, PART_SUM, PART_COUNT };
 
-/* What the lines under way are. */
+enum { FAMILIES = 4 };
+
+/* What the lines of one name are. */
 struct family {
 	struct span text; /* its name, as it stands there */
 	const struct name *name;
@@ -56,7 +58,8 @@ suffix_cut(struct span *text, const char *suffix)
 	return 1;
 }
 
-/* A counter is found with _total and without. */
+/* A gauge's or counter's name stands as it is; a counter's, and the parts of
+ * a histogram, with a suffix. */
 static void
 family_find(const aibrix_scrape *scrape, struct family *family)
 {
@@ -64,8 +67,6 @@ family_find(const aibrix_scrape *scrape, struct family *family)
 		const char *text;
 		uint8_t part, type;
 	} suffixes[] = {
-		{"", PART_VALUE, AIBRIX_SERIES_GAUGE},
-		{"", PART_VALUE, AIBRIX_SERIES_COUNTER},
 		{"_total", PART_VALUE, AIBRIX_SERIES_COUNTER},
 		{"_bucket", PART_BUCKET, AIBRIX_SERIES_HISTOGRAM},
 		{"_sum", PART_SUM, AIBRIX_SERIES_HISTOGRAM},
@@ -73,10 +74,14 @@ family_find(const aibrix_scrape *scrape, struct family *family)
 	};
 
 	family->edge = 0;
+	family->part = PART_VALUE;
+	family->name = aibrix__name_find(scrape, family->text);
+	if (family->name && family->name->type != AIBRIX_SERIES_HISTOGRAM)
+		return;
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
 		struct span base = family->text;
 
-		if (*suffixes[i].text && !suffix_cut(&base, suffixes[i].text))
+		if (!suffix_cut(&base, suffixes[i].text))
 			continue;
 		family->name = aibrix__name_find(scrape, base);
 		family->part = suffixes[i].part;
@@ -301,24 +306,46 @@ line_add(aibrix_scrape *scrape, struct family *family, struct labels *labels,
 	return AIBRIX_OK;
 }
 
-/* Behind the name of the line at at; NULL: there is none.  family is then
- * what the line is of. */
+static int
+family_is(const struct family *family, const char *at, const char *end)
+{
+	const struct span text = family->text;
+
+	return text.n && (uint64_t)(end - at) > text.n &&
+	       memcmp(at, text.at, text.n) == 0 &&
+	       (at[text.n] == '{' || at[text.n] == ' ');
+}
+
+/* The families met last: a histogram's three names come again for each of
+ * its series. */
+struct families {
+	struct family of[FAMILIES];
+	uint32_t now;
+};
+
+/* Behind the name of the line at at, whose family is f->now then; NULL: there
+ * is no name. */
 static const char *
-family_at(const aibrix_scrape *scrape, struct family *family, const char *at,
+family_at(const aibrix_scrape *scrape, struct families *f, const char *at,
 	  const char *end)
 {
-	struct span text = family->text;
+	struct family *family;
 
-	if (text.n && (uint64_t)(end - at) > text.n &&
-	    memcmp(at, text.at, text.n) == 0 &&
-	    (at[text.n] == '{' || at[text.n] == ' '))
-		return at + text.n;
-	text = (struct span){at, aibrix__name_length(at, end)};
-	if (text.n == 0)
+	for (uint32_t i = 0; i < FAMILIES; i++) {
+		uint32_t k = (f->now + FAMILIES - i) % FAMILIES;
+
+		if (family_is(&f->of[k], at, end)) {
+			f->now = k;
+			return at + f->of[k].text.n;
+		}
+	}
+	f->now = (f->now + 1) % FAMILIES;
+	family = &f->of[f->now];
+	family->text = (struct span){at, aibrix__name_length(at, end)};
+	if (family->text.n == 0)
 		return NULL;
-	family->text = text;
 	family_find(scrape, family);
-	at += text.n;
+	at += family->text.n;
 	return at < end && (*at == '{' || is_blank(*at)) ? at : NULL;
 }
 
@@ -373,7 +400,7 @@ static int
 lines_read(aibrix_scrape *scrape, const char *at, const char *stop,
 	   aibrix_scrape_page *page)
 {
-	struct family family = {.text = {NULL, 0}};
+	struct families families = {.now = 0};
 	struct labels labels = {.n = 0};
 	uint64_t line = 0;
 	int ended = 0;
@@ -382,6 +409,7 @@ lines_read(aibrix_scrape *scrape, const char *at, const char *stop,
 		const char *feed = memchr(at, '\n', (size_t)(stop - at));
 		const char *end = feed ? feed : stop;
 		const char *from = blanks_pass(at, end);
+		struct family *family;
 
 		line++;
 		at = feed ? feed + 1 : stop;
@@ -392,12 +420,13 @@ lines_read(aibrix_scrape *scrape, const char *at, const char *stop,
 				 memcmp(from, "# EOF", 5) == 0;
 			continue;
 		}
-		from = family_at(scrape, &family, from, end);
+		from = family_at(scrape, &families, from, end);
+		family = &families.of[families.now];
 		/* A line that is not ended was cut off, and its number. */
-		if (from && !family.name)
+		if (from && !family->name)
 			page->skipped++;
 		else if (!from || !feed ||
-			 line_add(scrape, &family, &labels, from, end))
+			 line_add(scrape, family, &labels, from, end))
 			bad_line(page, line);
 		else
 			page->samples++;

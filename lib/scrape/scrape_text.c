@@ -71,16 +71,24 @@ label_pass(const char *at, const char *end, struct label *label)
 	return value_pass(at + 1, end, &label->value);
 }
 
-/* The same where the line before has the very same text. */
+/* The same where the line before has one of this name; NULL: it has not. */
 static const char *
-label_pass_as(const char *at, const char *end, const struct label *last)
+label_pass_as(const char *at, const char *end, struct label *last)
 {
-	const size_t n =
-		(size_t)(last->value.at + last->value.n + 1 - last->name.at);
+	const size_t head = (size_t)(last->value.at - last->name.at);
+	const size_t all = head + last->value.n + 1;
+	const size_t left = (size_t)(end - at);
+	struct span value;
 
-	return (size_t)(end - at) >= n && memcmp(at, last->name.at, n) == 0
-		       ? at + n
-		       : NULL;
+	/* Nearly always the very same text but for one label. */
+	if (left >= all && memcmp(at, last->name.at, all) == 0)
+		return at + all;
+	if (left < head || memcmp(at, last->name.at, head) != 0)
+		return NULL;
+	end = value_pass(at + head, end, &value);
+	if (end)
+		*last = (struct label){{at, last->name.n}, value};
+	return end;
 }
 
 /* The n-th label of a line, kept. */
