@@ -98,8 +98,8 @@ enum {
 /* What to do, all of it. */
 enum {
 	AIBRIX_PD_DO_START_DECODE = 1,
-	AIBRIX_PD_DO_FAIL_CLIENT = 2, /* todo->failure says why; sent 0: nothing
-	                                 has reached it, so the request may be
+	AIBRIX_PD_DO_FAIL_CLIENT = 2, /* failure says why; sent 0: nothing has
+	                                 reached it, so the request may be
 	                                 tried elsewhere instead */
 	AIBRIX_PD_DO_CANCEL_PREFILL = 4, /* close its connection */
 	AIBRIX_PD_DO_CLOSE_DECODE = 8,   /* likewise */
@@ -112,7 +112,7 @@ enum {
 	AIBRIX_PD_DO_CANCEL_ABORT = 32
 };
 
-typedef struct aibrix_pd_todo {
+typedef struct aibrix_pd_orders {
 	uint32_t size;
 	uint32_t actions; /* AIBRIX_PD_DO_* */
 	uint32_t failure; /* AIBRIX_PD_FAILURE_*: what ended the request, or
@@ -122,17 +122,17 @@ typedef struct aibrix_pd_todo {
 	uint32_t spare;
 	uint64_t next_ns; /* tell TICK then, if nothing happens before;
 	                     FOREVER: no need */
-} aibrix_pd_todo;
+} aibrix_pd_orders;
 
 /*
  * The prefill leg, and with TOGETHER the other, starts now.  opts may be
- * NULL.  todo->next_ns is set.
+ * NULL.  orders->next_ns is set.
  *
  * Fails: E_ABI (flags), E_INVAL.  Thread: any.  Since: 0.1.
  */
 AIBRIX_API AIBRIX_CHECK int
 aibrix_pd_legs_start(const aibrix_pd_legs_opts *opts, uint64_t now_ns,
-		     aibrix_pd_legs *legs, aibrix_pd_todo *todo);
+		     aibrix_pd_legs *legs, aibrix_pd_orders *orders);
 
 /*
  * This has happened; an event that comes too late changes nothing.  failure
@@ -147,7 +147,7 @@ AIBRIX_API AIBRIX_CHECK int aibrix_pd_legs_step(aibrix_pd_legs *legs,
 						uint32_t event,
 						uint32_t failure,
 						uint64_t now_ns,
-						aibrix_pd_todo *todo);
+						aibrix_pd_orders *orders);
 
 enum {
 	AIBRIX_PD_RID_MORE = 17 /* bytes of a rid beside the request's id */

@@ -32,7 +32,7 @@ enum {
 	FLAGS = AIBRIX_PD_LEGS_TOGETHER | AIBRIX_PD_LEGS_STREAM |
 		AIBRIX_PD_LEGS_NO_ABORT,
 	OPTS_V1 = STRUCT_UPTO(aibrix_pd_legs_opts, idle_ns),
-	TODO_V1 = STRUCT_UPTO(aibrix_pd_todo, next_ns)
+	ORDERS_V1 = STRUCT_UPTO(aibrix_pd_orders, next_ns)
 };
 
 static const uint64_t second = 1000000000u;
@@ -61,31 +61,31 @@ next_time(const aibrix_pd_legs *l)
 	return l->abort_again_at_ns < next ? l->abort_again_at_ns : next;
 }
 
-static aibrix_pd_todo
-todo_of(const aibrix_pd_legs *l, uint32_t actions)
+static aibrix_pd_orders
+orders_of(const aibrix_pd_legs *l, uint32_t actions)
 {
-	return (aibrix_pd_todo){.size = sizeof(aibrix_pd_todo),
-				.actions = actions,
-				.failure = l->failure,
-				.sent = l->answers == DATA,
-				.over = l->prefill != RUNS &&
-					l->decode != RUNS &&
-					(l->decode != WAITS || l->failure) &&
-					l->abort_until_ns == AIBRIX_FOREVER &&
-					l->abort_again_at_ns == AIBRIX_FOREVER,
-				.next_ns = next_time(l)};
+	return (aibrix_pd_orders){
+		.size = sizeof(aibrix_pd_orders),
+		.actions = actions,
+		.failure = l->failure,
+		.sent = l->answers == DATA,
+		.over = l->prefill != RUNS && l->decode != RUNS &&
+			(l->decode != WAITS || l->failure) &&
+			l->abort_until_ns == AIBRIX_FOREVER &&
+			l->abort_again_at_ns == AIBRIX_FOREVER,
+		.next_ns = next_time(l)};
 }
 
 int
 aibrix_pd_legs_start(const aibrix_pd_legs_opts *opts, uint64_t now_ns,
-		     aibrix_pd_legs *legs, aibrix_pd_todo *todo)
+		     aibrix_pd_legs *legs, aibrix_pd_orders *orders)
 {
 	aibrix_pd_legs_opts o;
 	aibrix_pd_legs l = {.now_ns = now_ns, .prefill = RUNS};
-	aibrix_pd_todo mine;
+	aibrix_pd_orders mine;
 	int err;
 
-	if (!legs || !todo)
+	if (!legs || !orders)
 		return AIBRIX_E_INVAL;
 	err = aibrix__struct_load(&o, sizeof(o), opts, OPTS_V1);
 	if (err)
@@ -104,8 +104,8 @@ aibrix_pd_legs_start(const aibrix_pd_legs_opts *opts, uint64_t now_ns,
 	l.decode_until_ns = AIBRIX_FOREVER;
 	l.abort_until_ns = AIBRIX_FOREVER;
 	l.abort_again_at_ns = AIBRIX_FOREVER;
-	mine = todo_of(&l, 0);
-	err = aibrix__struct_store(todo, &mine, sizeof(mine), TODO_V1);
+	mine = orders_of(&l, 0);
+	err = aibrix__struct_store(orders, &mine, sizeof(mine), ORDERS_V1);
 	if (!err)
 		*legs = l;
 	return err;
@@ -302,22 +302,22 @@ event_is_good(uint32_t event, uint32_t failure)
 
 int
 aibrix_pd_legs_step(aibrix_pd_legs *legs, uint32_t event, uint32_t failure,
-		    uint64_t now_ns, aibrix_pd_todo *todo)
+		    uint64_t now_ns, aibrix_pd_orders *orders)
 {
 	aibrix_pd_legs l;
-	aibrix_pd_todo mine;
+	aibrix_pd_orders mine;
 	uint32_t actions;
 	int err;
 
-	if (!legs || !todo || !event_is_good(event, failure))
+	if (!legs || !orders || !event_is_good(event, failure))
 		return AIBRIX_E_INVAL;
 	l = *legs;
 	if (now_ns > l.now_ns)
 		l.now_ns = now_ns;
 	actions = event_take(&l, event, failure);
 	actions |= times_take(&l);
-	mine = todo_of(&l, actions);
-	err = aibrix__struct_store(todo, &mine, sizeof(mine), TODO_V1);
+	mine = orders_of(&l, actions);
+	err = aibrix__struct_store(orders, &mine, sizeof(mine), ORDERS_V1);
 	if (!err)
 		*legs = l;
 	return err;

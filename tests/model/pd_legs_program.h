@@ -178,7 +178,7 @@ clumsy_look(struct clumsy *c)
 
 /* One unit of time, with an event in it or TICK. */
 static inline const char *
-legs_unit(struct clumsy *c, aibrix_pd_legs *legs, aibrix_pd_todo *todo,
+legs_unit(struct clumsy *c, aibrix_pd_legs *legs, aibrix_pd_orders *orders,
 	  uint32_t event, uint32_t failure)
 {
 	uint32_t done = 0;
@@ -186,12 +186,12 @@ legs_unit(struct clumsy *c, aibrix_pd_legs *legs, aibrix_pd_todo *todo,
 	c->done = 0;
 	clumsy_event(c, event, failure);
 	clumsy_look(c);
-	if (event || todo->next_ns <= c->now) {
-		if (aibrix_pd_legs_step(legs, event, failure, c->now, todo))
+	if (event || orders->next_ns <= c->now) {
+		if (aibrix_pd_legs_step(legs, event, failure, c->now, orders))
 			return "a step";
-		done = todo->actions;
+		done = orders->actions;
 	}
-	if (todo->next_ns <= c->now)
+	if (orders->next_ns <= c->now)
 		return "a time that is over";
 	return done == c->done ? NULL : "what is to be done";
 }
@@ -207,7 +207,7 @@ pd_legs_program_run(struct choices choices, int fault)
 				    .first_ns = T_FIRST,
 				    .response_ns = T_WHOLE,
 				    .idle_ns = T_IDLE};
-	aibrix_pd_todo todo = {.size = sizeof(todo)};
+	aibrix_pd_orders orders = {.size = sizeof(orders)};
 	aibrix_pd_legs legs;
 	const char *bad = NULL;
 
@@ -218,7 +218,7 @@ pd_legs_program_run(struct choices choices, int fault)
 	opts.flags = (c.together ? AIBRIX_PD_LEGS_TOGETHER : 0u) |
 		     (c.stream ? AIBRIX_PD_LEGS_STREAM : 0u) |
 		     (c.aborts ? 0u : AIBRIX_PD_LEGS_NO_ABORT);
-	if (aibrix_pd_legs_start(&opts, 0, &legs, &todo))
+	if (aibrix_pd_legs_start(&opts, 0, &legs, &orders))
 		return "no start";
 	for (c.now = 1; !bad && c.now < END_OF_TIME; c.now++) {
 		uint32_t event = draw(&choices, 24), failure = 0;
@@ -227,12 +227,13 @@ pd_legs_program_run(struct choices choices, int fault)
 								      : event;
 		if (event == AIBRIX_PD_EVENT_PREFILL_FAILED)
 			failure = 1 + draw(&choices, 6);
-		bad = legs_unit(&c, &legs, &todo, event, failure);
+		bad = legs_unit(&c, &legs, &orders, event, failure);
 	}
 	if (bad)
 		return bad;
-	return todo.over && todo.next_ns == AIBRIX_FOREVER ? NULL
-							   : "it is not over";
+	return orders.over && orders.next_ns == AIBRIX_FOREVER
+		       ? NULL
+		       : "it is not over";
 }
 
 #endif
