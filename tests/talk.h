@@ -23,8 +23,13 @@ enum { TALK_HANG_MS = 60000 };
 /* Milliseconds of the monotonic clock. */
 int64_t talk_now_ms(void);
 
-/* For loops that ask again until something has happened. */
-void talk_pause(void);
+/*
+ * Until the process has ended, or it is time to ask it again.  What another
+ * process is about (it answers, it has so many values) can only be asked:
+ * whoever waits for it asks again, with a hang bound.  No outcome depends on
+ * the length.
+ */
+void talk_watch(pid_t pid);
 
 /* A connected socket, or -1 with errno.  host: "127.0.0.1" or "::1". */
 int talk_tcp(const char *host, int port);

@@ -150,7 +150,7 @@ values_wait(const struct redis_server *server, long n, pid_t pid, int *status)
 	while (values_of(server) < n) {
 		if (waitpid(pid, status, WNOHANG) == pid)
 			return -1;
-		talk_pause();
+		talk_watch(pid);
 	}
 	return 0;
 }

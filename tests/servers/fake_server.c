@@ -197,6 +197,18 @@ fake_turn(struct fake *fake)
 	} while (polled.done > 0);
 }
 
+/* Until somebody sends something, or it is time for another turn: delays are
+ * counted in turns. */
+static void
+fake_watch(const struct fake *fake)
+{
+	enum { TURN_MS = 3 };
+	struct polled polled;
+
+	polled_fill(fake, &polled);
+	poll(polled.fds, FIXED + FAKE_CONNECTIONS, TURN_MS);
+}
+
 static char *
 copy_of(const char *text)
 {
@@ -487,7 +499,7 @@ wait_until(struct fake *fake, const char *on, uint64_t n, int at_least,
 		}
 		pthread_mutex_unlock(&fake->lock);
 		fake_turn(fake);
-		talk_pause();
+		fake_watch(fake);
 		pthread_mutex_lock(&fake->lock);
 	}
 	pthread_mutex_unlock(&fake->lock);

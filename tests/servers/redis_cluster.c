@@ -178,7 +178,7 @@ redis_cluster_settle(struct redis_cluster *cluster)
 	while (!settled(cluster)) {
 		if (talk_now_ms() > end)
 			return failed(cluster, "the nodes do not agree");
-		talk_pause();
+		talk_watch(cluster->node[0].pid);
 	}
 	return 0;
 }
@@ -193,7 +193,7 @@ until(struct redis_cluster *cluster, int node, const char *line,
 	while (!mentions(&cluster->node[node], line, words)) {
 		if (talk_now_ms() > end)
 			return failed(cluster, line);
-		talk_pause();
+		talk_watch(cluster->node[node].pid);
 	}
 	return 0;
 }

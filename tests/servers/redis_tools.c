@@ -280,7 +280,7 @@ process_start(struct redis_server *server)
 			redis_kill(server);
 			return started_not(server, "does not answer");
 		}
-		talk_pause();
+		talk_watch(server->pid);
 	}
 	return 0;
 }
