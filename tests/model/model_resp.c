@@ -1,31 +1,24 @@
 #include <criterion/criterion.h>
 
+#include "programs.h"
 #include "resp_program.h"
 
 enum { PROGRAMS = 3000, PROGRAM_BYTES = 200 };
 
 static const char *
-programs_run(int fault, uint32_t *which)
+program(uint32_t seed, int fault)
 {
 	uint8_t bytes[PROGRAM_BYTES];
-	const char *bad = NULL;
 
-	for (uint32_t i = 0; !bad && i < PROGRAMS; i++) {
-		uint64_t seed = i;
-
-		for (size_t j = 0; j < sizeof(bytes); j++)
-			bytes[j] = (uint8_t)rand_next(&seed);
-		/* Program 0 comes whole. */
-		bad = resp_program_run(bytes, sizeof(bytes), i, fault);
-		*which = i;
-	}
-	return bad;
+	program_draw(bytes, sizeof(bytes), seed);
+	/* Program 0 comes whole. */
+	return resp_program_run(bytes, sizeof(bytes), seed, fault);
 }
 
 Test(resp, tells_the_replies_that_random_programs_write)
 {
 	uint32_t seed = 0;
-	const char *bad = programs_run(NO_FAULT, &seed);
+	const char *bad = programs_run(program, PROGRAMS, NO_FAULT, &seed);
 
 	cr_expect_null(bad, "seed %u: %s", seed, bad);
 }
@@ -34,14 +27,16 @@ Test(resp, a_model_whose_empty_values_are_nil_is_found_out)
 {
 	uint32_t seed;
 
-	cr_expect_not_null(programs_run(FAULT_EMPTY_IS_NIL, &seed));
+	cr_expect_not_null(
+		programs_run(program, PROGRAMS, FAULT_EMPTY_IS_NIL, &seed));
 }
 
 Test(resp, a_model_whose_replies_end_with_an_inner_array_is_found_out)
 {
 	uint32_t seed;
 
-	cr_expect_not_null(programs_run(FAULT_ARRAY_ENDS_EARLY, &seed));
+	cr_expect_not_null(
+		programs_run(program, PROGRAMS, FAULT_ARRAY_ENDS_EARLY, &seed));
 }
 
 Test(resp, random_bytes_say_the_same_whole_and_in_pieces)

@@ -4,29 +4,21 @@
 #include <criterion/criterion.h>
 
 #include "scale/scale_internal.h"
+#include "programs.h"
 #include "scale_program.h"
 
 enum { PROGRAMS = 3000, STEPS = 60 };
 
-/* What the first program in which something does not hold says. */
 static const char *
-programs_run(int fault, uint32_t *seed)
+program(uint32_t seed, int fault)
 {
-	const char *bad = NULL;
-
-	for (uint32_t i = 0; !bad && i < PROGRAMS; i++) {
-		struct choices choices = {.rand = i};
-
-		bad = scale_program_run(choices, STEPS, fault);
-		*seed = i;
-	}
-	return bad;
+	return scale_program_run((struct choices){.rand = seed}, STEPS, fault);
 }
 
 Test(scale, decisions_keep_bounds_and_follow_from_the_state)
 {
 	uint32_t seed = 0;
-	const char *bad = programs_run(NO_FAULT, &seed);
+	const char *bad = programs_run(program, PROGRAMS, NO_FAULT, &seed);
 
 	cr_expect_null(bad, "seed %u: %s", seed, bad);
 }
@@ -35,14 +27,16 @@ Test(scale, a_state_that_forgets_is_found_out)
 {
 	uint32_t seed;
 
-	cr_expect_not_null(programs_run(FAULT_FORGETS, &seed));
+	cr_expect_not_null(
+		programs_run(program, PROGRAMS, FAULT_FORGETS, &seed));
 }
 
 Test(scale, a_bound_that_is_passed_is_found_out)
 {
 	uint32_t seed;
 
-	cr_expect_not_null(programs_run(FAULT_ONE_MORE, &seed));
+	cr_expect_not_null(
+		programs_run(program, PROGRAMS, FAULT_ONE_MORE, &seed));
 }
 
 Test(scale, more_load_never_wants_fewer_pods)
