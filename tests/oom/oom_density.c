@@ -2,10 +2,10 @@
 
 #include <aibrix/evict.h>
 
-#include "failing.h"
+#include "each_failure.h"
 
 static int
-density_use(const aibrix_allocator *a, const struct failing *f)
+density_use(const aibrix_allocator *a, struct failing *f, const void *arg)
 {
 	aibrix_evict_opts o = {.size = sizeof(o),
 			       .policy = AIBRIX_EVICT_DENSITY,
@@ -16,6 +16,7 @@ density_use(const aibrix_allocator *a, const struct failing *f)
 	uint32_t slot = 0;
 	int err = aibrix_evict_new(&o, &evict);
 
+	(void)arg;
 	if (err) {
 		cr_assert_null(evict, "output untouched on failure");
 		return err;
@@ -37,18 +38,5 @@ density_use(const aibrix_allocator *a, const struct failing *f)
 
 Test(density, survives_every_allocation_failure)
 {
-	for (uint64_t i = 0;; i++) {
-		struct failing f = {.fail_at = i};
-		aibrix_allocator a = failing_allocator(&f);
-		int err = density_use(&a, &f);
-
-		cr_assert_eq(f.live, 0, "leak when allocation %llu fails",
-			     (unsigned long long)i);
-		cr_assert_eq(f.live_bytes, 0, "sizes given back differ");
-		if (err == AIBRIX_OK) {
-			cr_assert_eq(i, f.calls, "the loop ended early");
-			return;
-		}
-		cr_assert_eq(err, AIBRIX_E_NOMEM);
-	}
+	each_failure(density_use, NULL);
 }

@@ -2,20 +2,21 @@
 
 #include <aibrix/estimate.h>
 
-#include "failing.h"
+#include "each_failure.h"
 #include "fleet_fixture.h"
 
 enum { ROWS = 40 };
 
 /* A call that fails has changed nothing and can be repeated. */
 static int
-run(const aibrix_allocator *a, struct failing *f)
+use(const aibrix_allocator *a, struct failing *f, const void *arg)
 {
 	aibrix_estimate_opts opts = {.size = sizeof(opts), .alloc = a};
 	aibrix_fleet *fleet = fixture_fleet(ROWS, NULL);
 	aibrix_estimate *estimate = NULL;
 	int err = aibrix_estimate_new(&opts, &estimate), first = err;
 
+	(void)arg;
 	for (uint32_t row = 0; !err && row < ROWS; row++) {
 		aibrix_work work = {.computed = 1000, .row = row};
 		aibrix_charge charge = {.state = 9};
@@ -38,15 +39,5 @@ run(const aibrix_allocator *a, struct failing *f)
 
 Test(estimate, without_memory_nothing_is_expected)
 {
-	int err = AIBRIX_E_NOMEM;
-
-	for (uint64_t i = 0; err; i++) {
-		struct failing f = {.fail_at = i};
-		aibrix_allocator a = failing_allocator(&f);
-
-		err = run(&a, &f);
-		cr_assert(err == AIBRIX_OK || err == AIBRIX_E_NOMEM);
-		cr_assert_eq(f.live, 0);
-		cr_assert_eq(f.live_bytes, 0);
-	}
+	each_failure(use, NULL);
 }

@@ -2,14 +2,15 @@
 
 #include <aibrix/evict.h>
 
-#include "failing.h"
+#include "each_failure.h"
 
 /* One order from birth to death; NULL and status when it cannot be made. */
 static int
-evict_use(const aibrix_allocator *a, uint32_t policy, struct failing *f)
+evict_use(const aibrix_allocator *a, struct failing *f, const void *arg)
 {
+	const uint32_t *policy = arg;
 	aibrix_evict_opts o = {.size = sizeof(o),
-			       .policy = policy,
+			       .policy = *policy,
 			       .capacity = 4,
 			       .flags = AIBRIX_EVICT_CHILD_GUARD |
 					AIBRIX_EVICT_WEIGH_COST,
@@ -38,27 +39,8 @@ evict_use(const aibrix_allocator *a, uint32_t policy, struct failing *f)
 	return AIBRIX_OK;
 }
 
-static void
-fail_each(uint32_t policy)
-{
-	for (uint64_t i = 0;; i++) {
-		struct failing f = {.fail_at = i};
-		aibrix_allocator a = failing_allocator(&f);
-		int err = evict_use(&a, policy, &f);
-
-		cr_assert_eq(f.live, 0, "leak when allocation %llu fails",
-			     (unsigned long long)i);
-		cr_assert_eq(f.live_bytes, 0, "sizes given back differ");
-		if (err == AIBRIX_OK) {
-			cr_assert_eq(i, f.calls, "the loop ended early");
-			return;
-		}
-		cr_assert_eq(err, AIBRIX_E_NOMEM);
-	}
-}
-
 Test(evict, every_policy_survives_every_allocation_failure)
 {
 	for (uint32_t policy = 0; policy <= AIBRIX_EVICT_AUTO; policy++)
-		fail_each(policy);
+		each_failure(evict_use, &policy);
 }

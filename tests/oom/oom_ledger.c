@@ -2,14 +2,14 @@
 
 #include <aibrix/ledger.h>
 
-#include "failing.h"
+#include "each_failure.h"
 #include "fleet_fixture.h"
 
 enum { PICKS = 40 };
 
 /* A failed pick charges nothing and can be repeated. */
 static int
-run(const aibrix_allocator *a, struct failing *f)
+use(const aibrix_allocator *a, struct failing *f, const void *arg)
 {
 	aibrix_ledger_opts opts = {.size = sizeof(opts), .alloc = a};
 	aibrix_fleet *fleet = fixture_fleet(5, NULL);
@@ -20,6 +20,7 @@ run(const aibrix_allocator *a, struct failing *f)
 	int err = aibrix_ledger_new(&opts, &ledger), first = err;
 	uint64_t ticket;
 
+	(void)arg;
 	for (uint32_t i = 0; !err && i < PICKS; i++) {
 		err = aibrix_ledger_pick(ledger, route, fleet, &request, 0,
 					 &result, &ticket);
@@ -40,15 +41,5 @@ run(const aibrix_allocator *a, struct failing *f)
 
 Test(ledger, without_memory_nothing_is_charged)
 {
-	int err = AIBRIX_E_NOMEM;
-
-	for (uint64_t i = 0; err; i++) {
-		struct failing f = {.fail_at = i};
-		aibrix_allocator a = failing_allocator(&f);
-
-		err = run(&a, &f);
-		cr_assert(err == AIBRIX_OK || err == AIBRIX_E_NOMEM);
-		cr_assert_eq(f.live, 0);
-		cr_assert_eq(f.live_bytes, 0);
-	}
+	each_failure(use, NULL);
 }

@@ -4,7 +4,7 @@
 
 #include <aibrix/pd_ledger.h>
 
-#include "failing.h"
+#include "each_failure.h"
 
 enum { CHARGES = 40 };
 
@@ -40,13 +40,14 @@ charge(aibrix_pd_ledger *ledger, uint32_t i)
 
 /* A charge that fails charges nothing and can be repeated. */
 static int
-run(const aibrix_allocator *a, struct failing *f)
+use(const aibrix_allocator *a, struct failing *f, const void *arg)
 {
 	aibrix_pd_ledger_opts opts = {.size = sizeof(opts), .alloc = a};
 	aibrix_pd_ledger *ledger = NULL;
 	int err = aibrix_pd_ledger_new(&opts, &ledger), first = err;
 	aibrix_pd_charge c;
 
+	(void)arg;
 	for (uint32_t i = 0; !err && i < CHARGES; i++) {
 		uint64_t open = aibrix_pd_ledger_open(ledger);
 
@@ -68,15 +69,5 @@ run(const aibrix_allocator *a, struct failing *f)
 
 Test(pd_ledger, without_memory_nothing_is_charged)
 {
-	int err = AIBRIX_E_NOMEM;
-
-	for (uint64_t i = 0; err; i++) {
-		struct failing f = {.fail_at = i};
-		aibrix_allocator a = failing_allocator(&f);
-
-		err = run(&a, &f);
-		cr_assert(err == AIBRIX_OK || err == AIBRIX_E_NOMEM);
-		cr_assert_eq(f.live, 0);
-		cr_assert_eq(f.live_bytes, 0);
-	}
+	each_failure(use, NULL);
 }

@@ -2,7 +2,7 @@
 
 #include <aibrix/pool.h>
 
-#include "failing.h"
+#include "each_failure.h"
 
 /* What a check needs it gives back. */
 static int
@@ -22,7 +22,7 @@ pool_look(const aibrix_pool *pool, struct failing *f)
 
 /* One pool from birth to death. */
 static int
-pool_use(const aibrix_allocator *a, struct failing *f)
+pool_use(const aibrix_allocator *a, struct failing *f, const void *arg)
 {
 	aibrix_pool_opts o = {.size = sizeof(o),
 			      .slots = 5,
@@ -35,6 +35,7 @@ pool_use(const aibrix_allocator *a, struct failing *f)
 	uint64_t calls;
 	int err = aibrix_pool_new(&o, &pool);
 
+	(void)arg;
 	if (err) {
 		cr_assert_null(pool, "output untouched on failure");
 		return err;
@@ -52,7 +53,7 @@ pool_use(const aibrix_allocator *a, struct failing *f)
 
 /* The same of a pool of several sizes. */
 static int
-classes_use(const aibrix_allocator *a, struct failing *f)
+classes_use(const aibrix_allocator *a, struct failing *f, const void *arg)
 {
 	static const uint64_t bytes[] = {100, 3000};
 	aibrix_pool_opts o = {.size = sizeof(o),
@@ -68,6 +69,7 @@ classes_use(const aibrix_allocator *a, struct failing *f)
 	uint32_t n;
 	int err = aibrix_pool_new(&o, &pool);
 
+	(void)arg;
 	if (err) {
 		cr_assert_null(pool, "output untouched on failure");
 		return err;
@@ -85,31 +87,12 @@ classes_use(const aibrix_allocator *a, struct failing *f)
 	return AIBRIX_OK;
 }
 
-static void
-every_failure(int (*use)(const aibrix_allocator *a, struct failing *f))
-{
-	for (uint64_t i = 0;; i++) {
-		struct failing f = {.fail_at = i};
-		aibrix_allocator a = failing_allocator(&f);
-		int err = use(&a, &f);
-
-		cr_assert_eq(f.live, 0, "leak when allocation %llu fails",
-			     (unsigned long long)i);
-		cr_assert_eq(f.live_bytes, 0, "sizes given back differ");
-		if (err == AIBRIX_OK) {
-			cr_assert_eq(i, f.calls, "the loop ended early");
-			return;
-		}
-		cr_assert_eq(err, AIBRIX_E_NOMEM);
-	}
-}
-
 Test(pool, new_and_check_survive_every_allocation_failure)
 {
-	every_failure(pool_use);
+	each_failure(pool_use, NULL);
 }
 
 Test(pool, classes_survive_every_allocation_failure)
 {
-	every_failure(classes_use);
+	each_failure(classes_use, NULL);
 }

@@ -3,7 +3,7 @@
 #include <aibrix/zmq.h>
 #include <aibrix/zmq_pub.h>
 
-#include "failing.h"
+#include "each_failure.h"
 
 static int
 batch_apply(void *ctx, uint32_t owner, const void *payload, uint64_t n)
@@ -27,7 +27,7 @@ static const aibrix_zmq_sink sink = {
 
 /* One subscriber with a stream, from birth to death. */
 static int
-zmq_use(const aibrix_allocator *a)
+zmq_use(const aibrix_allocator *a, struct failing *f, const void *arg)
 {
 	aibrix_zmq_opts opts = {
 		.size = sizeof(opts), .sink = &sink, .alloc = a};
@@ -42,6 +42,8 @@ zmq_use(const aibrix_allocator *a)
 	uint32_t n = 77;
 	int err = aibrix_zmq_new(&opts, &zmq);
 
+	(void)f;
+	(void)arg;
 	if (err) {
 		cr_assert_null(zmq, "output untouched on failure");
 		return err;
@@ -57,23 +59,12 @@ zmq_use(const aibrix_allocator *a)
 
 Test(zmq, new_and_add_survive_each_failed_allocation)
 {
-	for (uint64_t i = 0;; i++) {
-		struct failing f = {.fail_at = i};
-		aibrix_allocator a = failing_allocator(&f);
-		int err = zmq_use(&a);
-
-		cr_assert_eq(f.live, 0, "call %d", (int)i);
-		cr_assert_eq(f.live_bytes, 0);
-		if (!err)
-			break;
-		cr_assert_eq(err, AIBRIX_E_NOMEM);
-		cr_assert_lt(i, 100);
-	}
+	each_failure(zmq_use, NULL);
 }
 
 /* One publisher with two batches, the second one larger. */
 static int
-pub_use(const aibrix_allocator *a)
+pub_use(const aibrix_allocator *a, struct failing *f, const void *arg)
 {
 	static const uint32_t tokens[64];
 	static const uint64_t name = 1;
@@ -94,6 +85,8 @@ pub_use(const aibrix_allocator *a)
 	uint64_t seq = 77;
 	int err = aibrix_zmq_pub_new(&opts, &pub);
 
+	(void)f;
+	(void)arg;
 	if (err) {
 		cr_assert_null(pub, "output untouched on failure");
 		return err;
@@ -110,16 +103,5 @@ pub_use(const aibrix_allocator *a)
 
 Test(zmq, new_and_publish_survive_each_failed_allocation)
 {
-	for (uint64_t i = 0;; i++) {
-		struct failing f = {.fail_at = i};
-		aibrix_allocator a = failing_allocator(&f);
-		int err = pub_use(&a);
-
-		cr_assert_eq(f.live, 0, "call %d", (int)i);
-		cr_assert_eq(f.live_bytes, 0);
-		if (!err)
-			break;
-		cr_assert_eq(err, AIBRIX_E_NOMEM);
-		cr_assert_lt(i, 100);
-	}
+	each_failure(pub_use, NULL);
 }
