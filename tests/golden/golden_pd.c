@@ -241,6 +241,18 @@ Test(golden_pd, prefills_and_nobody)
 	cr_expect_eq(got.max_prefill, 1.0);
 }
 
+/* ps06: what cannot be prepared has no scores at all. */
+Test(golden_pd, what_cannot_be_scored_leaves_no_scores)
+{
+	const aibrix_pd_stat stats[2] = {{0}};
+	aibrix_pd_opts o = compat;
+
+	got.max_prefill = scores[0] = scores[1] = 77;
+	o.prefill_policy = 99;
+	cr_expect_eq(pick(&o, stats, 1, 0), AIBRIX_E_INVAL, "ps06");
+	cr_expect(scores[0] == 77 && scores[1] == 77 && got.max_prefill == 77);
+}
+
 /* What a prefill scores beside another with most requests pending, whose
  * score is none of the row's. */
 static double

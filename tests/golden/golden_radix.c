@@ -69,7 +69,8 @@ Test(golden_radix, tree01_to_tree06_T_empty_and_single)
 
 	cr_expect_eq(add(P1, 0), 0);
 	tokens[0] = 42;
-	cr_expect_eq(add(P1, 1), 0);
+	cr_expect_eq(add(P1, 1), 0, "tree02");
+	cr_expect_eq(add(P1, 1), 1, "tree03");
 	tokens[0] = 99;
 	cr_expect_eq(match(1, held), 0);
 	cr_expect_eq(held[P1], 0);
@@ -83,22 +84,25 @@ Test(golden_radix, tree01_to_tree06_T_empty_and_single)
 
 Test(golden_radix, tree07_to_tree09_T_sequences_that_part)
 {
-	static const uint32_t behind[] = {3, 100, 200};
+	/* How much of 1, 2, ... each begins with, and what follows. */
+	static const uint32_t rows[][2] = {{5, 0}, {2, 100}, {1, 200}};
+	static const uint32_t matched[] = {0, 2, 1};
 	double held[ROWS];
 
 	for (uint32_t i = 0; i < 3; i++) {
-		fill(0, 2, 1);
-		fill(2, 3, behind[i]);
-		cr_expect_eq(add(P1, 5), i ? 2u : 0u);
+		fill(0, rows[i][0], 1);
+		fill(rows[i][0], 5 - rows[i][0], rows[i][1]);
+		cr_expect_eq(add(P1, 5), matched[i], "row %u", i);
 	}
 	for (uint32_t i = 0; i < 3; i++) {
-		fill(2, 3, behind[i]);
+		fill(0, rows[i][0], 1);
+		fill(rows[i][0], 5 - rows[i][0], rows[i][1]);
 		cr_expect_eq(match(5, held), 5);
 		cr_expect_eq(held[P1], 5);
 	}
 }
 
-Test(golden_radix, tree10_to_tree12_T_a_chain_of_a_thousand)
+Test(golden_radix, tree10_to_tree13_T_a_chain_of_a_thousand)
 {
 	double held[ROWS];
 
@@ -109,6 +113,9 @@ Test(golden_radix, tree10_to_tree12_T_a_chain_of_a_thousand)
 	cr_expect(held[P1] == 1000 && held[P2] == 0);
 	cr_expect_eq(match(1005, held), 1000);
 	cr_expect_eq(held[P1], 1000);
+	tokens[500] = 99999;
+	cr_expect_eq(match(501, held), 500, "tree13");
+	tokens[500] = 501;
 	cr_expect_eq(add(P1, 1010), 1000);
 	cr_expect_eq(match(1010, held), 1010);
 }
