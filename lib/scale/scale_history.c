@@ -13,7 +13,15 @@
  * the first and the time of the second: a fall waits longer, never less.
  *
  * Events: what replicas changed by and when, for rates per time.  A list of
- * 32, the oldest merged in the same way: they count longer, never less.
+ * 32; when it is full, what is over an hour old goes, or else the two that
+ * are nearest become one with the later time, which says how much of it is
+ * older (after the one before it, so a few minutes at most).  Where that part
+ * tells against a change it counts as late, where for it as early:
+ *
+ *	up limit     replicas - up, as late + down, as early + policy
+ *	down limit   replicas - up, as early + down, as late - policy
+ *
+ * so a merged change counts longer and never lets go farther.
  * (Source: Kubernetes pkg/controller/podautoscaler/horizontal.go.)
  */
 
@@ -21,6 +29,9 @@
 #include <string.h>
 
 #include "scale/scale_internal.h"
+
+/* The longest of a policy. */
+#define PERIOD_MAX_NS (3600 * (uint64_t)1000000000)
 
 /* Is what was at at_ns newer than window_ns before now? */
 static int
@@ -83,27 +94,64 @@ sum_of(int32_t a, int32_t b)
 	return a > INT32_MAX - b ? INT32_MAX : a + b;
 }
 
+/* Event i becomes part of the next. */
+static void
+events_merge(struct events *e, uint32_t i)
+{
+	struct advice *next = &e->item[i + 1];
+
+	next->older = sum_of(next->older, e->item[i].replicas);
+	next->replicas = sum_of(next->replicas, e->item[i].replicas);
+	e->n--;
+	memmove(&e->item[i], next, (e->n - i) * sizeof(*next));
+}
+
+/* One place less is taken. */
+static void
+events_thin(struct events *e, uint64_t now_ns)
+{
+	uint64_t nearest = UINT64_MAX;
+	uint32_t best = 0;
+
+	if (!time_within(e->item[0].at_ns, PERIOD_MAX_NS, now_ns)) {
+		e->n--;
+		memmove(&e->item[0], &e->item[1], e->n * sizeof(e->item[0]));
+		return;
+	}
+	for (uint32_t i = 0; i + 1 < e->n; i++) {
+		uint64_t gap = e->item[i + 1].at_ns - e->item[i].at_ns;
+
+		if (gap < nearest) {
+			nearest = gap;
+			best = i;
+		}
+	}
+	events_merge(e, best);
+}
+
 void
 aibrix__event_add(struct events *e, int32_t change, uint64_t at_ns)
 {
-	if (e->n == EVENTS_MAX) {
-		e->item[1].replicas =
-			sum_of(e->item[0].replicas, e->item[1].replicas);
-		memmove(&e->item[0], &e->item[1],
-			(EVENTS_MAX - 1) * sizeof(e->item[0]));
-		e->n--;
-	}
+	if (e->n == EVENTS_MAX)
+		events_thin(e, at_ns);
 	e->item[e->n++] = (struct advice){at_ns, change, 0};
 }
 
 int64_t
-aibrix__event_sum(const struct events *e, uint64_t period_ns, uint64_t now_ns)
+aibrix__event_sum(const struct events *e, int late, uint64_t period_ns,
+		  uint64_t now_ns)
 {
 	int64_t sum = 0;
+	int before = 0; /* is the one before it within, so all of it? */
 
-	for (uint32_t i = 0; i < e->n; i++)
-		if (time_within(e->item[i].at_ns, period_ns, now_ns))
-			sum += e->item[i].replicas;
+	for (uint32_t i = 0; i < e->n; i++) {
+		if (!time_within(e->item[i].at_ns, period_ns, now_ns))
+			continue;
+		sum += e->item[i].replicas;
+		if (!late && !before)
+			sum -= e->item[i].older;
+		before = 1;
+	}
 	return sum;
 }
 
@@ -130,10 +178,11 @@ policies_limit(const struct policies *p, int32_t replicas,
 		return replicas;
 	for (uint32_t i = 0; i < p->n; i++) {
 		uint64_t period = p->item[i].period_ns;
-		double start =
-			(double)(replicas -
-				 aibrix__event_sum(up, period, now_ns) +
-				 aibrix__event_sum(down, period, now_ns));
+		double start = (double)(replicas -
+					aibrix__event_sum(up, sign > 0, period,
+							  now_ns) +
+					aibrix__event_sum(down, sign < 0,
+							  period, now_ns));
 		double limit = policy_limit(&p->item[i], start, sign);
 		int farther = sign * limit > sign * best;
 

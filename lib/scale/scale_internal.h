@@ -136,7 +136,7 @@ value_counts(const aibrix_scale_values *v, uint32_t pod, uint64_t fresh_ns,
 struct advice {
 	uint64_t at_ns;
 	int32_t replicas;
-	int32_t spare;
+	int32_t older; /* events: how much of it was before at_ns */
 };
 
 /* What was wanted, as far as a minimum (or maximum) over the last while may
@@ -163,7 +163,8 @@ struct events {
 };
 
 void aibrix__event_add(struct events *e, int32_t change, uint64_t at_ns);
-int64_t aibrix__event_sum(const struct events *e, uint64_t period_ns,
+/* Of the last period; late: what has no time of its own counts as late. */
+int64_t aibrix__event_sum(const struct events *e, int late, uint64_t period_ns,
 			  uint64_t now_ns);
 
 struct policies {

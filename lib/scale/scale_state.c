@@ -20,7 +20,7 @@ enum {
 	VERSION = 1,
 	SUM_BYTES = 8,
 	HEAD_BYTES = 80,
-	ITEM_BYTES = 12,
+	ITEM_BYTES = 16,
 	PANIC_BYTES = 16
 };
 
@@ -229,6 +229,7 @@ items_save(const struct advice *item, uint32_t n, struct writer *w)
 	for (uint32_t i = 0; i < n; i++) {
 		write_u64(w, item[i].at_ns);
 		write_u32(w, (uint32_t)item[i].replicas);
+		write_u32(w, (uint32_t)item[i].older);
 	}
 }
 
@@ -294,14 +295,15 @@ items_load(struct advice *item, uint32_t n, int64_t shift_ns, struct reader *r)
 
 	for (uint32_t i = 0; i < n; i++) {
 		uint64_t at = read_u64(r);
-		uint32_t replicas = read_u32(r);
+		uint32_t replicas = read_u32(r), older = read_u32(r);
 
-		if (at < before || replicas > INT32_MAX)
+		if (at < before || replicas > INT32_MAX || older > replicas)
 			return 0;
 		before = at;
 		if (!time_shift(&at, shift_ns))
 			return 0;
-		item[i] = (struct advice){at, (int32_t)replicas, 0};
+		item[i] =
+			(struct advice){at, (int32_t)replicas, (int32_t)older};
 	}
 	return r->ok;
 }

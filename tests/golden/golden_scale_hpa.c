@@ -471,7 +471,7 @@ Test(scale_hpa, rat05_and_rat06_events_and_rules)
 	aibrix__event_add(&e, 1, NOW - 70 * SECOND);
 	aibrix__event_add(&e, 2, NOW - 45 * SECOND);
 	aibrix__event_add(&e, 3, NOW - 30 * SECOND);
-	cr_expect_eq(aibrix__event_sum(&e, MINUTE, NOW), 5);
+	cr_expect_eq(aibrix__event_sum(&e, 1, MINUTE, NOW), 5);
 
 	st = settle(5, 7, 3, 10, &s, o);
 	expect_settled("rat06", &st, 7, 0, 0);
