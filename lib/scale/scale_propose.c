@@ -88,6 +88,8 @@ windows_feed(struct step *st, uint32_t metric, double value,
 	aibrix_window *panic = aibrix__state_panic(st->s, metric);
 	aibrix_window_view a = {.size = sizeof(a)}, b = {.size = sizeof(b)};
 
+	/* What pods tell adds up beyond what a window takes. */
+	value = fmin(value, AIBRIX_WINDOW_VALUE_MAX);
 	if (aibrix_window_add(stable, value, st->now_ns) ||
 	    aibrix_window_add(panic, value, st->now_ns) ||
 	    aibrix_window_read(stable, st->now_ns, &a) ||
