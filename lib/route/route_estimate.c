@@ -185,13 +185,21 @@ owner_equal(const aibrix_owner *a, const aibrix_owner *b)
 	return a->pod == b->pod && a->rank == b->rank;
 }
 
-/* What is known of who has row now; NULL: nothing. */
+/*
+ * What is known of who has row now; NULL: nothing.  A row that was taken
+ * away has lost what was told of it, and whoever is there since then, be it
+ * the same owner, has none of the old one's queue.
+ */
 static const struct seen *
-seen_find(const aibrix_estimate *e, const struct fleet_view *fleet,
-	  uint32_t row)
+seen_find(const aibrix_estimate *e, const aibrix_fleet *fleet, uint32_t row)
 {
-	if (row >= e->rows_cap || !e->rows[row].epoch ||
-	    !owner_equal(&e->rows[row].owner, &fleet->owners[row]))
+	const struct fleet_view view = aibrix__fleet_view(fleet);
+	const double *until =
+		aibrix_fleet_column(fleet, AIBRIX_COL_BUSY_UNTIL_S);
+
+	if (row >= e->rows_cap || !e->rows[row].epoch || !until ||
+	    isnan(until[row]) ||
+	    !owner_equal(&e->rows[row].owner, &view.owners[row]))
 		return NULL;
 	return &e->rows[row];
 }
@@ -280,7 +288,7 @@ aibrix_estimate_routed(aibrix_estimate *estimate, aibrix_fleet *fleet,
 			   sizeof(*estimate->rows));
 	if (err)
 		return err;
-	known = seen_find(estimate, &view, work->row);
+	known = seen_find(estimate, fleet, work->row);
 	if (known)
 		s = *known;
 	else
@@ -357,7 +365,7 @@ charge_take(const aibrix_estimate *e, const aibrix_fleet *fleet,
 	if (charge->state != CHARGE_ROUTED ||
 	    !fleet_view_used(&view, charge->work.row))
 		return NULL;
-	s = seen_find(e, &view, charge->work.row);
+	s = seen_find(e, fleet, charge->work.row);
 	if (!s || s->epoch != charge->epoch || !s->open)
 		return NULL;
 	*out = *s;
@@ -506,7 +514,7 @@ aibrix_estimate_read(const aibrix_estimate *estimate, const aibrix_fleet *fleet,
 	view = aibrix__fleet_view(fleet);
 	if (!fleet_view_used(&view, row))
 		return AIBRIX_E_NOT_FOUND;
-	known = seen_find(estimate, &view, row);
+	known = seen_find(estimate, fleet, row);
 	if (known)
 		s = *known;
 	read = (aibrix_estimate_row){

@@ -20,21 +20,24 @@ struct estimate_case {
 	aibrix_fleet *fleet;
 	aibrix_estimate *estimate;
 	aibrix_charge charges[CASE_CHARGES];
-	uint64_t pods[CASE_CHARGES]; /* who was charged; 0: nothing waits */
-	uint64_t row_pods[CASE_ROWS];
+	uint64_t pods[CASE_CHARGES];  /* who was charged; 0: nothing waits */
+	uint64_t row_pods[CASE_ROWS]; /* numbered as they come */
+	uint64_t ids[CASE_ROWS];      /* some come again */
 	uint64_t next_pod, now;
 };
 
 static const char *
-case_add_row(struct estimate_case *c, uint32_t want)
+case_add_row(struct estimate_case *c, uint32_t want, int again)
 {
-	aibrix_owner owner = {++c->next_pod, 0, 0};
+	uint64_t pod = ++c->next_pod;
+	aibrix_owner owner = {again ? c->ids[want] : pod, 0, 0};
 	uint32_t row;
 
 	if (aibrix_fleet_add(c->fleet, &owner, &row) != AIBRIX_OK ||
 	    row != want)
 		return "no row";
-	c->row_pods[row] = owner.pod;
+	c->row_pods[row] = pod;
+	c->ids[row] = owner.pod;
 	return NULL;
 }
 
@@ -125,7 +128,7 @@ case_step(struct estimate_case *c, struct reader *r)
 		row = read_u8(r) % CASE_ROWS;
 		if (aibrix_fleet_remove(c->fleet, row) != AIBRIX_OK)
 			return "a row that does not go";
-		return case_add_row(c, row);
+		return case_add_row(c, row, what & 8);
 	}
 	if (what % 8 < 2)
 		return NULL;
@@ -148,7 +151,7 @@ estimate_case_run(const uint8_t *bytes, size_t len, int fault)
 	    aibrix_estimate_new(NULL, &c.estimate) != AIBRIX_OK)
 		wrong = "set-up";
 	for (uint32_t row = 0; !wrong && row < CASE_ROWS; row++)
-		wrong = case_add_row(&c, row);
+		wrong = case_add_row(&c, row, 0);
 	while (!wrong && r.at < r.end && r.ok) {
 		wrong = case_step(&c, &r);
 		if (!wrong)

@@ -308,6 +308,33 @@ Test(estimate, the_next_owner_of_a_row_begins_anew)
 	aibrix_fleet_free(fleet);
 }
 
+/* A pod that crashed and came back has no queue, whoever forgot to say so. */
+Test(estimate, an_owner_that_comes_back_begins_anew)
+{
+	static const double slow[] = {3};
+	aibrix_fleet *fleet = fixture_fleet(1, NULL);
+	aibrix_estimate *estimate = estimate_new(NULL);
+	aibrix_owner same = {100, 0, 0};
+	uint64_t now = teach(estimate, fleet, slow, 1, 100);
+	aibrix_charge late = routed(estimate, fleet, 0, 4000, now);
+	aibrix_charge next;
+	uint32_t row;
+
+	cr_assert_eq(aibrix_fleet_remove(fleet, 0), AIBRIX_OK);
+	cr_assert_eq(aibrix_fleet_add(fleet, &same, &row), AIBRIX_OK);
+	cr_expect_eq(row_of(estimate, fleet, 0).pending_s, 0);
+	cr_expect_float_eq(row_of(estimate, fleet, 0).slowness, 1, 1e-9);
+	cr_expect_eq(aibrix_estimate_gone(estimate, fleet, &late, now),
+		     AIBRIX_E_NOT_FOUND);
+	next = routed(estimate, fleet, 0, 4000, now);
+	cr_expect_eq(row_of(estimate, fleet, 0).pending_s, next.seconds);
+	cr_expect_eq(aibrix_estimate_first_token(estimate, fleet, &late, now),
+		     AIBRIX_E_NOT_FOUND, "of the time before");
+	cr_expect_eq(row_of(estimate, fleet, 0).pending_s, next.seconds);
+	aibrix_estimate_free(estimate);
+	aibrix_fleet_free(fleet);
+}
+
 Test(estimate, a_clock_that_goes_back_teaches_nothing_absurd)
 {
 	aibrix_fleet *fleet = fixture_fleet(1, NULL);
