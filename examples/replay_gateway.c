@@ -73,16 +73,15 @@ request_pick(replay_state *replay, const replay_request *request,
 {
 	const replay_options *options = replay->input->options;
 	uint32_t rows = aibrix_fleet_rows(replay->fleet);
-	const aibrix_column overlay[] = {
+	aibrix_column overlay[5] = {
 		{AIBRIX_COL_PREFIX_BLOCKS, rows, replay->matched},
 		{AIBRIX_COL_REQUEST_LOAD_RATIO, rows, replay->load},
-		{AIBRIX_COL_HISTORY_REQUESTS, rows, replay->sent},
-		{AIBRIX_COL_HISTORY_S, rows, replay->sent_s},
 	};
+	aibrix_route_model model;
 	uint64_t session = request->what->session;
 	aibrix_route_request ask = {
 		.size = sizeof(ask),
-		.n_overlay = replay->radix ? 4 : 2,
+		.n_overlay = 2,
 		.overlay = overlay,
 		.block_tokens = options->block_tokens,
 		.prompt_tokens = request->what->input_tokens,
@@ -97,6 +96,18 @@ request_pick(replay_state *replay, const replay_request *request,
 	int status = request_match(replay, request, rows);
 	uint64_t begin_ns;
 
+	if (replay->radix) {
+		overlay[ask.n_overlay++] = (aibrix_column){
+			AIBRIX_COL_HISTORY_REQUESTS, rows, replay->sent};
+		overlay[ask.n_overlay++] = (aibrix_column){
+			AIBRIX_COL_HISTORY_S, rows, replay->sent_s};
+	}
+	if (replay->estimate && options->stale_ms)
+		overlay[ask.n_overlay++] = (aibrix_column){
+			AIBRIX_COL_BUSY_UNTIL_S, rows, replay->busy_until_s};
+	if (status == AIBRIX_OK)
+		status = sim_learn_ask(replay->estimate, replay->fleet,
+				       replay->now_ns, &model, &ask);
 	if (status != AIBRIX_OK)
 		return status;
 	if (replay->vtc) {
@@ -131,6 +142,23 @@ history_note(replay_state *replay, const replay_request *request, uint32_t row)
 				     replay->now_ns, NULL));
 }
 
+/* For who learns from it. */
+static int
+request_sent(replay_state *replay, replay_request *request,
+	     const replay_pod *pod)
+{
+	const sim_sent sent = {
+		.row = pod->row,
+		.prompt_tokens = request->what->input_tokens,
+		.held_tokens = replay->matched[pod->row] *
+			       replay->input->options->block_tokens,
+		.running = pod->running,
+	};
+
+	return sim_learn_sent(replay->estimate, replay->fleet, &sent,
+			      replay->now_ns, &request->charge);
+}
+
 /* E_UNAVAILABLE: not now. */
 static int
 request_send(replay_state *replay, replay_request *request)
@@ -154,6 +182,9 @@ request_send(replay_state *replay, replay_request *request)
 				  replay->matched[picked.row] *
 					  replay->input->options->block_tokens;
 	request->routed_ns = replay->now_ns;
+	status = request_sent(replay, request, pod);
+	if (status != AIBRIX_OK)
+		return status;
 	pod->pending_tokens += request->pending_tokens;
 	request->blocks = blocks_added(replay, request, pod->row);
 	pod->blocks += request->blocks;

@@ -175,6 +175,17 @@ engine_read(replay_state *replay, replay_pod *pod, uint64_t now_ns)
 	engine_set(replay, pod, recent_busy(pod, seconds), seconds, now_ns);
 }
 
+/* What others of the gateway's kind expect of it. */
+static void
+estimate_read(replay_state *replay, const replay_pod *pod)
+{
+	const double *until_s =
+		aibrix_fleet_column(replay->fleet, AIBRIX_COL_BUSY_UNTIL_S);
+
+	if (until_s)
+		replay->busy_until_s[pod->row] = until_s[pod->row];
+}
+
 void
 replay_metrics_read(replay_state *replay, uint64_t next_ns)
 {
@@ -191,7 +202,9 @@ replay_metrics_read(replay_state *replay, uint64_t next_ns)
 		if (!pod->up)
 			continue;
 		engine_read(replay, pod, read_ns);
-		if (stale_ns)
+		if (stale_ns) {
 			counts_set(replay, pod, read_ns);
+			estimate_read(replay, pod);
+		}
 	}
 }

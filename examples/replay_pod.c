@@ -218,6 +218,9 @@ pod_prefilled(void *ctx, sim_job *job, uint64_t now_ns)
 			       now_ns) != AIBRIX_OK)
 		replay->status = AIBRIX_E_IO;
 	pod->pending_tokens -= request->pending_tokens;
+	replay_fail(replay, "estimate",
+		    sim_learn_first_token(replay->estimate, replay->fleet,
+					  &request->charge, now_ns));
 	replay_metrics_prefilled(pod, request);
 	replay_metrics_count(replay, pod);
 	if (!replay->pd)
@@ -273,6 +276,9 @@ pod_finished(void *ctx, sim_job *job, uint64_t now_ns)
 	replay->finished++;
 	replay->output_sum += request->what->output_tokens;
 	request_settle(replay, request);
+	replay_fail(replay, "estimate",
+		    sim_learn_last_token(replay->estimate, &request->charge,
+					 request->what->output_tokens, now_ns));
 	replay_metrics_finished(pod, request);
 	replay_metrics_count(replay, pod);
 	times_add(replay, request);

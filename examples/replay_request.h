@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include <aibrix/estimate.h>
 #include <aibrix/hash.h>
 
 #include "sim/sim_engine.h"
@@ -29,12 +30,13 @@ typedef struct replay_request {
 	double pending_tokens;              /* as the gateway counts them */
 	double blocks;                      /* likewise, of its memory */
 	uint64_t routed_ns, admitted_ns;
-	uint32_t place;      /* of its pod, REPLAY_NOWHERE: at the gateway */
-	uint32_t group;      /* whose it is */
-	uint32_t retried;    /* its pod went down */
-	uint32_t answered;   /* its first token was seen */
-	uint64_t prefix_key; /* where it begins as others do */
-	uint64_t ticket;     /* of the fair queue */
+	uint32_t place;       /* of its pod, REPLAY_NOWHERE: at the gateway */
+	uint32_t group;       /* whose it is */
+	uint32_t retried;     /* its pod went down */
+	uint32_t answered;    /* its first token was seen */
+	uint64_t prefix_key;  /* where it begins as others do */
+	uint64_t ticket;      /* of the fair queue */
+	aibrix_charge charge; /* of cost's estimate */
 	/* With prefill and decode apart: where it prefills, then decodes */
 	uint32_t prefill, decode;
 	uint32_t decoding;

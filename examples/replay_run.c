@@ -110,9 +110,11 @@ columns_new(replay_state *replay)
 	    !replay->addresses)
 		return AIBRIX_E_NOMEM;
 	replay->rows = calloc(pods, sizeof(*replay->rows));
+	replay->busy_until_s = calloc(pods, sizeof(*replay->busy_until_s));
 	replay->sent = calloc(pods, sizeof(*replay->sent));
 	replay->sent_s = calloc(pods, sizeof(*replay->sent_s));
-	if (!replay->rows || !replay->sent || !replay->sent_s)
+	if (!replay->rows || !replay->sent || !replay->sent_s ||
+	    !replay->busy_until_s)
 		return AIBRIX_E_NOMEM;
 	for (uint32_t i = 0; i < pods; i++) {
 		snprintf(replay->names[i].text, sizeof(replay->names[i].text),
@@ -138,6 +140,8 @@ memories_new(replay_state *replay, const char *policy)
 
 	if (strstr(policy, "dualmap"))
 		status = aibrix_hot_new(NULL, &replay->hot);
+	if (status == AIBRIX_OK)
+		status = sim_learn_new(policy, &replay->estimate);
 	if (status == AIBRIX_OK && strstr(policy, "prefix-cache-preble"))
 		status = aibrix_radix_new(&radix, &replay->radix);
 	return status;
@@ -230,9 +234,11 @@ replay_close(replay_state *replay)
 	free(replay->rows);
 	free(replay->sent);
 	free(replay->sent_s);
+	free(replay->busy_until_s);
 	aibrix_vtc_free(replay->vtc);
 	aibrix_hot_free(replay->hot);
 	aibrix_radix_free(replay->radix);
+	aibrix_estimate_free(replay->estimate);
 	free(replay->tokens);
 	sim_stats_clear(&replay->ttft_ms);
 	sim_stats_clear(&replay->late_ttft_ms);

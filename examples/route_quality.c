@@ -20,7 +20,7 @@
 enum { LIST_MAX = 16, PODS_MAX = 1024 };
 
 typedef struct settings {
-	const char *trace;
+	const char *trace, *preset;
 	char *kinds[LIST_MAX], *policies[LIST_MAX];
 	double pods[LIST_MAX], loads[LIST_MAX];
 	uint32_t n_kinds, n_policies, n_pods, n_loads;
@@ -44,12 +44,14 @@ static const char usage[] =
 	"  --loads A,B     [0.5,0.7,0.9]\n"
 	"  --policy A,B    strategies of the library, aibrix (compat "
 	"prefix-cache),\n"
-	"                  preble, dynamo, llm-d, sglang [all of these]\n"
+	"                  preble, dynamo, llm-d, sglang [all of these];\n"
+	"                  cost-cold: cost that learns nothing\n"
 	"  --requests N    of a generated workload with 8 pods; with more "
 	"pods\n"
 	"                  as the square root of their number [3000]\n"
 	"  --seeds N       [5]\n"
 	"  --first-seed S  [1]\n"
+	"  --preset NAME   engines, as replay has them [h100-llama3-8b]\n"
 	"  --slow          one pod takes three times as long\n";
 
 static uint32_t
@@ -82,11 +84,16 @@ numbers_parse(char *text, double low, double high, double *out)
 static int
 option_take(quality_settings *s, const char *name, char *text)
 {
+	sim_pod_spec spec;
 	double number = 0;
 
 	if (strcmp(name, "--trace") == 0) {
 		s->trace = text;
 		return 0;
+	}
+	if (strcmp(name, "--preset") == 0) {
+		s->preset = text;
+		return sim_preset_find(text, &spec);
 	}
 	if (strcmp(name, "--kinds") == 0)
 		return (s->n_kinds = words_parse(text, s->kinds)) ? 0 : -1;
@@ -122,7 +129,10 @@ settings_parse(int argc, char **argv, quality_settings *s)
 	static char policies[] = "random,least-request,aibrix,preble,dynamo,"
 				 "llm-d,sglang,prefix-cache,cost";
 
-	*s = (quality_settings){.requests = 3000, .first_seed = 1, .seeds = 5};
+	*s = (quality_settings){.preset = "h100-llama3-8b",
+				.requests = 3000,
+				.first_seed = 1,
+				.seeds = 5};
 	s->n_kinds = words_parse(kinds, s->kinds);
 	s->n_policies = words_parse(policies, s->policies);
 	s->n_pods = numbers_parse(pods, 1, PODS_MAX, s->pods);
@@ -161,7 +171,7 @@ specs_make(const quality_settings *s, uint64_t seed, uint32_t pods,
 	sim_rand rand = {sim_mix(seed ^ 0x656e67696e65)};
 	sim_pod_spec spec;
 
-	if (sim_preset_find("h100-llama3-8b", &spec) != 0)
+	if (sim_preset_find(s->preset, &spec) != 0)
 		abort();
 	spec.gemm_flops_per_s *= off(&rand);
 	spec.attention_flops_per_s *= off(&rand);

@@ -24,6 +24,7 @@
 #include "sim/sim_engine.h"
 #include "sim/sim_events.h"
 #include "sim/sim_gpu_cache.h"
+#include "sim/sim_learn.h"
 #include "sim/sim_rival.h"
 #include "sim/sim_rand.h"
 #include "sim/sim_stats.h"
@@ -59,7 +60,7 @@ typedef struct quality_state {
 	aibrix_fleet *fleet;
 	aibrix_route *route; /* one of these two */
 	sim_rival *policy;
-	aibrix_estimate *estimate; /* with cost */
+	aibrix_estimate *estimate; /* of cost, unless it is cold */
 	quality_pod *pods;
 	sim_events *events;
 	double *columns, *matched, *running, *pending, *blocks;
@@ -143,7 +144,7 @@ static int
 route_library(quality_state *run, const quality_request *r, uint64_t entropy,
 	      uint32_t *row)
 {
-	aibrix_route_model model = {.size = sizeof(model)};
+	aibrix_route_model model;
 	const aibrix_column overlay[] = {
 		{AIBRIX_COL_PREFIX_BLOCKS, run->c->pods, run->matched},
 		{AIBRIX_COL_REQUESTS_RUNNING, run->c->pods, run->running},
@@ -157,14 +158,11 @@ route_library(quality_state *run, const quality_request *r, uint64_t entropy,
 		.prompt_tokens = r->what->input_tokens,
 		.n_blocks = r->n_blocks,
 		.entropy = entropy,
-		.model = run->estimate ? &model : NULL,
 	};
 	aibrix_route_result picked = {.size = sizeof(picked)};
-	int err = AIBRIX_OK;
+	int err = sim_learn_ask(run->estimate, run->fleet, run->now_ns, &model,
+				&ask);
 
-	if (run->estimate)
-		err = aibrix_estimate_model(run->estimate, run->fleet,
-					    run->now_ns, &model);
 	if (!err)
 		err = aibrix_route_pick(run->route, run->fleet, &ask,
 					run->now_ns, &picked);
@@ -235,19 +233,19 @@ request_free(quality_request *r)
 	free(r);
 }
 
+/* For who learns from it. */
 static int
-estimate_routed(quality_state *run, quality_request *r, uint32_t row)
+request_sent(quality_state *run, quality_request *r, uint32_t row)
 {
-	uint64_t held = (uint64_t)run->matched[row] * QUALITY_BLOCK;
-	const aibrix_work work = {
-		.computed = r->what->input_tokens - held,
-		.cached = held,
+	const sim_sent sent = {
 		.row = row,
-		.running = (uint32_t)run->running[row],
+		.prompt_tokens = r->what->input_tokens,
+		.held_tokens = run->matched[row] * QUALITY_BLOCK,
+		.running = run->running[row],
 	};
 
-	return aibrix_estimate_routed(run->estimate, run->fleet, &work,
-				      run->now_ns, &r->charge);
+	return sim_learn_sent(run->estimate, run->fleet, &sent, run->now_ns,
+			      &r->charge);
 }
 
 static void
@@ -263,8 +261,8 @@ request_arrive(quality_state *run)
 	}
 	metrics_scrape(run);
 	run_fail(run, request_route(run, r, &row));
-	if (run->status == AIBRIX_OK && run->estimate)
-		run_fail(run, estimate_routed(run, r, row));
+	if (run->status == AIBRIX_OK)
+		run_fail(run, request_sent(run, r, row));
 	pod = &run->pods[row];
 	r->pending = r->what->input_tokens - run->matched[row] * QUALITY_BLOCK;
 	run->pending[row] += r->pending;
@@ -307,10 +305,8 @@ pod_prefilled(void *ctx, sim_job *job, uint64_t now_ns)
 					  r->n_gpu, r->n_blocks, r->slots));
 	run->pending[pod->row] -= r->pending;
 	pod->unanswered--;
-	if (run->estimate)
-		run_fail(run,
-			 aibrix_estimate_first_token(run->estimate, run->fleet,
-						     &r->charge, now_ns));
+	run_fail(run, sim_learn_first_token(run->estimate, run->fleet,
+					    &r->charge, now_ns));
 	if (sim_stats_add(&run->ttft_ms, ttft_ns / 1e6) != 0)
 		run_fail(run, AIBRIX_E_NOMEM);
 }
@@ -324,10 +320,8 @@ pod_finished(void *ctx, sim_job *job, uint64_t now_ns)
 
 	sim_gpu_cache_finish(pod->gpu, r->slots, r->n_blocks,
 			     r->n_room - r->n_blocks);
-	if (run->estimate)
-		run_fail(run,
-			 aibrix_estimate_done(run->estimate, &r->charge,
-					      r->what->output_tokens, now_ns));
+	run_fail(run, sim_learn_last_token(run->estimate, &r->charge,
+					   r->what->output_tokens, now_ns));
 	pod->used_blocks -= r->n_room;
 	run->running[pod->row]--;
 	run->blocks[pod->row] -= r->n_blocks;
@@ -361,26 +355,38 @@ pods_open(quality_state *run)
 	return AIBRIX_OK;
 }
 
+/* Names of route_quality that are not the library's. */
+static const struct alias {
+	const char *name, *strategy;
+	uint32_t profile;
+} aliases[] = {
+	{"aibrix", "prefix-cache", AIBRIX_PROFILE_COMPAT},
+	{"cost-cold", "cost", AIBRIX_PROFILE_DEFAULT},
+};
+
 static int
 policy_open(quality_state *run)
 {
-	int compat = strcmp(run->name, "aibrix") == 0;
-	const aibrix_route_opts route = {
+	aibrix_route_opts route = {
 		.size = sizeof(route),
-		.profile =
-			compat ? AIBRIX_PROFILE_COMPAT : AIBRIX_PROFILE_DEFAULT,
-		.strategy = compat ? "prefix-cache" : run->name,
+		.strategy = run->name,
 	};
+	int cold = strcmp(run->name, "cost-cold") == 0;
+	int err = AIBRIX_OK;
 
 	for (size_t i = 0; sim_rival_name(i); i++)
 		if (strcmp(sim_rival_name(i), run->name) == 0) {
 			run->policy = sim_rival_new(run->name, run->c->pods);
 			return run->policy ? AIBRIX_OK : AIBRIX_E_NOMEM;
 		}
-	if (strcmp(run->name, "cost") == 0 &&
-	    aibrix_estimate_new(NULL, &run->estimate) != AIBRIX_OK)
-		return AIBRIX_E_NOMEM;
-	return aibrix_route_new(&route, &run->route);
+	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
+		if (strcmp(aliases[i].name, run->name) == 0) {
+			route.strategy = aliases[i].strategy;
+			route.profile = aliases[i].profile;
+		}
+	if (!cold)
+		err = sim_learn_new(run->name, &run->estimate);
+	return err ? err : aibrix_route_new(&route, &run->route);
 }
 
 static int

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sim/sim_events.h"
+#include "sim/sim_learn.h"
 #include "sim/sim_rand.h"
 #include "sim/sim_set.h"
 #include "sim/sim_stats.h"
@@ -195,4 +196,60 @@ Test(sim_workload, scaling_moves_the_first_arrival_to_zero)
 
 	cr_expect(requests[0].arrival_ns == 0);
 	cr_expect(requests[1].arrival_ns == 1000);
+}
+
+/* One pod takes 100 us a token, far more than is assumed. */
+Test(sim_learn, what_first_tokens_take_is_learned_and_asked_with)
+{
+	const aibrix_owner owner = {.pod = 1};
+	aibrix_route_request ask = {.size = sizeof(ask)};
+	aibrix_estimate *estimate;
+	aibrix_route_model model;
+	aibrix_charge charge;
+	aibrix_fleet *fleet;
+	sim_sent sent = {.prompt_tokens = 1000, .held_tokens = 200};
+	uint64_t now_ns = 0;
+
+	cr_assert_eq(aibrix_fleet_new(NULL, &fleet), AIBRIX_OK);
+	cr_assert_eq(aibrix_fleet_add(fleet, &owner, &sent.row), AIBRIX_OK);
+	cr_assert_eq(sim_learn_new("least-request>cost", &estimate), AIBRIX_OK);
+	for (uint32_t i = 0; i < 500; i++) {
+		sent.prompt_tokens = 1000 + i % 7 * 2000;
+		cr_assert_eq(
+			sim_learn_sent(estimate, fleet, &sent, now_ns, &charge),
+			AIBRIX_OK);
+		now_ns += (sent.prompt_tokens - 200) * 100000;
+		cr_assert_eq(
+			sim_learn_first_token(estimate, fleet, &charge, now_ns),
+			AIBRIX_OK);
+		cr_assert_eq(sim_learn_last_token(estimate, &charge, 10,
+						  now_ns + 1000000000),
+			     AIBRIX_OK);
+	}
+	cr_assert_eq(sim_learn_ask(estimate, fleet, now_ns, &model, &ask),
+		     AIBRIX_OK);
+	cr_expect_eq(ask.model, &model);
+	cr_expect(model.pending_s > 80e-6 && model.pending_s < 120e-6, "%g",
+		  model.pending_s);
+	aibrix_estimate_free(estimate);
+	aibrix_fleet_free(fleet);
+}
+
+Test(sim_learn, a_policy_without_cost_learns_nothing)
+{
+	aibrix_route_request ask = {.size = sizeof(ask)};
+	aibrix_estimate *estimate;
+	aibrix_route_model model;
+	aibrix_charge charge;
+	const sim_sent sent = {.prompt_tokens = 1000};
+
+	cr_assert_eq(sim_learn_new("prefix-cache", &estimate), AIBRIX_OK);
+	cr_expect_null(estimate);
+	cr_expect_eq(sim_learn_ask(estimate, NULL, 0, &model, &ask), AIBRIX_OK);
+	cr_expect_null(ask.model);
+	cr_expect_eq(sim_learn_sent(estimate, NULL, &sent, 0, &charge),
+		     AIBRIX_OK);
+	cr_expect_eq(sim_learn_first_token(estimate, NULL, &charge, 0),
+		     AIBRIX_OK);
+	cr_expect_eq(sim_learn_last_token(estimate, &charge, 1, 0), AIBRIX_OK);
 }
