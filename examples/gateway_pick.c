@@ -49,7 +49,7 @@ static const char help_text[] =
 	"\n"
 	"Any line may say \"now_ms\": N; else this machine's clock counts.\n"
 	"\n"
-	"  --strategy TEXT      of requests that name none [prefix-cache]\n"
+	"  --strategy TEXT      of requests that name none [cost]\n"
 	"  --block-tokens N     tokens of a block [16]\n"
 	"  --help               this text\n";
 
@@ -473,7 +473,7 @@ int
 main(int argc, char **argv)
 {
 	static reader in; /* 16 KiB */
-	const char *strategy = "prefix-cache";
+	const char *strategy = "cost";
 	uint32_t block_tokens = 16;
 	int parsed = options_parse(argc, argv, &strategy, &block_tokens);
 	int status;

@@ -86,7 +86,7 @@ main(void)
 	aibrix_fleet *fleet;
 	aibrix_route *route;
 
-	/* NULL options: 16 tokens per block, strategy "prefix-cache". */
+	/* NULL options: 16 tokens per block, strategy "cost". */
 	check(aibrix_hash_new(NULL, &hash));
 	check(aibrix_index_new(NULL, &index));
 	check(aibrix_index_reader_new(index, &reader));

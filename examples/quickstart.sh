@@ -28,9 +28,9 @@ trap 'rm -rf "$dir"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-echo "quickstart: replaying 2000 requests under three policies"
+echo "quickstart: replaying 2000 requests under four policies"
 build/examples/replay --generate conversation --requests 2000 --seed 1 \
-	--pods 8 --policy random,least-request,prefix-cache \
+	--pods 8 --policy random,least-request,prefix-cache,cost \
 	--l2 "file:$dir" --l2-bytes 256M
 
 echo

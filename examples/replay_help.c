@@ -51,7 +51,7 @@ static const char help_text[] =
 	"                       weighted: prefix-cache:6+least-latency:4, or "
 	"in\n"
 	"                       stages: least-request>prefix-cache\n"
-	"                       [random,least-request,prefix-cache]\n"
+	"                       [random,least-request,prefix-cache,cost]\n"
 	"  --queue-weight X     of prefix-cache: what a token that waits "
 	"costs, in\n"
 	"                       tokens computed again [0.125]\n"

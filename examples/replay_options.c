@@ -363,8 +363,8 @@ replay_options_parse(int argc, char **argv, replay_options *options)
 		return 0;
 	return replay_policies_parse(
 		options, options->prefill_pods
-				 ? "random,least-request,prefix-cache,pd"
-				 : "random,least-request,prefix-cache");
+				 ? "random,least-request,prefix-cache,cost,pd"
+				 : "random,least-request,prefix-cache,cost");
 }
 
 void

@@ -35,7 +35,9 @@ enum {
 typedef struct aibrix_route_opts {
 	uint32_t size;
 	uint32_t profile;     /* AIBRIX_PROFILE_* */
-	const char *strategy; /* copied; NULL: "prefix-cache" */
+	/* copied; NULL: "cost", in the compat profile, which has no such
+	   strategy, "prefix-cache" */
+	const char *strategy;
 	/* default prefix-cache: prompt tokens that one running request counts
 	   as, for rows whose TOKENS_PENDING is not known */
 	double tokens_per_request; /* 0: 2048 */

@@ -25,6 +25,9 @@ enum {
 		AIBRIX_ROUTE_NO_RAMP
 };
 
+/* Of a router that names none, by profile: AIBrix has no cost. */
+static const char *const unnamed[] = {"cost", "prefix-cache"};
+
 /* A token that waits costs its request only.  A token that is computed again
  * costs its request and everyone who comes after, so it weighs more; 1/8
  * keeps 97 % of the hits of the conversation trace (doc/modules/route.md). */
@@ -110,7 +113,7 @@ aibrix_route_new(const aibrix_route_opts *opts, aibrix_route **out)
 		err = aibrix__allocator_load(&alloc, o.alloc);
 	if (!err)
 		err = aibrix__route_policy(o.strategy ? o.strategy
-						      : "prefix-cache",
+						      : unnamed[o.profile],
 					   o.profile, &policy);
 	if (err)
 		return err;

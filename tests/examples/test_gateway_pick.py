@@ -51,7 +51,8 @@ class Picks(unittest.TestCase):
     def test_what_was_sent_just_now_counts_until_the_engine_says_so(self):
         rows = self.picks(pods("a", "b", "c") + [
             ask("r1"), ask("r2"), ask("r3"),
-            ask("r4", now_ms=10000)])  # leases have ended: 5 s
+            ask("r4", now_ms=10000)],  # leases have ended: 5 s
+            "--strategy", "prefix-cache")
         self.assertEqual([r["held"] for r in rows], [0, 4, 4, 0])
         self.assertEqual(rows[0]["reason"], "prefix-none")
         self.assertEqual({r["pod"] for r in rows[:3]}, {rows[0]["pod"]})

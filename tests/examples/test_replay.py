@@ -21,7 +21,7 @@ FIELDS = [
     "hash_ns_per_block", "match_ns", "pick_ns", "cache_ns_per_block",
 ]
 MEASURED = ["hash_ns_per_block", "match_ns", "pick_ns", "cache_ns_per_block"]
-POLICIES = ["random", "least-request", "prefix-cache"]
+POLICIES = ["random", "least-request", "prefix-cache", "cost"]
 
 READS_METRICS = [
     "least-request", "prefix-cache", "throughput", "least-kv-cache",

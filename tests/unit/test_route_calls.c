@@ -101,21 +101,52 @@ Test(route_calls, a_strategy_nobody_knows_is_unsupported)
 	cr_expect_null(none);
 }
 
-Test(route_calls, without_options_the_strategy_is_prefix_cache)
+static aibrix_route_result
+unnamed_pick(const aibrix_route_opts *opts)
 {
-	aibrix_route *standard;
-	aibrix_route_result r = {.size = sizeof(r)};
+	aibrix_route *unnamed;
+	aibrix_route_result r;
 
-	cr_assert_eq(aibrix_route_new(NULL, &standard), AIBRIX_OK);
+	cr_assert_eq(aibrix_route_new(opts, &unnamed), AIBRIX_OK);
+	r = fixture_pick(unnamed, fleet, &request);
+	aibrix_route_free(unnamed);
+	return r;
+}
+
+Test(route_calls, without_a_name_the_strategy_is_cost)
+{
+	const aibrix_route_opts opts = {.size = sizeof(opts)};
+	aibrix_route *cost = fixture_route("cost", AIBRIX_PROFILE_DEFAULT);
+	aibrix_route_result r;
+
 	cr_assert_eq(
 		aibrix_fleet_set(fleet, 0, AIBRIX_COL_REQUESTS_RUNNING, 1, 0),
 		AIBRIX_OK);
-	cr_assert_eq(aibrix_route_pick(standard, fleet, &request, 0, &r),
-		     AIBRIX_OK);
-	cr_expect_eq(r.reason, AIBRIX_REASON_PREFIX_NONE);
-	cr_expect_eq(r.score, 2048 / 8);
-	aibrix_route_free(standard);
+	r = unnamed_pick(NULL);
+	cr_expect_eq(r.reason, AIBRIX_REASON_COST);
+	cr_expect_eq(r.score, fixture_pick(cost, fleet, &request).score);
+	cr_expect_eq(unnamed_pick(&opts).reason, AIBRIX_REASON_COST);
+	aibrix_route_free(cost);
 	aibrix_route_free(NULL);
+}
+
+/* AIBrix has no cost; an empty name is an error there, not a default. */
+Test(route_calls, without_a_name_compat_is_prefix_cache)
+{
+	aibrix_route_opts opts = {.size = sizeof(opts),
+				  .profile = AIBRIX_PROFILE_COMPAT};
+	aibrix_route *none = NULL;
+
+	cr_assert_eq(
+		aibrix_fleet_set(fleet, 0, AIBRIX_COL_REQUESTS_RUNNING, 1, 0),
+		AIBRIX_OK);
+	cr_expect_eq(unnamed_pick(&opts).reason, AIBRIX_REASON_PREFIX_NONE);
+	for (uint32_t profile = 0; profile < 2; profile++) {
+		opts.profile = profile;
+		opts.strategy = "";
+		cr_expect_eq(aibrix_route_new(&opts, &none), AIBRIX_E_PARSE);
+	}
+	cr_expect_null(none);
 }
 
 Test(route_calls, options_out_of_range_are_refused)

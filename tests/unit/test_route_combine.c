@@ -333,7 +333,7 @@ Test(route_combine, a_request_may_bring_its_strategy_and_nothing_is_kept)
 		     AIBRIX_E_UNSUPPORTED);
 	request.strategy = NULL;
 	cr_expect_eq(fixture_pick(route, fleet, &request).reason,
-		     AIBRIX_REASON_PREFIX_NONE);
+		     AIBRIX_REASON_COST);
 	aibrix_route_free(route);
 	aibrix_fleet_free(fleet);
 }

@@ -195,6 +195,7 @@ Test(route_prefix, prefix_profiles_differ_on_two_pods)
 	fixture_set(fleet, AIBRIX_COL_REQUESTS_RUNNING, running);
 	for (uint32_t profile = 0; profile < 2; profile++) {
 		aibrix_route_opts opts = {.size = sizeof(opts),
+					  .strategy = "prefix-cache",
 					  .profile = profile,
 					  .imbalance_abs = 1e9};
 		aibrix_route_request request = {.size = sizeof(request),
@@ -260,14 +261,16 @@ Test(route_prefix, compat_percent_is_exact_for_prompts_of_any_size)
 Test(route_prefix, weights_change_what_a_queue_costs)
 {
 	static const double pending[] = {400, 0}, blocks[] = {10, 0};
-	aibrix_route_opts opts = {.size = sizeof(opts), .queue_weight = 2};
+	aibrix_route_opts opts = {.size = sizeof(opts),
+				  .strategy = "prefix-cache",
+				  .queue_weight = 2};
 	aibrix_column overlay = {AIBRIX_COL_PREFIX_BLOCKS, 2, blocks};
 	aibrix_route_request request = {.size = sizeof(request),
 					.n_overlay = 1,
 					.overlay = &overlay,
 					.prompt_tokens = 160};
 	aibrix_fleet *fleet = fixture_fleet(2, NULL);
-	aibrix_route *one = fixture_route(NULL, 0), *two;
+	aibrix_route *one = fixture_route("prefix-cache", 0), *two;
 
 	cr_assert_eq(aibrix_route_new(&opts, &two), AIBRIX_OK);
 	fixture_set(fleet, AIBRIX_COL_TOKENS_PENDING, pending);
