@@ -51,8 +51,9 @@ sim_workload_add(sim_workload *workload, const sim_request *request,
 	added = &workload->requests[workload->n++];
 	*added = *request;
 	added->first_id = workload->n_ids;
-	memcpy(workload->ids + workload->n_ids, ids,
-	       request->n_ids * sizeof(*ids));
+	if (request->n_ids)
+		memcpy(workload->ids + workload->n_ids, ids,
+		       request->n_ids * sizeof(*ids));
 	workload->n_ids += request->n_ids;
 	workload->input_tokens += request->input_tokens;
 	workload->output_tokens += request->output_tokens;
