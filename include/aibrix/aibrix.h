@@ -44,6 +44,7 @@
 #include <aibrix/scrape.h>
 #include <aibrix/share.h>
 #include <aibrix/scale.h>
+#include <aibrix/scale_object.h>
 #include <aibrix/schedule.h>
 #include <aibrix/shfs.h>
 #include <aibrix/store.h>

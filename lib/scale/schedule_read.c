@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "scale/scale_object_internal.h"
 #include "scale/schedule_internal.h"
 
 enum {
@@ -168,18 +169,15 @@ schedules_agree(const aibrix_schedule *a, const aibrix_schedule *b, int32_t min,
 }
 
 int
-aibrix_schedule_read(const aibrix_schedule *schedules, uint32_t n,
-		     int32_t min_replicas, int32_t max_replicas,
-		     aibrix_schedule_window *windows, uint32_t *bad)
+aibrix__schedules_check(const aibrix_schedule *schedules, uint32_t n,
+			int32_t min_replicas, int32_t max_replicas,
+			uint32_t *bad)
 {
 	aibrix_schedule_window w;
 
-	if (!schedules || !windows || !bad || n > SCHEDULES_MAX)
+	*bad = 0;
+	if (n == 0 || n > SCHEDULES_MAX)
 		return AIBRIX_E_INVAL;
-	if (n == 0) {
-		*bad = 0;
-		return AIBRIX_E_INVAL;
-	}
 	for (uint32_t i = 0; i < n; i++) {
 		int err = window_read(&schedules[i], min_replicas, max_replicas,
 				      &w);
@@ -193,6 +191,22 @@ aibrix_schedule_read(const aibrix_schedule *schedules, uint32_t n,
 			return err;
 		}
 	}
+	return AIBRIX_OK;
+}
+
+int
+aibrix_schedule_read(const aibrix_schedule *schedules, uint32_t n,
+		     int32_t min_replicas, int32_t max_replicas,
+		     aibrix_schedule_window *windows, uint32_t *bad)
+{
+	int err;
+
+	if (!schedules || !windows || !bad || n > SCHEDULES_MAX)
+		return AIBRIX_E_INVAL;
+	err = aibrix__schedules_check(schedules, n, min_replicas, max_replicas,
+				      bad);
+	if (err)
+		return err;
 	for (uint32_t i = 0; i < n; i++)
 		if (window_read(&schedules[i], min_replicas, max_replicas,
 				&windows[i]))
