@@ -1,11 +1,13 @@
 /*
- * What a decision costs: of a large deployment by three metrics, and of many
+ * What a decision costs: of a large deployment by three metrics or by the
+ * tokens of ten columns, and of many
  * small ones, each with its own state, in turn, so that a step finds its
  * state as far away as that of the one before is large.
  */
 
 #include <stdlib.h>
 
+#include <aibrix/demand.h>
 #include <aibrix/scale.h>
 
 #include "base/rand.h"
@@ -58,6 +60,9 @@ bed_make(struct bed *b, uint32_t strategy, uint32_t n_metrics, uint32_t pods,
 	}
 	for (uint32_t m = 0; m < METRICS; m++) {
 		b->metrics[m].target = 20;
+		b->metrics[m].kind = strategy == AIBRIX_SCALE_TPA
+					     ? AIBRIX_SCALE_TOTAL
+					     : AIBRIX_SCALE_PODS;
 		b->values[m].values = b->numbers[m];
 		b->values[m].at_ns = b->at_ns;
 	}
@@ -108,6 +113,87 @@ steps(void *ctx, uint64_t n)
 	}
 }
 
+enum { COLUMNS = 10 };
+
+struct tokens {
+	struct bed bed;
+	uint64_t memory[512];
+	aibrix_demand_state *demand;
+	aibrix_demand_opts opts;
+	aibrix_demand_seen seen;
+	double columns[COLUMNS][PODS];
+};
+
+static void
+tokens_make(struct tokens *t)
+{
+	static const double about[COLUMNS] = {20,  1, 0.5,  3000, 0.3,
+					      800, 3, 1000, 250,  0.02};
+	const double **at[COLUMNS] = {
+		&t->seen.running,        &t->seen.waiting,
+		&t->seen.kv_ratio,       &t->seen.prompt_per_s,
+		&t->seen.cached_ratio,   &t->seen.output_per_s,
+		&t->seen.finished_per_s, &t->seen.input_tokens,
+		&t->seen.output_tokens,  &t->seen.itl_s};
+
+	bed_make(&t->bed, AIBRIX_SCALE_TPA, 1, PODS, 1);
+	t->bed.metrics[0].target = 1;
+	t->bed.values[0].values = NULL;
+	t->bed.values[0].at_ns = NULL;
+	t->opts.size = sizeof(t->opts);
+	t->seen.size = sizeof(t->seen);
+	t->seen.at_ns = t->bed.at_ns;
+	for (uint32_t c = 0; c < COLUMNS; c++) {
+		*at[c] = t->columns[c];
+		for (uint32_t i = 0; i < PODS; i++)
+			t->columns[c][i] =
+				about[c] *
+				(0.5 + rand_below(&t->bed.rand, 100) / 100.0);
+	}
+	bench_check(aibrix_demand_state_init(t->memory, sizeof(t->memory),
+					     &t->demand) == AIBRIX_OK,
+		    "state");
+}
+
+static void
+token_steps(void *ctx, uint64_t n)
+{
+	struct tokens *t = ctx;
+	struct bed *b = &t->bed;
+
+	for (uint64_t i = 0; i < n; i++) {
+		aibrix_scale_decision d = {.size = sizeof(d)};
+		aibrix_demand demand = {.size = sizeof(demand)};
+
+		world_moves(b);
+		t->columns[0][i % PODS] = rand_below(&b->rand, 60);
+		bench_check(aibrix_demand_step(&t->opts, &b->fleet, &t->seen,
+					       t->demand, b->now_ns,
+					       &demand) == AIBRIX_OK,
+			    "demand");
+		b->values[0].total = demand.wanted;
+		bench_check(aibrix_scale_step(&b->opts, &b->fleet, b->values,
+					      state_at(b, 0), b->now_ns,
+					      &d) == AIBRIX_OK,
+			    "step");
+		BENCH_KEEP(d.replicas);
+	}
+}
+
+static void
+tokens_run(struct bench *b)
+{
+	static const struct bench_row row = {
+		"tpa_step", "ns", "bound 100 us; TPA, 1000 pods, 10 columns",
+		1};
+	static struct tokens tokens;
+	const struct bench_peer ours = {"ours", token_steps, &tokens, 1};
+
+	tokens_make(&tokens);
+	bench_run(b, &row, &ours, NULL);
+	free(tokens.bed.states);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -136,5 +222,6 @@ main(int argc, char **argv)
 		bench_run(&b, &rows[i], &ours, NULL);
 		free(beds[i].states);
 	}
+	tokens_run(&b);
 	return 0;
 }

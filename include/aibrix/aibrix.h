@@ -12,6 +12,7 @@
 #include <aibrix/cache_worth.h>
 #include <aibrix/compat.h>
 #include <aibrix/config.h>
+#include <aibrix/demand.h>
 #include <aibrix/estimate.h>
 #include <aibrix/event.h>
 #include <aibrix/evict.h>

@@ -31,7 +31,10 @@ enum {
 	   or, in panic, a short one. */
 	AIBRIX_SCALE_KPA = 1,
 	/* Kubernetes': ratios in whole thousandths, of what pods say now. */
-	AIBRIX_SCALE_HPA = 2
+	AIBRIX_SCALE_HPA = 2,
+	/* By tokens, ahead of time: metrics are pods wanted, of kind TOTAL and
+	   mostly with target 1, as aibrix_demand_step has them. */
+	AIBRIX_SCALE_TPA = 3
 };
 
 enum {
@@ -264,7 +267,7 @@ typedef struct aibrix_scale_state aibrix_scale_state;
 
 /*
  * Bytes that a state takes under these options: 16 for each slot of two
- * windows for each metric (none for HPA), and some kilobytes.
+ * windows for each metric (none for HPA and TPA), and some kilobytes.
  *
  * Fails: E_INVAL (an option out of range), E_ABI (an unknown flag).
  * Thread: any.  Since: 0.1.

@@ -19,51 +19,49 @@ enum {
 	PODS_MAX = 1 << 24
 };
 
+/* 0: a pod is not in order. */
 static int
-fleet_load(struct step *st, const aibrix_scale_fleet *fleet)
+pods_count(const aibrix_scale_fleet *f, struct pods *pods)
 {
-	aibrix_scale_fleet *f = &st->fleet;
-	int err;
+	uint32_t ready = 0, unready = 0, asked = (uint32_t)f->replicas;
 
-	if (!fleet)
-		return AIBRIX_E_INVAL;
-	err = aibrix__struct_load(f, sizeof(*f), fleet, FLEET_V1);
-	if (err)
-		return err;
-	if (f->flags & ~(uint32_t)FLEET_FLAGS)
-		return AIBRIX_E_ABI;
-	if (f->replicas < 0 || f->n_pods > PODS_MAX ||
-	    (f->n_pods && !f->pods) || !(f->queued >= 0 && f->queued <= 1e15))
-		return AIBRIX_E_INVAL;
-	return AIBRIX_OK;
-}
-
-/* Pods that are ready, and pods that are on their way: those that are seen,
- * or those that were asked for and are not seen. */
-static int
-pods_count(struct step *st)
-{
-	uint32_t ready = 0, unready = 0, asked;
-
-	for (uint32_t i = 0; i < st->fleet.n_pods; i++) {
-		const aibrix_scale_pod *p = &st->fleet.pods[i];
+	for (uint32_t i = 0; i < f->n_pods; i++) {
+		const aibrix_scale_pod *p = &f->pods[i];
 
 		if (p->phase > AIBRIX_SCALE_LEAVING ||
 		    p->ready > AIBRIX_SCALE_NOT_READY || p->spare)
 			return 0;
-		if (p->phase == AIBRIX_SCALE_RUNNING &&
-		    p->ready != AIBRIX_SCALE_NOT_READY)
+		if (pod_ready(p))
 			ready++;
 		else if (p->phase == AIBRIX_SCALE_RUNNING ||
 			 p->phase == AIBRIX_SCALE_PENDING)
 			unready++;
 	}
-	asked = (uint32_t)st->fleet.replicas;
-	st->ready = ready;
-	st->coming = unready;
+	pods->ready = ready;
+	pods->coming = unready;
 	if (asked > ready && asked - ready > unready)
-		st->coming = asked - ready;
+		pods->coming = asked - ready;
 	return 1;
+}
+
+int
+aibrix__fleet_load(aibrix_scale_fleet *f, struct pods *pods,
+		   const aibrix_scale_fleet *from)
+{
+	int err;
+
+	if (!from)
+		return AIBRIX_E_INVAL;
+	err = aibrix__struct_load(f, sizeof(*f), from, FLEET_V1);
+	if (err)
+		return err;
+	if (f->flags & ~(uint32_t)FLEET_FLAGS)
+		return AIBRIX_E_ABI;
+	if (f->replicas < 0 || f->n_pods > PODS_MAX ||
+	    (f->n_pods && !f->pods) || !(f->queued >= 0 && f->queued <= 1e15) ||
+	    !pods_count(f, pods))
+		return AIBRIX_E_INVAL;
+	return AIBRIX_OK;
 }
 
 static int
@@ -209,19 +207,18 @@ aibrix_scale_step(const aibrix_scale_opts *opts,
 	if (!values || !state || !decision || decision->size < DECISION_V1 ||
 	    decision->size > DECISION_MAX)
 		return AIBRIX_E_INVAL;
-	err = fleet_load(&st, fleet);
+	err = aibrix__fleet_load(&st.fleet, &st.pods, fleet);
 	if (err)
 		return err;
-	if (!pods_count(&st) || !values_valid(&st) ||
-	    !aibrix__state_fits(state, &st.plan))
+	if (!values_valid(&st) || !aibrix__state_fits(state, &st.plan))
 		return AIBRIX_E_INVAL;
 	if (now_ns < state->last_ns)
 		return AIBRIX_E_STATE;
 	st.d = (aibrix_scale_decision){.size = sizeof(st.d),
 				       .wanted = -1,
 				       .stabilized = -1,
-				       .ready = st.ready,
-				       .coming = st.coming,
+				       .ready = st.pods.ready,
+				       .coming = st.pods.coming,
 				       .stable = NAN,
 				       .panicking = NAN,
 				       .utilization = NAN,

@@ -14,6 +14,22 @@ int32_t aibrix__replicas(double x);
 /* The smallest number of pods that is not below x, but for rounding. */
 double aibrix__ceil_near(double x);
 
+/* A fleet that is in order, and its pods that are ready and that are coming:
+ * those that are seen, or those that were asked for and are not seen. */
+struct pods {
+	uint32_t ready, coming;
+};
+
+int aibrix__fleet_load(aibrix_scale_fleet *fleet, struct pods *pods,
+		       const aibrix_scale_fleet *from);
+
+static inline int
+pod_ready(const aibrix_scale_pod *p)
+{
+	return p->phase == AIBRIX_SCALE_RUNNING &&
+	       p->ready != AIBRIX_SCALE_NOT_READY;
+}
+
 /* ---- a proposal from numbers ---- */
 
 struct band {
@@ -225,7 +241,7 @@ struct step {
 	const aibrix_scale_values *values;
 	aibrix_scale_state *s;
 	uint64_t now_ns;
-	uint32_t ready, coming;
+	struct pods pods;
 	int32_t wanted;     /* largest proposal */
 	uint32_t proposals; /* that could be made */
 	aibrix_scale_decision d;

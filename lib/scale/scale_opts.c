@@ -118,6 +118,8 @@ metric_valid(const aibrix_scale_metric *m, uint32_t strategy)
 {
 	double least = m->kind == AIBRIX_SCALE_UTILIZATION ? 1 : 1e-3;
 
+	if (strategy == AIBRIX_SCALE_TPA && m->kind != AIBRIX_SCALE_TOTAL)
+		return 0;
 	if (strategy != AIBRIX_SCALE_HPA) {
 		least = 1e-9;
 		if (m->kind != AIBRIX_SCALE_PODS &&
@@ -195,7 +197,9 @@ aibrix__plan_load(struct plan *plan, const aibrix_scale_opts *opts)
 		return err;
 	if (o->flags & ~(uint32_t)FLAGS)
 		return AIBRIX_E_ABI;
-	if (o->strategy > AIBRIX_SCALE_HPA || o->profile > AIBRIX_SCALE_COMPAT)
+	if (o->strategy > AIBRIX_SCALE_TPA ||
+	    o->profile > AIBRIX_SCALE_COMPAT ||
+	    (o->strategy == AIBRIX_SCALE_TPA && o->profile))
 		return AIBRIX_E_INVAL;
 	bounds_default(o);
 	windows_default(o);

@@ -16,13 +16,6 @@ struct tally {
 	uint32_t told, missing;
 };
 
-static int
-pod_ready(const aibrix_scale_pod *p)
-{
-	return p->phase == AIBRIX_SCALE_RUNNING &&
-	       p->ready != AIBRIX_SCALE_NOT_READY;
-}
-
 static struct tally
 values_tally(const struct step *st, const aibrix_scale_values *v, int busiest)
 {
@@ -62,7 +55,7 @@ metric_tally(const struct step *st, uint32_t metric, struct tally *t)
 	const aibrix_scale_values *v = &st->values[metric];
 
 	if (m->kind == AIBRIX_SCALE_TOTAL && !v->values) {
-		*t = (struct tally){v->total, st->ready, 0};
+		*t = (struct tally){v->total, st->pods.ready, 0};
 		return total_counts(st, v);
 	}
 	if (!v->values)
@@ -105,14 +98,14 @@ apa_propose(const struct step *st, uint32_t metric, const struct tally *t,
 	    const struct means *means)
 {
 	const aibrix_scale_metric *m = &st->plan.o.metrics[metric];
-	struct counts counts = {t->told, t->missing, st->coming};
+	struct counts counts = {t->told, t->missing, st->pods.coming};
 	double mean = means->stable;
 
 	if (st->plan.o.profile == AIBRIX_SCALE_COMPAT)
 		return aibrix__apa_compat(mean, m->target, st->fleet.replicas,
 					  &st->plan.band, &st->plan.rates);
 	if (m->kind == AIBRIX_SCALE_TOTAL) {
-		counts.told = st->ready ? st->ready : 1;
+		counts.told = st->pods.ready ? st->pods.ready : 1;
 		counts.missing = 0;
 		mean /= counts.told;
 	}
@@ -158,14 +151,14 @@ kpa_propose(struct step *st, uint32_t metric, const struct means *means,
 		.threshold = o->panic_threshold,
 		.burst = o->burst_capacity,
 		.activation = o->activation,
-		.ready = st->ready,
+		.ready = st->pods.ready,
 		.reachable = !(st->fleet.flags & AIBRIX_SCALE_NO_TRAFFIC),
 		.stable_ns = o->stable_ns};
 	int32_t pods;
 	double ratio = k.stable / (k.target * st->fleet.replicas);
 
 	if (!st->s->started)
-		*panic = aibrix__panic_start(st->ready, st->now_ns);
+		*panic = aibrix__panic_start(st->pods.ready, st->now_ns);
 	pods = aibrix__knative(&k, panic, st->now_ns);
 	st->d.panic |= panic->on << metric;
 	*burst = aibrix__knative_burst(&k);
@@ -240,6 +233,32 @@ hpa_propose(const struct step *st, uint32_t metric, int32_t *pods,
 	return 1;
 }
 
+/* A metric is the pods that it wants; what is to be smoothed has been. */
+static int
+tpa_propose(const struct step *st, uint32_t metric, int32_t *pods,
+	    aibrix_scale_decision *d)
+{
+	const aibrix_scale_values *v = &st->values[metric];
+
+	if (v->values || !total_counts(st, v))
+		return 0;
+	*pods = aibrix__replicas(aibrix__ceil_near(
+		v->total / st->plan.o.metrics[metric].target));
+	d->stable = v->total;
+	return 1;
+}
+
+static int
+metric_propose(struct step *st, uint32_t metric, int32_t *pods,
+	       aibrix_scale_decision *d)
+{
+	switch (st->plan.o.strategy) {
+	case AIBRIX_SCALE_HPA: return hpa_propose(st, metric, pods, d);
+	case AIBRIX_SCALE_TPA: return tpa_propose(st, metric, pods, d);
+	default: return windowed_propose(st, metric, pods, d);
+	}
+}
+
 void
 aibrix__step_propose(struct step *st)
 {
@@ -249,9 +268,7 @@ aibrix__step_propose(struct step *st)
 					   .utilization = NAN,
 					   .burst = NAN};
 		int32_t pods = 0;
-		int ok = st->plan.o.strategy == AIBRIX_SCALE_HPA
-				 ? hpa_propose(st, i, &pods, &d)
-				 : windowed_propose(st, i, &pods, &d);
+		int ok = metric_propose(st, i, &pods, &d);
 
 		st->d.missing += d.missing;
 		if (!ok) {

@@ -86,7 +86,7 @@ state_measure(const struct plan *plan, aibrix_scale_state *s, uint64_t *bytes)
 	s->profile = plan->o.profile;
 	s->n_metrics = plan->o.n_metrics;
 	s->stable_bytes = s->panic_bytes = s->delay_bytes = 0;
-	if (s->strategy != AIBRIX_SCALE_HPA) {
+	if (s->strategy < AIBRIX_SCALE_HPA) {
 		err = aibrix_window_bytes(&stable, &s->stable_bytes);
 		if (!err)
 			err = aibrix_window_bytes(&panic, &s->panic_bytes);

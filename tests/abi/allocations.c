@@ -371,6 +371,36 @@ steps(void)
 	}
 }
 
+static void
+demands(void)
+{
+	static uint64_t memory[512];
+	const aibrix_demand_opts opts = {.size = sizeof(opts),
+					 .step_s = 0.01,
+					 .kv_s = 0.02,
+					 .token_s = 1e-4};
+	const aibrix_scale_pod pod = {.phase = AIBRIX_SCALE_RUNNING};
+	const double one = 1, many = 1000;
+	const aibrix_demand_seen seen = {.size = sizeof(seen),
+					 .flags = AIBRIX_DEMAND_ARRIVALS,
+					 .running = &one,
+					 .input_tokens = &many,
+					 .output_tokens = &one,
+					 .arrivals_per_s = 20};
+	const aibrix_scale_fleet fleet = {.size = sizeof(fleet),
+					  .replicas = 1,
+					  .n_pods = 1,
+					  .pods = &pod};
+	aibrix_demand d = {.size = sizeof(d)};
+	aibrix_demand_state *state = NULL;
+
+	QUIET(aibrix_demand_state_init(memory, sizeof(memory), &state));
+	for (uint64_t at = 1; at < 4; at++)
+		QUIET(aibrix_demand_step(&opts, &fleet, &seen, state,
+					 at * 1000000000, &d));
+	expect(d.wanted > 1, "twice what a pod bears, more pods");
+}
+
 int
 main(void)
 {
@@ -383,6 +413,7 @@ main(void)
 	picks();
 	pairs();
 	steps();
+	demands();
 	printf("%d failures\n", failures);
 	return failures != 0;
 }

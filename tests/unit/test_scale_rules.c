@@ -285,6 +285,77 @@ Test(scale_rules, null_is_refused)
 		     AIBRIX_E_INVAL);
 }
 
+/* ---- TPA: a metric is the pods that it wants ---- */
+
+static void
+bed_tpa(struct bed *b, uint32_t pods, double wanted)
+{
+	bed_make(b, AIBRIX_SCALE_HPA, AIBRIX_SCALE_DEFAULT);
+	b->o.strategy = AIBRIX_SCALE_TPA;
+	for (int i = 0; i < 2; i++) {
+		b->metrics[i].kind = AIBRIX_SCALE_TOTAL;
+		b->metrics[i].target = 1;
+		b->v[i] = (aibrix_scale_values){.total = wanted};
+	}
+	bed_pods(b, pods);
+	bed_state(b);
+}
+
+Test(scale_rules, tpa_does_what_is_wanted_within_rates_and_bounds)
+{
+	struct bed b;
+
+	bed_tpa(&b, 6, 9);
+	cr_expect_eq(bed_step(&b, 0), 9);
+	cr_expect_eq(b.d.reason, AIBRIX_SCALE_ABOVE_TARGET);
+	bed_tpa(&b, 6, 40);
+	cr_expect_eq(bed_step(&b, 0), 12); /* twice as many in 15 s */
+	cr_expect_eq(b.d.limited_by, AIBRIX_SCALE_BY_UP_RATE);
+	bed_tpa(&b, 40, 90);
+	cr_expect_eq(bed_step(&b, 0), 50);
+	cr_expect_eq(b.d.limited_by, AIBRIX_SCALE_BY_MAX);
+	bed_tpa(&b, 6, 2);
+	cr_expect_eq(bed_step(&b, 0), 6);
+	cr_expect_eq(b.d.held_by, AIBRIX_SCALE_BY_DOWN_WINDOW);
+	cr_expect_eq(bed_step(&b, 301), 3); /* half in 60 s */
+}
+
+Test(scale_rules, tpa_takes_the_most_and_holds_when_one_is_not_known)
+{
+	struct bed b;
+
+	bed_tpa(&b, 6, 9);
+	b.o.n_metrics = 2;
+	b.v[1].total = 7;
+	bed_state(&b);
+	cr_expect_eq(bed_step(&b, 0), 9);
+	cr_expect_eq(b.d.metric, 0);
+	b.v[0].total = NAN;
+	cr_expect_eq(bed_step(&b, 10), 7); /* 9 was not done */
+	b.v[1].total = 2;
+	cr_expect_eq(bed_step(&b, 20), 6);
+	cr_expect_eq(b.d.valid, 0);
+	cr_expect_eq(b.d.reason, AIBRIX_SCALE_PART_DATA);
+	b.v[1].total = NAN;
+	cr_expect_eq(bed_step(&b, 30), 6);
+	cr_expect_eq(b.d.reason, AIBRIX_SCALE_NO_DATA);
+}
+
+Test(scale_rules, tpa_has_no_other_kinds_and_no_compat)
+{
+	struct bed b;
+
+	bed_tpa(&b, 6, 9);
+	b.metrics[0].kind = AIBRIX_SCALE_PODS;
+	cr_expect_eq(bed_try(&b, 0), AIBRIX_E_INVAL);
+	b.metrics[0].kind = AIBRIX_SCALE_TOTAL;
+	b.o.profile = AIBRIX_SCALE_COMPAT;
+	cr_expect_eq(bed_try(&b, 0), AIBRIX_E_INVAL);
+	b.o.profile = AIBRIX_SCALE_DEFAULT;
+	b.o.strategy = 4;
+	cr_expect_eq(bed_try(&b, 0), AIBRIX_E_INVAL);
+}
+
 Test(scale_rules, wake_takes_what_is_queued)
 {
 	int32_t pods = -1;
