@@ -49,3 +49,13 @@ aibrix__route_get(const struct route_view *view, uint32_t i,
 			out[k] = finite_or_nan(column[rows[k]]);
 	}
 }
+
+const double *
+aibrix__route_column(const struct route_view *view, uint32_t i,
+		     const uint32_t *rows, uint32_t n, double room[ROUTE_BATCH])
+{
+	if (view->column[i] && !view->set_ns[i] && view->ask->dense && n)
+		return view->column[i] + rows[0];
+	aibrix__route_get(view, i, rows, n, room);
+	return room;
+}

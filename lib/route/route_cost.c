@@ -31,6 +31,11 @@
 enum { PENDING, RUNNING, UNTIL, SLOWNESS, CAPACITY, BLOCKS, TIER, HELD, EXTRA };
 enum { LOAD_UNKNOWN, PROMPT, NOW };
 
+/* Columns of a batch. */
+struct load {
+	const double *pending, *running, *until;
+};
+
 /* Columns that tell rows apart where nobody's load is known. */
 static int
 row_known(const struct route_view *view, uint32_t row)
@@ -80,19 +85,76 @@ static void
 rows_slowness(const struct route_view *view, const uint32_t *rows, uint32_t n,
 	      double *restrict slow)
 {
-	double capacity[ROUTE_BATCH];
-	double unknown = 0;
+	double room[ROUTE_BATCH];
+	const double *of = aibrix__route_column(view, SLOWNESS, rows, n, room);
+	double unknown = 0; /* no int: several rows at a time */
 
-	aibrix__route_get(view, SLOWNESS, rows, n, slow);
-	for (uint32_t i = 0; i < n; i++)
-		unknown += slow[i] > 0 ? 0 : 1;
+	for (uint32_t i = 0; i < n; i++) {
+		slow[i] = finite_or_nan(of[i]);
+		unknown = slow[i] > 0 ? unknown : 1;
+	}
 	if (unknown == 0)
 		return;
-	aibrix__route_get(view, CAPACITY, rows, n, capacity);
+	of = aibrix__route_column(view, CAPACITY, rows, n, room);
 	for (uint32_t i = 0; i < n; i++) {
-		double configured = capacity[i] > 0 ? 1 / capacity[i] : 1;
+		double capacity = finite_or_nan(of[i]);
+		double configured = capacity > 0 ? 1 / capacity : 1;
 
 		slow[i] = slow[i] > 0 ? slow[i] : configured;
+	}
+}
+
+/* Where something is not known. */
+static void
+rows_wait_guessed(const struct route_view *view, const struct load *load,
+		  const double *slow, uint32_t n, double *restrict wait,
+		  double *restrict running)
+{
+	const double per_request = view->route->tokens_per_request;
+	const double per_token = 1 / per_request;
+	const double pending_s = view->ask->model.pending_s;
+	const double unknown = view->fact[LOAD_UNKNOWN], now = view->fact[NOW];
+
+	for (uint32_t i = 0; i < n; i++) {
+		double tokens = finite_or_nan(load->pending[i]);
+		double requests = finite_or_nan(load->running[i]);
+		double left = finite_or_nan(load->until[i]) - now;
+		double alone = left < 0 ? 0 : left, late = -left, counted;
+
+		tokens = tokens < 0 ? 0 : tokens;
+		requests = requests < 0 ? 0 : requests;
+		tokens = isnan(tokens) ? requests * per_request : tokens;
+		requests = isnan(requests) ? tokens * per_token : requests;
+		counted = tokens * pending_s * slow[i];
+		late = late > counted ? counted : late;
+		left = left > 0 ? left : late;
+		left = tokens > 0 ? left : 0;
+		left = isnan(tokens) ? alone : left;
+		counted = isnan(counted) ? unknown : counted;
+		wait[i] = isnan(left) ? counted : left;
+		running[i] = isnan(requests) ? 0 : requests;
+	}
+}
+
+/* Where all is known: the same, without what never happens. */
+static void
+rows_wait_known(const struct route_view *view, const struct load *load,
+		const double *slow, uint32_t n, double *restrict wait,
+		double *restrict running)
+{
+	const double pending_s = view->ask->model.pending_s;
+	const double now = view->fact[NOW];
+
+	for (uint32_t i = 0; i < n; i++) {
+		double tokens = load->pending[i], requests = load->running[i];
+		double left = load->until[i] - now, late = -left, counted;
+
+		tokens = tokens < 0 ? 0 : tokens;
+		counted = tokens * pending_s * slow[i];
+		late = late > counted ? counted : late;
+		left = left > 0 ? left : late;
+		wait[i] = tokens > 0 ? left : 0;
+		running[i] = requests < 0 ? 0 : requests;
 	}
 }
 
@@ -108,48 +170,32 @@ static void
 rows_wait(const struct route_view *view, const uint32_t *rows, uint32_t n,
 	  const double *slow, double *restrict wait, double *restrict running)
 {
-	const double per_request = view->route->tokens_per_request;
-	const double per_token = 1 / per_request;
-	const double pending_s = view->ask->model.pending_s;
-	const double unknown = view->fact[LOAD_UNKNOWN], now = view->fact[NOW];
-	double until[ROUTE_BATCH];
+	double room[3][ROUTE_BATCH];
+	const struct load load = {
+		aibrix__route_column(view, PENDING, rows, n, room[0]),
+		aibrix__route_column(view, RUNNING, rows, n, room[1]),
+		aibrix__route_column(view, UNTIL, rows, n, room[2]),
+	};
+	double unknown = 0;
 
-	aibrix__route_get(view, PENDING, rows, n, wait);
-	aibrix__route_get(view, RUNNING, rows, n, running);
-	aibrix__route_get(view, UNTIL, rows, n, until);
 	for (uint32_t i = 0; i < n; i++) {
-		double tokens = wait[i] < 0 ? 0 : wait[i];
-		double requests = running[i] < 0 ? 0 : running[i];
-		double left = until[i] - now, alone = left < 0 ? 0 : left;
-		double late = -left, counted;
+		double all = load.pending[i] + load.running[i] + load.until[i];
 
-		tokens = isnan(tokens) ? requests * per_request : tokens;
-		requests = isnan(requests) ? tokens * per_token : requests;
-		counted = tokens * pending_s * slow[i];
-		late = late > counted ? counted : late;
-		left = left > 0 ? left : late;
-		left = tokens > 0 ? left : 0;
-		left = isnan(tokens) ? alone : left;
-		counted = isnan(counted) ? unknown : counted;
-		wait[i] = isnan(left) ? counted : left;
-		running[i] = isnan(requests) ? 0 : requests;
+		unknown = all - all == 0 ? unknown : 1;
 	}
+	if (unknown > 0)
+		rows_wait_guessed(view, &load, slow, n, wait, running);
+	else
+		rows_wait_known(view, &load, slow, n, wait, running);
 }
 
-/* Prompt tokens held by the row, or to be had from its tiers. */
-static void
-rows_tokens(const struct route_view *view, uint32_t column,
-	    const uint32_t *rows, uint32_t n, double *restrict tokens)
+static inline double
+tokens_of(double blocks, double block_tokens, double prompt)
 {
-	const double block_tokens = view->request->block_tokens;
-	const double prompt = view->fact[PROMPT];
+	double tokens = finite_or_nan(blocks);
 
-	aibrix__route_get(view, column, rows, n, tokens);
-	for (uint32_t i = 0; i < n; i++) {
-		double x = (tokens[i] > 0 ? tokens[i] : 0) * block_tokens;
-
-		tokens[i] = x > prompt ? prompt : x;
-	}
+	tokens = (tokens > 0 ? tokens : 0) * block_tokens;
+	return tokens > prompt ? prompt : tokens;
 }
 
 /* Seconds that the row works for us until the first token. */
@@ -162,12 +208,17 @@ rows_work(const struct route_view *view, const uint32_t *rows, uint32_t n,
 	const double pair_s = model->pair_s, load_s = model->load_s;
 	const double adapter_s = model->adapter_s;
 	const double prompt = view->fact[PROMPT];
-	double held[ROUTE_BATCH], pulled[ROUTE_BATCH];
+	const double block_tokens = view->request->block_tokens;
+	double room[2][ROUTE_BATCH];
+	const double *held =
+		aibrix__route_column(view, BLOCKS, rows, n, room[0]);
+	const double *tier = held;
 
-	rows_tokens(view, BLOCKS, rows, n, held);
-	rows_tokens(view, TIER, rows, n, pulled);
+	if (view->column[TIER])
+		tier = aibrix__route_column(view, TIER, rows, n, room[1]);
 	for (uint32_t i = 0; i < n; i++) {
-		double here = held[i], there = pulled[i];
+		double here = tokens_of(held[i], block_tokens, prompt);
+		double there = tokens_of(tier[i], block_tokens, prompt);
 		double left;
 
 		there = there > here ? there : here;
@@ -180,9 +231,9 @@ rows_work(const struct route_view *view, const uint32_t *rows, uint32_t n,
 	}
 	if (!view->column[HELD])
 		return;
-	aibrix__route_get(view, HELD, rows, n, held);
+	held = aibrix__route_column(view, HELD, rows, n, room[0]);
 	for (uint32_t i = 0; i < n; i++)
-		work[i] += held[i] > 0 ? 0 : adapter_s;
+		work[i] += finite_or_nan(held[i]) > 0 ? 0 : adapter_s;
 }
 
 static void
@@ -195,6 +246,7 @@ cost_scores(const struct route_view *view, const uint32_t *rows, uint32_t n,
 	const double others = model->arrivals_per_s / (1 - model->busy_ratio);
 	double slow[ROUTE_BATCH], wait[ROUTE_BATCH], running[ROUTE_BATCH];
 	double work[ROUTE_BATCH];
+	const double *extra;
 
 	rows_slowness(view, rows, n, slow);
 	rows_wait(view, rows, n, slow, wait, running);
@@ -205,9 +257,12 @@ cost_scores(const struct route_view *view, const uint32_t *rows, uint32_t n,
 			 others * work[i] * (wait[i] + work[i] / 2);
 	if (!view->column[EXTRA])
 		return;
-	aibrix__route_get(view, EXTRA, rows, n, slow);
-	for (uint32_t i = 0; i < n; i++)
-		out[i] += slow[i] > 0 ? slow[i] : 0;
+	extra = aibrix__route_column(view, EXTRA, rows, n, slow);
+	for (uint32_t i = 0; i < n; i++) {
+		double more = finite_or_nan(extra[i]);
+
+		out[i] += more > 0 ? more : 0;
+	}
 }
 
 /* Among equals. */

@@ -232,6 +232,12 @@ void aibrix__route_scores(const struct route_view *view,
 void aibrix__route_get(const struct route_view *view, uint32_t i,
 		       const uint32_t *rows, uint32_t n, double *restrict out);
 
+/* The same in place where that can be, else in room: each is for the caller
+ * to ask whether it is finite. */
+const double *aibrix__route_column(const struct route_view *view, uint32_t i,
+				   const uint32_t *rows, uint32_t n,
+				   double room[ROUTE_BATCH]);
+
 /* List the candidates of a decision, and leave out who is far too busy. */
 void aibrix__route_list(struct route_ask *ask);
 void aibrix__route_filter(struct route_ask *ask);

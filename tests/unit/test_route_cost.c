@@ -412,3 +412,37 @@ Test(route_cost, it_is_weighed_with_others_in_requests)
 	cr_expect_eq(pick_with("cost,least-request:20", fleet, &request), 1);
 	aibrix_fleet_free(fleet);
 }
+
+/* Where all of a batch is known there is a shorter way to the same number. */
+Test(route_cost, what_one_row_does_not_report_changes_no_other)
+{
+	static const uint32_t columns[] = {
+		AIBRIX_COL_TOKENS_PENDING, AIBRIX_COL_REQUESTS_RUNNING,
+		AIBRIX_COL_BUSY_UNTIL_S, AIBRIX_COL_SLOWNESS_RATIO};
+	static const double unknown[] = {NAN, INFINITY, -INFINITY};
+	aibrix_fleet *fleet = fixture_fleet(MAX, NULL);
+	aibrix_route_request request = {.size = sizeof(request),
+					.prompt_tokens = 3000};
+	double values[4][MAX], before[MAX];
+	uint64_t rand = 5;
+
+	for (uint32_t c = 0; c < 4; c++) {
+		for (uint32_t row = 0; row < MAX; row++)
+			values[c][row] = rand_below(&rand, 7) / 3.0 - 0.5;
+		fixture_set(fleet, columns[c], values[c]);
+	}
+	for (uint32_t row = 0; row < MAX; row++)
+		before[row] = score_of(fleet, &request, SECOND, row);
+	for (uint32_t i = 0; i < 12; i++) {
+		uint32_t c = i % 4, last = MAX - 1;
+
+		values[c][last] = unknown[i / 4];
+		fixture_set(fleet, columns[c], values[c]);
+		for (uint32_t row = 0; row < last; row++)
+			cr_expect_eq(score_of(fleet, &request, SECOND, row),
+				     before[row], "%u %u", i, row);
+		values[c][last] = 1;
+		fixture_set(fleet, columns[c], values[c]);
+	}
+	aibrix_fleet_free(fleet);
+}
