@@ -21,6 +21,8 @@ enum { LIST_MAX = 16, PODS_MAX = 1024 };
 
 typedef struct settings {
 	const char *trace, *preset;
+	const char *json_path;
+	FILE *json;
 	char *kinds[LIST_MAX], *policies[LIST_MAX];
 	double pods[LIST_MAX], loads[LIST_MAX];
 	uint32_t n_kinds, n_policies, n_pods, n_loads;
@@ -52,6 +54,9 @@ static const char usage[] =
 	"  --seeds N       [5]\n"
 	"  --first-seed S  [1]\n"
 	"  --preset NAME   engines, as replay has them [h100-llama3-8b]\n"
+	"  --json FILE     the numbers of each cell and policy, a line "
+	"each, for\n"
+	"                  plot_quality.py\n"
 	"  --slow          one pod takes three times as long\n";
 
 static uint32_t
@@ -94,6 +99,10 @@ option_take(quality_settings *s, const char *name, char *text)
 	if (strcmp(name, "--preset") == 0) {
 		s->preset = text;
 		return sim_preset_find(text, &spec);
+	}
+	if (strcmp(name, "--json") == 0) {
+		s->json_path = text;
+		return 0;
 	}
 	if (strcmp(name, "--kinds") == 0)
 		return (s->n_kinds = words_parse(text, s->kinds)) ? 0 : -1;
@@ -309,6 +318,20 @@ cell_print(const quality_settings *s, const char *kind, uint32_t pods,
 	fflush(stdout);
 }
 
+static void
+cell_save(const quality_settings *s, const char *kind, uint32_t pods,
+	  double load, const quality_sums *sums)
+{
+	for (uint32_t i = 0; s->json && i < s->n_policies; i++)
+		fprintf(s->json,
+			"{\"workload\":\"%s\",\"pods\":%u,\"load\":%g,"
+			"\"policy\":\"%s\",\"seeds\":%u,"
+			"\"ttft_ms_mean\":%.3f,\"ttft_ms_p99\":%.3f,"
+			"\"hit_ratio\":%.6f}\n",
+			kind, pods, load, s->policies[i], s->seeds,
+			sums[i].mean, sums[i].p99, sums[i].hits);
+}
+
 static int
 cells_run(const quality_settings *s)
 {
@@ -329,6 +352,7 @@ cells_run(const quality_settings *s)
 				     s->first_seed + seed, sums) != 0)
 				return -1;
 		cell_print(s, kind, (uint32_t)pods, load, sums);
+		cell_save(s, kind, (uint32_t)pods, load, sums);
 	}
 	return 0;
 }
@@ -338,8 +362,22 @@ main(int argc, char **argv)
 {
 	quality_settings settings;
 	int parsed = settings_parse(argc, argv, &settings);
+	int failed;
 
 	if (parsed)
 		return parsed < 0 ? 2 : EXIT_SUCCESS;
-	return cells_run(&settings) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	if (settings.json_path) {
+		settings.json = fopen(settings.json_path, "w");
+		if (!settings.json) {
+			perror(settings.json_path);
+			return EXIT_FAILURE;
+		}
+	}
+	failed = cells_run(&settings);
+	/* A full disk is a failure like any other. */
+	if (settings.json && fclose(settings.json) != 0) {
+		perror(settings.json_path);
+		failed = -1;
+	}
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
