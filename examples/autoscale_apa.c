@@ -23,33 +23,23 @@ apa_compat_open(const autoscale_bounds *bounds, const char *text)
 
 static const char *const sweep[] = {
 	"target=24",
-	"target=8",
+	"target=3",
+	"target=6",
 	"target=12",
 	"target=16",
-	"target=20",
 	"target=32",
 	"target=48",
-	"target=64",
-	"target=96",
+	"target=8,stable=20",
 	"target=16,stable=20",
-	"target=24,stable=20",
 	"target=32,stable=20",
-	"target=48,stable=20",
+	"target=8,tolerance=0.3",
 	"target=16,tolerance=0.3",
-	"target=24,tolerance=0.3",
 	"target=32,tolerance=0.3",
-	"target=48,tolerance=0.3",
 	NULL,
 };
 
 static const char *const sweep_compat[] = {
-	"target=24",           "target=8",
-	"target=12",           "target=16",
-	"target=20",           "target=32",
-	"target=48",           "target=64",
-	"target=96",           "target=16,stable=60",
-	"target=24,stable=60", "target=32,stable=60",
-	"target=48,stable=60", NULL,
+	"target=24", "target=6", "target=12", "target=32", "target=48", NULL,
 };
 
 const autoscale_scaler autoscale_apa = {

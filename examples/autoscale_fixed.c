@@ -31,8 +31,8 @@ fixed_decide(void *state, const sim_fleet_view *view, int32_t *replicas)
 
 static const char *const keys[] = {"pods", "how many", NULL, NULL};
 static const char *const sweep[] = {
-	"pods=6",  "pods=4",  "pods=5",  "pods=7",  "pods=8", "pods=9",
-	"pods=10", "pods=12", "pods=15", "pods=18", NULL,
+	"pods=8",  "pods=5",  "pods=6",  "pods=7", "pods=10",
+	"pods=12", "pods=15", "pods=20", NULL,
 };
 
 const autoscale_scaler autoscale_fixed = {

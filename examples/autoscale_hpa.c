@@ -11,22 +11,18 @@ hpa_open(const autoscale_bounds *bounds, const char *text)
 
 static const char *const sweep[] = {
 	"target=24",
-	"target=8",
+	"target=3",
+	"target=6",
 	"target=12",
 	"target=16",
-	"target=20",
 	"target=32",
 	"target=48",
-	"target=64",
-	"target=96",
+	"target=8,down=60",
 	"target=16,down=60",
-	"target=24,down=60",
 	"target=32,down=60",
-	"target=48,down=60",
+	"target=8,tolerance=0.3",
 	"target=16,tolerance=0.3",
-	"target=24,tolerance=0.3",
 	"target=32,tolerance=0.3",
-	"target=48,tolerance=0.3",
 	NULL,
 };
 

@@ -243,7 +243,7 @@ autoscale_options_parse(int argc, char **argv, autoscale_options *options)
 			NULL, i};
 	long_options[ROWS] = (struct option){"help", no_argument, NULL, HELP};
 	*options = (autoscale_options){
-		.preset = "h100-llama3-8b",
+		.preset = "a100-llama3-8b",
 		.policy = "least-request",
 		.seeds = 5,
 		.first_seed = 1,
@@ -259,7 +259,7 @@ autoscale_options_parse(int argc, char **argv, autoscale_options *options)
 		.scrape_s = 10,
 		.scrape_loss = 0.01,
 		.slo_ttft_ms = 1000,
-		.slo_itl_ms = 50,
+		.slo_itl_ms = 100,
 	};
 	while ((which = getopt_long(argc, argv, "", long_options, NULL)) >= 0) {
 		if (which == HELP) {

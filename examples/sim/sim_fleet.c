@@ -21,7 +21,7 @@ enum { ROWS_PER_POD = 4 };
 static uint32_t
 source_arrivals(const sim_fleet_state *fleet)
 {
-	return 2 * fleet->rows;
+	return fleet->rows;
 }
 
 static int
@@ -39,24 +39,27 @@ fleet_open(sim_fleet_state *fleet)
 	fleet->gpu_blocks = opts->spec->kv_tokens / SIM_BLOCK_TOKENS;
 	if (!err)
 		err = aibrix_route_new(&route, &fleet->route);
-	fleet->events = sim_events_new(2 * n + 3);
+	fleet->events = sim_events_new(n + 3);
 	fleet->pods = calloc(n, sizeof(*fleet->pods));
 	fleet->phases = calloc(n, sizeof(*fleet->phases));
 	fleet->samples = calloc(n, sizeof(*fleet->samples));
 	fleet->running = calloc(n, sizeof(*fleet->running));
+	fleet->next_ns = calloc(n, sizeof(*fleet->next_ns));
 	fleet->ready = calloc(n, sizeof(*fleet->ready));
 	fleet->requests =
 		calloc(opts->workload->n + 1, sizeof(*fleet->requests));
 	fleet->result->marks =
 		calloc(opts->end_ns / SIM_MARK_NS + 1, sizeof(sim_mark));
-	if (!err && (!fleet->events || !fleet->pods || !fleet->phases ||
-		     !fleet->samples || !fleet->running || !fleet->ready ||
-		     !fleet->requests || !fleet->result->marks))
+	if (!err &&
+	    (!fleet->events || !fleet->pods || !fleet->phases ||
+	     !fleet->samples || !fleet->running || !fleet->next_ns ||
+	     !fleet->ready || !fleet->requests || !fleet->result->marks))
 		err = AIBRIX_E_NOMEM;
 	for (uint32_t i = 0; !err && i < n; i++) {
 		const aibrix_owner owner = {.pod = i};
 		uint32_t row;
 
+		fleet->next_ns[i] = AIBRIX_FOREVER;
 		err = aibrix_fleet_add(fleet->table, &owner, &row);
 	}
 	return err;
@@ -71,6 +74,7 @@ fleet_close(sim_fleet_state *fleet)
 	free(fleet->phases);
 	free(fleet->samples);
 	free(fleet->running);
+	free(fleet->next_ns);
 	free(fleet->ready);
 	free(fleet->held);
 	free(fleet->requests);
@@ -140,24 +144,34 @@ mark_set(sim_fleet_state *fleet)
 						      : AIBRIX_FOREVER);
 }
 
+/* All that engines do up to now. */
+static void
+engines_run(sim_fleet_state *fleet, uint64_t until_ns)
+{
+	for (uint32_t row = 0; row < fleet->top; row++) {
+		sim_engine *engine = fleet->pods[row].engine;
+
+		while (fleet->next_ns[row] <= until_ns) {
+			fleet->now_ns = fleet->next_ns[row];
+			sim_engine_advance(engine, fleet->now_ns);
+			fleet->next_ns[row] = sim_engine_next(engine);
+		}
+		/* Settled with the time at which its last request ended. */
+		sim_fleet_settle(fleet, row);
+	}
+}
+
 static void
 source_act(sim_fleet_state *fleet, uint32_t source)
 {
-	if (source < fleet->rows) {
-		sim_engine *engine = fleet->pods[source].engine;
-
-		sim_engine_advance(engine, fleet->now_ns);
-		sim_events_set(fleet->events, source, sim_engine_next(engine));
-		sim_fleet_settle(fleet, source);
-	} else if (source < 2 * fleet->rows) {
-		sim_fleet_life(fleet, source - fleet->rows);
-	} else if (source == source_arrivals(fleet)) {
+	if (source < fleet->rows)
+		sim_fleet_life(fleet, source);
+	else if (source == source_arrivals(fleet))
 		request_arrive(fleet);
-	} else if (source == source_arrivals(fleet) + 1) {
+	else if (source == source_arrivals(fleet) + 1)
 		scaler_ask(fleet);
-	} else {
+	else
 		mark_set(fleet);
-	}
 }
 
 static int
@@ -193,6 +207,7 @@ fleet_loop(sim_fleet_state *fleet)
 		next_ns = sim_events_next(fleet->events, &source);
 		if (fleet_done(fleet, next_ns))
 			break;
+		engines_run(fleet, next_ns);
 		fleet->now_ns = next_ns;
 		source_act(fleet, source);
 	}

@@ -10,12 +10,6 @@
 #include "sim_fleet_state.h"
 #include "sim_rand.h"
 
-static uint32_t
-life_source(const sim_fleet_state *fleet, uint32_t row)
-{
-	return fleet->rows + row;
-}
-
 /* The same pod of two runs starts as fast, whatever the scaler. */
 static uint64_t
 start_ns(const sim_fleet_state *fleet, uint64_t number)
@@ -42,8 +36,8 @@ pod_gone(sim_fleet_state *fleet, uint32_t row)
 	pod->engine = NULL;
 	fleet->phases[row] = (aibrix_scale_pod){0};
 	fleet->samples[row] = (sim_sample){0};
+	fleet->next_ns[row] = AIBRIX_FOREVER;
 	sim_events_set(fleet->events, row, AIBRIX_FOREVER);
-	sim_events_set(fleet->events, life_source(fleet, row), AIBRIX_FOREVER);
 }
 
 void
@@ -84,7 +78,7 @@ pod_ready(sim_fleet_state *fleet, uint32_t row)
 	fleet->ready[fleet->n_ready++] = row;
 	fleet->running[row] = 0;
 	/* Pods are not read all at the same moment. */
-	sim_events_set(fleet->events, life_source(fleet, row),
+	sim_events_set(fleet->events, row,
 		       fleet->now_ns +
 			       sim_mix(fleet->opts->seed + pod->number) %
 				       scrape_ns +
@@ -100,6 +94,8 @@ pod_ask(sim_fleet_state *fleet, uint32_t row)
 
 	pod->fleet = fleet;
 	pod->row = row;
+	if (fleet->top <= row)
+		fleet->top = row + 1;
 	pod->number = fleet->numbers++;
 	pod->scrapes = 0;
 	pod->asked_ns = fleet->now_ns;
@@ -116,8 +112,7 @@ pod_ask(sim_fleet_state *fleet, uint32_t row)
 	if (wait_ns == 0)
 		pod_ready(fleet, row);
 	else
-		sim_events_set(fleet->events, life_source(fleet, row),
-			       fleet->now_ns + wait_ns);
+		sim_events_set(fleet->events, row, fleet->now_ns + wait_ns);
 }
 
 static void
@@ -128,7 +123,7 @@ pod_scrape(sim_fleet_state *fleet, uint32_t row)
 				sim_mix(pod->number << 32 | pod->scrapes++));
 	sim_sample *seen = &fleet->samples[row];
 
-	sim_events_set(fleet->events, life_source(fleet, row),
+	sim_events_set(fleet->events, row,
 		       fleet->now_ns + fleet->opts->scrape_ns);
 	if ((double)(draw >> 11) / 9007199254740992.0 <
 	    fleet->opts->scrape_loss)
@@ -144,9 +139,10 @@ pod_scrape(sim_fleet_state *fleet, uint32_t row)
 void
 sim_fleet_life(sim_fleet_state *fleet, uint32_t row)
 {
+	/* It may have drained on the way to this event. */
 	if (fleet->phases[row].phase == AIBRIX_SCALE_PENDING)
 		pod_ready(fleet, row);
-	else
+	else if (fleet->pods[row].engine)
 		pod_scrape(fleet, row);
 }
 

@@ -82,8 +82,7 @@ sim_fleet_send(sim_fleet_state *fleet, const sim_request *what)
 	fleet->running[row]++;
 	sim_engine_submit(fleet->pods[row].engine, &request->job,
 			  fleet->now_ns);
-	sim_events_set(fleet->events, row,
-		       sim_engine_next(fleet->pods[row].engine));
+	fleet->next_ns[row] = sim_engine_next(fleet->pods[row].engine);
 }
 
 static int

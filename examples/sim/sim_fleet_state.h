@@ -31,8 +31,9 @@ typedef struct sim_fleet_request {
 
 /*
  * Rows are places: a pod that has gone leaves its row to the next one.
- * Sources of events: engines by row, lives by row (start-up's end, then
- * scrapes), arrivals, the scaler, marks.
+ * Sources of events: lives by row (start-up's end, then scrapes), arrivals, the
+ * scaler, marks.  Engines do not see each other: between two events each runs
+ * on by itself, which is much cheaper than a heap of all their steps.
  */
 struct sim_fleet_state {
 	const sim_fleet_opts *opts;
@@ -44,6 +45,7 @@ struct sim_fleet_state {
 	aibrix_scale_pod *phases;
 	sim_sample *samples;
 	double *running;             /* the gateway's count, by row */
+	uint64_t *next_ns;           /* of engines, by row */
 	uint32_t *ready;             /* rows */
 	sim_fleet_request *requests; /* of the workload, in its order */
 	const sim_request **held;    /* requests that wait for a pod */
@@ -53,6 +55,7 @@ struct sim_fleet_state {
 	double itl_s, e2e_s; /* sums */
 	uint64_t itl_n;
 	double tokens; /* of requests that ended in time */
+	uint32_t top;  /* rows from there on were never used */
 	uint32_t rows, n_ready, n_starting;
 	int32_t asked, way; /* direction of the last change */
 	sim_stats ttft_s, e2e;

@@ -37,13 +37,53 @@ sim_stats_mean(const sim_stats *stats)
 	return stats->n ? stats->sum / (double)stats->n : (double)NAN;
 }
 
-static int
-value_order(const void *a, const void *b)
+static void
+swap(double *a, double *b)
 {
-	double x = *(const double *)a;
-	double y = *(const double *)b;
+	double kept = *a;
 
-	return (x > y) - (x < y);
+	*a = *b;
+	*b = kept;
+}
+
+/* The middle one of the ends and the middle. */
+static double
+pivot_of(const double *values, size_t low, size_t high)
+{
+	double a = values[low], b = values[low + (high - low) / 2];
+	double c = values[high];
+
+	if ((a <= b) == (b <= c))
+		return b;
+	return (b <= a) == (a <= c) ? a : c;
+}
+
+/* What would be at place i were all sorted: Hoare's selection, O(n). */
+static double
+value_at(double *values, size_t n, size_t i)
+{
+	size_t low = 0, high = n - 1;
+
+	while (low < high) {
+		double pivot = pivot_of(values, low, high);
+		size_t left = low, right = high;
+
+		for (;;) {
+			while (values[left] < pivot)
+				left++;
+			while (values[right] > pivot)
+				right--;
+			if (left >= right)
+				break;
+			swap(&values[left++], &values[right--]);
+		}
+		/* [low, right] <= pivot <= [right + 1, high] */
+		if (i <= right)
+			high = right;
+		else
+			low = right + 1;
+	}
+	return values[i];
 }
 
 double
@@ -54,8 +94,8 @@ sim_stats_quantile(sim_stats *stats, double q)
 
 	if (stats->n == 0)
 		return (double)NAN;
-	qsort(stats->values, stats->n, sizeof(*stats->values), value_order);
 	rank = ceil(q * (double)stats->n);
 	i = rank < 1 ? 0 : (size_t)rank - 1;
-	return stats->values[i < stats->n ? i : stats->n - 1];
+	return value_at(stats->values, stats->n,
+			i < stats->n ? i : stats->n - 1);
 }

@@ -19,7 +19,7 @@ void sim_stats_clear(sim_stats *stats);
 double sim_stats_mean(const sim_stats *stats);
 
 /* Smallest value that is not below the fraction q of all (nearest rank); NaN
- * when empty.  Sorts the sample. */
+ * when empty.  Changes the order of the sample. */
 double sim_stats_quantile(sim_stats *stats, double q);
 
 #endif

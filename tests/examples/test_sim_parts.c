@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sim/sim_events.h"
@@ -57,6 +58,41 @@ Test(sim_events, the_heap_agrees_with_a_scan_after_random_changes)
 		cr_assert(source == best);
 	}
 	sim_events_free(events);
+}
+
+static int
+double_order(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+Test(sim_stats, selection_agrees_with_sorting_equal_values_among_them)
+{
+	enum { VALUES = 500 };
+	sim_rand rand = {11};
+
+	for (uint32_t round = 0; round < 60; round++) {
+		size_t n = 1 + sim_rand_next(&rand) % VALUES;
+		double values[VALUES];
+		sim_stats stats = {0};
+
+		for (size_t i = 0; i < n; i++) {
+			values[i] = (double)(sim_rand_next(&rand) %
+					     (round % 3 ? 7 : 1000));
+			if (round % 5 == 0)
+				values[i] = (double)i;
+			cr_assert(sim_stats_add(&stats, values[i]) == 0);
+		}
+		qsort(values, n, sizeof(*values), double_order);
+		for (size_t i = 0; i < n; i += 1 + n / 9)
+			cr_assert(
+				sim_stats_quantile(&stats, ((double)i + 0.5) /
+								   (double)n) ==
+				values[i]);
+		sim_stats_clear(&stats);
+	}
 }
 
 Test(sim_stats, quantiles_are_nearest_rank)
