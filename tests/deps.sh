@@ -9,7 +9,7 @@ set -eu
 
 build="gcc libc6-dev meson ninja-build pkg-config
 	libxxhash-dev uthash-dev libjemalloc-dev libjansson-dev libssl-dev
-	libhiredis-dev
+	libhiredis-dev libcurl4-openssl-dev
 	libmsgpack-dev libnuma-dev librocksdb-dev liburing-dev libzmq3-dev"
 tests="g++ clang llvm clang-format libcriterion-dev binutils git
 	python3 python3-cffi python3-pycparser python3-zmq
