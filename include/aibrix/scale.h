@@ -85,7 +85,11 @@ typedef struct aibrix_scale_metric {
 	double target;   /* above 0 */
 	double capacity; /* KPA: that one pod can bear, for the burst capacity;
 	                    0: target */
-	uint64_t spare[3]; /* must be 0 */
+	double share;    /* up to 1: the pod that so many of the pods are not
+	                    busier than stands for each, 0.9 the ninth of ten;
+	                    APA and KPA, without BUSIEST, which is 1; 0: the
+	                    mean */
+	uint64_t spare[2]; /* must be 0 */
 } aibrix_scale_metric;
 
 /* A policy's value is pods, or percent of the replicas that there were when
@@ -343,6 +347,21 @@ aibrix_scale_state_load(aibrix_scale_state *state, const void *bytes,
 AIBRIX_API AIBRIX_CHECK int aibrix_scale_wake(double queued, double target,
 					      int32_t activation, int32_t max,
 					      int32_t *replicas);
+
+/*
+ * How many proxies Knative has in the path of a deployment whose pods bear
+ * capacity each: 2 without a burst capacity (0), else for all that ready pods
+ * bear and the burst, at least 2.  burst below 0: unlimited.  proxy_capacity:
+ * that one proxy bears; 0: 100.
+ *
+ * Fails: E_INVAL (a number that is negative or not finite, ready beyond
+ * INT32_MAX).
+ * Thread: any.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_scale_proxies(uint32_t ready,
+						 double capacity, double burst,
+						 double proxy_capacity,
+						 int32_t *proxies);
 
 /* "above target" and so on; never NULL.  Thread: any.  Since: 0.1. */
 AIBRIX_API const char *aibrix_scale_reason_text(uint32_t reason);

@@ -16,7 +16,9 @@ enum {
 	DECISION_MAX = 4096,
 	FLEET_FLAGS = AIBRIX_SCALE_NO_TRAFFIC | AIBRIX_SCALE_PODS_UNKNOWN |
 		      AIBRIX_SCALE_MIN_SCHEDULED,
-	PODS_MAX = 1 << 24
+	PODS_MAX = 1 << 24,
+	PROXY_CAPACITY = 100, /* requests; Knative's activator-capacity */
+	PROXIES_LEAST = 2
 };
 
 /* 0: a pod is not in order. */
@@ -239,6 +241,22 @@ aibrix_scale_wake(double queued, double target, int32_t activation, int32_t max,
 	if (target > 0)
 		pods = fmax(pods, aibrix__ceil_near(queued / target));
 	*replicas = queued > 0 ? aibrix__replicas(fmin(pods, max)) : 0;
+	return AIBRIX_OK;
+}
+
+int
+aibrix_scale_proxies(uint32_t ready, double capacity, double burst,
+		     double proxy_capacity, int32_t *proxies)
+{
+	double all, one = proxy_capacity > 0 ? proxy_capacity : PROXY_CAPACITY;
+
+	if (!proxies || ready > INT32_MAX ||
+	    !(capacity >= 0 && capacity <= 1e15) || !(fabs(burst) <= 1e15) ||
+	    !(proxy_capacity >= 0 && proxy_capacity <= 1e15))
+		return AIBRIX_E_INVAL;
+	all = burst == 0 ? 0 : ready * capacity + fmax(burst, 0);
+	*proxies = aibrix__replicas(
+		fmax(PROXIES_LEAST, aibrix__ceil_near(all / one)));
 	return AIBRIX_OK;
 }
 

@@ -6,7 +6,7 @@
 
 enum {
 	OBJECT_TEXT_MAX = 4096, /* of a value that is looked at */
-	STRATEGY_NONE = AIBRIX_SCALE_HPA + 1
+	STRATEGY_NONE = 1000    /* none of AIBrix's */
 };
 
 /* With AIBrix's defaults where a member is not there. */

@@ -126,6 +126,10 @@ metric_valid(const aibrix_scale_metric *m, uint32_t strategy)
 		    m->kind != AIBRIX_SCALE_TOTAL)
 			return 0;
 	}
+	if (m->share != 0 && (strategy >= AIBRIX_SCALE_HPA ||
+			      (m->flags & AIBRIX_SCALE_BUSIEST) ||
+			      !(m->share > 0 && m->share <= 1)))
+		return 0;
 	return m->kind <= AIBRIX_SCALE_VALUE && m->target >= least &&
 	       m->target <=
 		       (m->kind == AIBRIX_SCALE_UTILIZATION ? 1e6 : 1e15) &&
@@ -142,7 +146,7 @@ metrics_check(const aibrix_scale_opts *o)
 		const aibrix_scale_metric *m = &o->metrics[i];
 
 		if ((m->flags & ~(uint32_t)METRIC_FLAGS) || m->spare[0] ||
-		    m->spare[1] || m->spare[2])
+		    m->spare[1])
 			return AIBRIX_E_ABI;
 		if (!metric_valid(m, o->strategy))
 			return AIBRIX_E_INVAL;

@@ -7,6 +7,7 @@
  */
 
 #include <math.h>
+#include <string.h>
 
 #include "scale/scale_internal.h"
 
@@ -16,8 +17,40 @@ struct tally {
 	uint32_t told, missing;
 };
 
+/* The rank-th smallest of what pods tell, from 1.  Values that count are not
+ * negative, so their bits are in their order; each pass settles eight. */
+static double
+value_ranked(const struct step *st, const aibrix_scale_values *v, uint32_t rank)
+{
+	uint64_t found = 0;
+	double x;
+
+	for (int shift = 56; shift >= 0; shift -= 8) {
+		uint32_t count[256] = {0}, digit = 0;
+
+		for (uint32_t i = 0; i < st->fleet.n_pods; i++) {
+			uint64_t bits;
+
+			if (!pod_ready(&st->fleet.pods[i]) ||
+			    !value_counts(v, i, st->plan.o.fresh_ns,
+					  st->now_ns))
+				continue;
+			x = v->values[i] + 0.0; /* of two zeros the one */
+			memcpy(&bits, &x, sizeof(bits));
+			if (shift == 56 || bits >> (shift + 8) == found)
+				count[bits >> shift & 255]++;
+		}
+		while (rank > count[digit])
+			rank -= count[digit++];
+		found = found << 8 | digit;
+	}
+	memcpy(&x, &found, sizeof(x));
+	return x;
+}
+
 static struct tally
-values_tally(const struct step *st, const aibrix_scale_values *v, int busiest)
+values_tally(const struct step *st, const aibrix_scale_values *v,
+	     const aibrix_scale_metric *m)
 {
 	struct tally t = {0, 0, 0};
 	double most = 0;
@@ -33,8 +66,12 @@ values_tally(const struct step *st, const aibrix_scale_values *v, int busiest)
 		t.value += v->values[i];
 		most = fmax(most, v->values[i]);
 	}
-	if (busiest)
+	if (m->flags & AIBRIX_SCALE_BUSIEST)
 		t.value = most * t.told;
+	else if (m->share > 0 && t.told > 0)
+		t.value = t.told * value_ranked(st, v,
+						(uint32_t)aibrix__ceil_near(
+							m->share * t.told));
 	return t;
 }
 
@@ -60,7 +97,7 @@ metric_tally(const struct step *st, uint32_t metric, struct tally *t)
 	}
 	if (!v->values)
 		return 0;
-	*t = values_tally(st, v, (m->flags & AIBRIX_SCALE_BUSIEST) != 0);
+	*t = values_tally(st, v, m);
 	if (t->told == 0)
 		return 0;
 	if (m->kind == AIBRIX_SCALE_PODS)

@@ -65,6 +65,8 @@ play_metrics(struct scale_play *p)
 			.kind = kind,
 			.flags = draw(&p->choices, 4),
 			.target = 1 + draw(&p->choices, 80)};
+		if (kinds == 2 && !(p->metrics[i].flags & AIBRIX_SCALE_BUSIEST))
+			p->metrics[i].share = draw(&p->choices, 5) / 4.0;
 		p->v[i].values =
 			kind < 2 || draw(&p->choices, 2) ? p->values[i] : NULL;
 		p->v[i].requests = p->requests;

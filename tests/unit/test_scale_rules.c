@@ -93,6 +93,57 @@ Test(scale_rules, the_busiest_pod_may_stand_for_all)
 	cr_expect_eq(bed_step(&b, 0), 6);
 }
 
+/* The rank is that of the smallest number of pods that is the share. */
+Test(scale_rules, a_share_of_the_pods_may_stand_for_all)
+{
+	static const struct {
+		double share;
+		double stable;
+	} rows[] = {{0.01, 0},   {0.1, 0},    {0.11, 1e-300}, {0.5, 7},
+		    {0.6, 7},    {0.7, 8.25}, {0.8, 30},      {0.9, 31},
+		    {0.91, 1e9}, {1, 1e9}};
+	static const double told[] = {7,    31, -0.0, 1e9, 3,
+				      8.25, 30, 7,    7,   1e-300};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct bed b;
+
+		bed_apa(&b, 12, 0);
+		memcpy(b.values[0], told, sizeof(told));
+		b.values[0][10] = NAN;
+		b.values[0][11] = 1e9;
+		b.pods[11].ready = AIBRIX_SCALE_NOT_READY;
+		b.metrics[0].share = rows[i].share;
+		bed_step(&b, 0);
+		cr_expect_eq(b.d.stable, rows[i].stable, "%g: %g",
+			     rows[i].share, b.d.stable);
+		cr_expect_eq(b.d.missing, 1);
+	}
+}
+
+Test(scale_rules, a_share_of_one_is_the_busiest)
+{
+	for (uint32_t s = 0; s < AIBRIX_SCALE_HPA; s++) {
+		struct bed b;
+		int32_t wanted;
+
+		bed_make(&b, s, AIBRIX_SCALE_DEFAULT);
+		bed_pods(&b, 5);
+		for (int i = 0; i < 5; i++)
+			b.values[0][i] = 4 * i;
+		b.metrics[0].flags = AIBRIX_SCALE_BUSIEST;
+		wanted = bed_step(&b, 0);
+		b.metrics[0].flags = 0;
+		b.metrics[0].share = 1;
+		bed_state(&b);
+		cr_expect_eq(bed_step(&b, 0), wanted);
+		b.metrics[0].share = 0.2;
+		bed_state(&b);
+		bed_step(&b, 0);
+		cr_expect_eq(b.d.stable, 0);
+	}
+}
+
 Test(scale_rules, free_rows_of_a_table_are_no_pods)
 {
 	struct bed b;
@@ -253,6 +304,11 @@ Test(scale_rules, what_is_wrong_is_refused_before_anything_changes)
 	BAD(b.metrics[0].kind = AIBRIX_SCALE_VALUE, AIBRIX_E_INVAL);
 	BAD(b.metrics[0].flags = 4, AIBRIX_E_ABI);
 	BAD(b.metrics[0].spare[1] = 1, AIBRIX_E_ABI);
+	BAD(b.metrics[0].share = 1.01, AIBRIX_E_INVAL);
+	BAD(b.metrics[0].share = -0.5, AIBRIX_E_INVAL);
+	BAD(b.metrics[0].share = NAN, AIBRIX_E_INVAL);
+	BAD((b.metrics[0].share = 1, b.metrics[0].flags = AIBRIX_SCALE_BUSIEST),
+	    AIBRIX_E_INVAL);
 	BAD(b.fleet.replicas = -1, AIBRIX_E_INVAL);
 	BAD(b.fleet.pods = NULL, AIBRIX_E_INVAL);
 	BAD(b.fleet.queued = NAN, AIBRIX_E_INVAL);
@@ -375,6 +431,37 @@ Test(scale_rules, wake_takes_what_is_queued)
 	cr_expect_eq(aibrix_scale_wake(NAN, 0, 2, 50, &pods), AIBRIX_E_INVAL);
 	cr_expect_eq(aibrix_scale_wake(1, 0, 0, 50, &pods), AIBRIX_E_INVAL);
 	cr_expect_eq(pods, -1);
+}
+
+/* Source: Knative pkg/reconciler/autoscaling/kpa/kpa.go. */
+Test(scale_rules, proxies_bear_what_pods_do_and_the_burst)
+{
+	static const struct {
+		uint32_t ready;
+		double capacity, burst, one;
+		int32_t want;
+	} rows[] = {{10, 1000, 0, 100, 2}, {0, 100, 211, 0, 3},
+		    {1, 100, 200, 100, 3}, {1, 100, 201, 100, 4},
+		    {0, 10, 11, 100, 2},   {20, 100, -1, 0, 20},
+		    {0, 100, -1, 0, 2},    {INT32_MAX, 1e15, 1, 1, INT32_MAX}};
+	int32_t n = -7;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		cr_expect_eq(
+			aibrix_scale_proxies(rows[i].ready, rows[i].capacity,
+					     rows[i].burst, rows[i].one, &n),
+			AIBRIX_OK);
+		cr_expect_eq(n, rows[i].want, "%zu: %d", i, n);
+	}
+	n = -7;
+	cr_expect_eq(aibrix_scale_proxies(1, NAN, 1, 1, &n), AIBRIX_E_INVAL);
+	cr_expect_eq(aibrix_scale_proxies(1, 1, INFINITY, 1, &n),
+		     AIBRIX_E_INVAL);
+	cr_expect_eq(aibrix_scale_proxies(1, 1, 1, -1, &n), AIBRIX_E_INVAL);
+	cr_expect_eq(aibrix_scale_proxies(UINT32_MAX, 1, 1, 1, &n),
+		     AIBRIX_E_INVAL);
+	cr_expect_eq(aibrix_scale_proxies(1, 1, 1, 1, NULL), AIBRIX_E_INVAL);
+	cr_expect_eq(n, -7);
 }
 
 Test(scale_rules, every_reason_has_a_text)
