@@ -32,6 +32,10 @@ enum {
 	AIBRIX_VTC_OUTPUT_WEIGHT_SET = 2 /* output_weight may be 0 */
 };
 
+enum {
+	AIBRIX_VTC_LOOK_MAX = 16 /* users that aibrix_vtc_look shows */
+};
+
 typedef struct aibrix_vtc_opts {
 	uint32_t size;
 	uint32_t flags;             /* AIBRIX_VTC_*_SET */
@@ -138,6 +142,31 @@ AIBRIX_API AIBRIX_CHECK int aibrix_vtc_peek(const aibrix_vtc *vtc,
  */
 AIBRIX_API AIBRIX_CHECK int aibrix_vtc_pop(aibrix_vtc *vtc, uint64_t now_ns,
 					   aibrix_vtc_item *item);
+
+/*
+ * The oldest request of the user who is the i-th in order, from 0: what a
+ * host may send when those before it do not fit anywhere.  Whoever lets
+ * others pass without end starves the first; pass only users who have more
+ * than their share already.
+ *
+ * Fails: E_NOT_FOUND (fewer users wait), E_INVAL (i is not below
+ * AIBRIX_VTC_LOOK_MAX).
+ * Cost: O(i^2), 0 as aibrix_vtc_peek.  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_vtc_look(const aibrix_vtc *vtc, uint32_t i,
+					    uint64_t now_ns,
+					    aibrix_vtc_item *item);
+
+/*
+ * A request that aibrix_vtc_look has shown runs from now on, before its
+ * turn, and is charged as if popped.
+ *
+ * Fails: E_NOT_FOUND (no such ticket), E_STATE (it runs, or another one of
+ * its user's is older).
+ * Cost: O(log users).  Since: 0.1.
+ */
+AIBRIX_API AIBRIX_CHECK int aibrix_vtc_take(aibrix_vtc *vtc, uint64_t ticket,
+					    uint64_t now_ns);
 
 /*
  * A running request could not start after all: it is again the first of its

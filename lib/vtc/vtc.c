@@ -199,17 +199,17 @@ aibrix_vtc_push(aibrix_vtc *vtc, const aibrix_vtc_request *request,
 	return AIBRIX_OK;
 }
 
-/* The request that is next, for the caller. */
+/* The user's request that is next, for the caller. */
 static int
-item_read(const aibrix_vtc *v, uint64_t now_ns, aibrix_vtc_item *item,
-	  uint32_t *slot)
+item_read(const aibrix_vtc *v, uint32_t user, uint64_t now_ns,
+	  aibrix_vtc_item *item, uint32_t *slot)
 {
 	const struct request *r;
 	aibrix_vtc_item own = {.size = sizeof(own)};
 
-	if (v->waiting.count == 0)
+	if (user == NONE)
 		return AIBRIX_E_NOT_FOUND;
-	*slot = v->users[heap_first(&v->waiting)].waiting.head;
+	*slot = v->users[user].waiting.head;
 	r = &v->requests[*slot];
 	if (now_ns < v->now_ns)
 		now_ns = v->now_ns;
@@ -223,40 +223,71 @@ item_read(const aibrix_vtc *v, uint64_t now_ns, aibrix_vtc_item *item,
 }
 
 int
+aibrix_vtc_look(const aibrix_vtc *vtc, uint32_t i, uint64_t now_ns,
+		aibrix_vtc_item *item)
+{
+	uint32_t slot;
+
+	if (!vtc || !item || i >= AIBRIX_VTC_LOOK_MAX)
+		return AIBRIX_E_INVAL;
+	return item_read(vtc, aibrix__vtc_ith(vtc, i), now_ns, item, &slot);
+}
+
+int
 aibrix_vtc_peek(const aibrix_vtc *vtc, uint64_t now_ns, aibrix_vtc_item *item)
 {
 	uint32_t slot;
 
 	if (!vtc || !item)
 		return AIBRIX_E_INVAL;
-	return item_read(vtc, now_ns, item, &slot);
+	return item_read(vtc, heap_first(&vtc->waiting), now_ns, item, &slot);
+}
+
+/* The first of its user's runs from now on. */
+static void
+request_start(aibrix_vtc *v, uint32_t slot)
+{
+	struct request *r = &v->requests[slot];
+	struct user *u = &v->users[r->user];
+
+	list_pop(&u->waiting, v->links);
+	list_append(&v->running, v->links, slot);
+	u->running++;
+	r->state = REQUEST_RUNS;
+	r->heard_ns = v->now_ns;
+	r->popped = ++v->pops;
+	v->stat.popped++;
+	settle(v, r, cost_of(v, r, r->input, r->expected));
+	aibrix__vtc_place(v, r->user, 1);
 }
 
 int
 aibrix_vtc_pop(aibrix_vtc *vtc, uint64_t now_ns, aibrix_vtc_item *item)
 {
-	struct request *r;
-	struct user *u;
 	uint32_t slot;
 	int err;
 
 	if (!vtc || !item)
 		return AIBRIX_E_INVAL;
-	err = item_read(vtc, now_ns, item, &slot);
+	err = item_read(vtc, heap_first(&vtc->waiting), now_ns, item, &slot);
 	now_set(vtc, now_ns);
+	if (!err)
+		request_start(vtc, slot);
+	return err;
+}
+
+int
+aibrix_vtc_take(aibrix_vtc *vtc, uint64_t ticket, uint64_t now_ns)
+{
+	uint32_t slot;
+	int err = ticket_read(vtc, ticket, REQUEST_WAITS, &slot);
+
 	if (err)
 		return err;
-	r = &vtc->requests[slot];
-	u = &vtc->users[r->user];
-	list_pop(&u->waiting, vtc->links);
-	list_append(&vtc->running, vtc->links, slot);
-	u->running++;
-	r->state = REQUEST_RUNS;
-	r->heard_ns = vtc->now_ns;
-	r->popped = ++vtc->pops;
-	vtc->stat.popped++;
-	settle(vtc, r, cost_of(vtc, r, r->input, r->expected));
-	aibrix__vtc_place(vtc, r->user, 1);
+	if (vtc->users[vtc->requests[slot].user].waiting.head != slot)
+		return AIBRIX_E_STATE;
+	now_set(vtc, now_ns);
+	request_start(vtc, slot);
 	return AIBRIX_OK;
 }
 

@@ -79,6 +79,9 @@ uint32_t aibrix__vtc_find(const aibrix_vtc *v, uint64_t name);
  * the idle user with the least counter.  NONE: all have something. */
 uint32_t aibrix__vtc_add(aibrix_vtc *v, uint64_t name);
 
+/* The i-th in order of those who wait, from 0; NONE: they are fewer. */
+uint32_t aibrix__vtc_ith(const aibrix_vtc *v, uint32_t i);
+
 /* The counter of whoever would begin now. */
 uint64_t aibrix__vtc_floor(const aibrix_vtc *v);
 

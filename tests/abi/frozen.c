@@ -1567,6 +1567,7 @@ AT(aibrix_trace_opts, alloc, 8);
 /* vtc, 0.1 */
 VALUE(AIBRIX_VTC_INPUT_WEIGHT_SET, 1);
 VALUE(AIBRIX_VTC_OUTPUT_WEIGHT_SET, 2);
+VALUE(AIBRIX_VTC_LOOK_MAX, 16);
 AT(aibrix_vtc_opts, size, 0);
 AT(aibrix_vtc_opts, flags, 4);
 AT(aibrix_vtc_opts, max_requests, 8);

@@ -81,23 +81,39 @@ naive_head(struct naive *n, uint32_t user)
 	return head;
 }
 
+/* Whose user is before the other's. */
+static int
+naive_before(const struct naive *n, const struct naive_request *a,
+	     const struct naive_request *b)
+{
+	uint64_t x = n->users[a->user].counter, y = n->users[b->user].counter;
+
+	return x < y || (x == y && a->order < b->order);
+}
+
+/* The first of the user who has i others before; NULL: nobody has. */
+static struct naive_request *
+naive_ith(struct naive *n, uint32_t i)
+{
+	for (uint32_t u = 1; u <= NAMES; u++) {
+		struct naive_request *head = naive_head(n, u);
+		uint32_t before = 0;
+
+		for (uint32_t o = 1; head && o <= NAMES; o++) {
+			struct naive_request *other = naive_head(n, o);
+
+			before += other && naive_before(n, other, head);
+		}
+		if (head && before == i)
+			return head;
+	}
+	return NULL;
+}
+
 static struct naive_request *
 naive_next(struct naive *n)
 {
-	struct naive_request *best = NULL;
-
-	for (uint32_t u = 1; u <= NAMES; u++) {
-		struct naive_request *head = naive_head(n, u);
-
-		if (!head)
-			continue;
-		if (!best ||
-		    n->users[u].counter < n->users[best->user].counter ||
-		    (n->users[u].counter == n->users[best->user].counter &&
-		     head->order < best->order))
-			best = head;
-	}
-	return best;
+	return naive_ith(n, 0);
 }
 
 static uint64_t
@@ -263,21 +279,31 @@ naive_heard(struct naive *n, struct naive_request *r)
 	r->heard = n->now * (one << 20) + n->stat.spare;
 }
 
+/* The first, or one before its turn. */
 static void
 play_pop(struct vtc_play *p)
 {
 	struct naive *n = &p->n;
-	struct naive_request *r = naive_next(n);
+	uint32_t i = draw(&p->choices, 3) ? 0 : draw(&p->choices, USERS);
+	struct naive_request *r = naive_ith(n, i);
 	aibrix_vtc_item item = {.size = sizeof(item)}, peek = item;
 	uint64_t now = play_now(p);
-	int err = aibrix_vtc_peek(p->v, now, &peek);
+	int err = aibrix_vtc_look(p->v, i, now, &item);
 
-	SAME(p, aibrix_vtc_pop(p->v, now, &item) == err);
-	SAME(p, memcmp(&peek, &item, sizeof(item)) == 0);
 	SAME(p, err == (r ? AIBRIX_OK : AIBRIX_E_NOT_FOUND));
-	naive_clock(n, now);
+	if (i == 0) {
+		SAME(p, aibrix_vtc_peek(p->v, now, &peek) == err);
+		SAME(p, memcmp(&peek, &item, sizeof(item)) == 0);
+		SAME(p, aibrix_vtc_pop(p->v, now, &item) == err);
+		SAME(p, memcmp(&peek, &item, sizeof(item)) == 0);
+		naive_clock(n, now);
+	} else if (err == AIBRIX_OK) {
+		SAME(p, aibrix_vtc_take(p->v, item.ticket, now) == AIBRIX_OK);
+	}
 	if (!r || err)
 		return;
+	if (i > 0)
+		naive_clock(n, now);
 	SAME(p, item.ticket == r->ticket && item.user == r->user);
 	SAME(p, item.input_tokens == r->input);
 	SAME(p, item.waited_ns == n->now - r->pushed);

@@ -284,3 +284,49 @@ Test(vtc, wrong_options_and_requests_are_refused)
 	cr_expect_eq(stats(v).pushed, 0);
 	aibrix_vtc_free(v);
 }
+
+Test(vtc, who_comes_next_can_be_seen_without_a_pop)
+{
+	aibrix_vtc *v = new_queue((aibrix_vtc_opts){0});
+	aibrix_vtc_item item = {.size = sizeof(item), .tag = 7};
+
+	cr_expect_eq(aibrix_vtc_look(v, 0, 0, &item), AIBRIX_E_NOT_FOUND);
+	for (uint64_t user = 1; user <= 20; user++) {
+		push(v, user, (uint32_t)(5 * user % 21));
+		push(v, user, 50);
+	}
+	/* Charged 5, 10, 15, 20, 4, ...: each user's second is left. */
+	for (uint32_t i = 0; i < 20; i++)
+		pop(v);
+	for (uint32_t i = 0; i < AIBRIX_VTC_LOOK_MAX; i++) {
+		cr_expect_eq(aibrix_vtc_look(v, i, 0, &item), AIBRIX_OK);
+		cr_expect_eq(counter(v, item.user), i + 1, "%u", i);
+		cr_expect_eq(item.input_tokens, 50);
+	}
+	cr_expect_eq(stats(v).popped, 20);
+	aibrix_vtc_free(v);
+}
+
+Test(vtc, one_that_is_taken_before_its_turn_is_charged_as_any)
+{
+	aibrix_vtc *v = new_queue((aibrix_vtc_opts){0});
+	uint64_t first = push(v, HEAVY, 100);
+	uint64_t light = push(v, LIGHT, 10), later = push(v, LIGHT, 20);
+	aibrix_vtc_item item = {.size = sizeof(item)};
+
+	cr_assert_eq(aibrix_vtc_look(v, 1, 0, &item), AIBRIX_OK);
+	cr_expect_eq(item.ticket, light);
+	cr_expect_eq(aibrix_vtc_take(v, later, 0), AIBRIX_E_STATE);
+	cr_expect_eq(aibrix_vtc_take(v, light, 0), AIBRIX_OK);
+	cr_expect_eq(aibrix_vtc_take(v, light, 0), AIBRIX_E_STATE);
+	cr_expect_eq(counter(v, LIGHT), 10);
+	cr_expect_eq(pop(v).ticket, first, "still the first");
+	cr_expect_eq(aibrix_vtc_look(v, 1, 0, &item), AIBRIX_E_NOT_FOUND);
+	cr_expect_eq(aibrix_vtc_done(v, light, 10, 0), AIBRIX_OK);
+	cr_expect_eq(aibrix_vtc_take(v, light, 0), AIBRIX_E_NOT_FOUND);
+	cr_expect_eq(aibrix_vtc_take(NULL, later, 0), AIBRIX_E_INVAL);
+	cr_expect_eq(aibrix_vtc_look(v, AIBRIX_VTC_LOOK_MAX, 0, &item),
+		     AIBRIX_E_INVAL);
+	cr_expect_eq(aibrix_vtc_look(v, 0, 0, NULL), AIBRIX_E_INVAL);
+	aibrix_vtc_free(v);
+}
