@@ -3,8 +3,9 @@
  * the one thing that is asked about.
  *
  *   --l2-fault, --l2-gbps   without L2
- *   --users                 in order of arrival; and if the heavy user sent
- *                           no more than the others
+ *   --users                 in order of arrival; if the heavy user sent no
+ *                           more than the others; and each light user alone
+ *                           on its part of the fleet
  *   --tenants               each of them alone
  *
  * Users and tenants are drawn from sessions, so that turns of one session
@@ -12,6 +13,7 @@
  */
 #include "replay_run.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -141,6 +143,39 @@ fault_compare(const replay_input *input, const char *policy, const char *evict,
 }
 
 static int
+of_user(const replay_options *options, const sim_request *what, uint32_t group)
+{
+	return replay_user(options, what) == group;
+}
+
+/* Each light user alone on as much of the fleet as one of so many gets when
+ * all want more than there is: as few pods as may be, all of one speed. */
+static int
+users_apart(const replay_input *input, const char *policy, const char *evict,
+	    replay_result *result)
+{
+	replay_options options = *input->options;
+	double part = (double)options.pods / options.users;
+	sim_pod_spec spec = *input->spec;
+	sim_stats light_ms = {0};
+	replay_input other = *input;
+	replay_result beside;
+	int failed = 0;
+
+	options.pods = (uint32_t)ceil(part);
+	sim_preset_slow(&spec, part / options.pods);
+	other.options = &options;
+	other.spec = &spec;
+	other.light_ms = &light_ms;
+	for (uint32_t i = 1; i < options.users && !failed; i++)
+		failed = part_run(&other, of_user, i, policy, evict, &beside);
+	result->apart.ttft_ms_mean = sim_stats_mean(&light_ms);
+	result->apart.ttft_ms_p99 = sim_stats_quantile(&light_ms, 0.99);
+	sim_stats_clear(&light_ms);
+	return failed;
+}
+
+static int
 users_compare(const replay_input *input, const char *policy, const char *evict,
 	      replay_result *result)
 {
@@ -156,7 +191,7 @@ users_compare(const replay_input *input, const char *policy, const char *evict,
 		return -1;
 	result->alone[0] = beside.groups[0];
 	result->alone[1] = beside.groups[1];
-	return 0;
+	return users_apart(input, policy, evict, result);
 }
 
 static int

@@ -10,39 +10,12 @@
 
 #include "sim/sim_rand.h"
 
-/* Of prompts that wait at a pod when others wait here: fewer keep prefixes
- * from their holders, more come before whose turn it is. */
-enum { ROOM_STEPS = 2 };
-
 /* Blocks that a request takes of a pod's memory beyond those it shares. */
-static double
-blocks_added(const replay_state *replay, const replay_request *request,
-	     uint32_t row)
+double
+replay_blocks_added(const replay_state *replay, const replay_request *request,
+		    uint32_t row)
 {
 	return (double)request->n_room - replay->matched[row];
-}
-
-/*
- * Pods that the fair queue sends to: those with few prompts to compute, and
- * with memory.  What waits, waits here, where the order can still be
- * changed, and no engine runs out of work.
- */
-static uint32_t
-rooms_find(replay_state *replay, const replay_request *request)
-{
-	double blocks = (double)replay->input->options->gpu_blocks;
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < replay->input->options->pods; i++) {
-		const replay_pod *pod = &replay->pods[i];
-
-		if (pod->up &&
-		    pod->pending_tokens < ROOM_STEPS * pod->spec->step_tokens &&
-		    pod->blocks + blocks_added(replay, request, pod->row) <=
-			    blocks)
-			replay->rows[n++] = pod->row;
-	}
-	return n;
 }
 
 /* How much of the prompt each pod holds, and what it would add there. */
@@ -62,7 +35,8 @@ request_match(replay_state *replay, const replay_request *request,
 					      replay->sent, replay->sent_s,
 					      rows);
 	for (uint32_t i = 0; i < rows; i++)
-		replay->load[i] = blocks_added(replay, request, i) / blocks;
+		replay->load[i] =
+			replay_blocks_added(replay, request, i) / blocks;
 	return status;
 }
 
@@ -112,7 +86,7 @@ request_pick(replay_state *replay, const replay_request *request,
 		return status;
 	if (replay->vtc) {
 		ask.rows = replay->rows;
-		ask.n_rows = rooms_find(replay, request);
+		ask.n_rows = replay_fair_rooms(replay, request);
 		if (ask.n_rows == 0)
 			return AIBRIX_E_UNAVAILABLE;
 	}
@@ -160,8 +134,8 @@ request_sent(replay_state *replay, replay_request *request,
 }
 
 /* E_UNAVAILABLE: not now. */
-static int
-request_send(replay_state *replay, replay_request *request)
+int
+replay_gateway_send(replay_state *replay, replay_request *request)
 {
 	aibrix_route_result picked = {.size = sizeof(picked)};
 	replay_pod *pod;
@@ -186,8 +160,9 @@ request_send(replay_state *replay, replay_request *request)
 	if (status != AIBRIX_OK)
 		return status;
 	pod->pending_tokens += request->pending_tokens;
-	request->blocks = blocks_added(replay, request, pod->row);
+	request->blocks = replay_blocks_added(replay, request, pod->row);
 	pod->blocks += request->blocks;
+	replay_fair_count(replay, request, 1);
 	pod->running++;
 	replay_metrics_count(replay, pod);
 	sim_engine_submit(pod->engine, &request->job, replay->now_ns);
@@ -206,44 +181,6 @@ request_park(replay_state *replay, replay_request *request)
 	replay->parked_last = request;
 }
 
-/* As users take turns. */
-static void
-fair_drain(replay_state *replay)
-{
-	aibrix_vtc_item item = {.size = sizeof(item)};
-	int status = AIBRIX_OK;
-
-	while (replay->status == AIBRIX_OK &&
-	       aibrix_vtc_peek(replay->vtc, replay->now_ns, &item) ==
-		       AIBRIX_OK) {
-		status = request_send(replay, replay->live[item.tag]);
-		if (status == AIBRIX_E_UNAVAILABLE)
-			return;
-		if (status == AIBRIX_OK)
-			status = aibrix_vtc_pop(replay->vtc, replay->now_ns,
-						&item);
-		replay_fail(replay, "routing", status);
-	}
-}
-
-static void
-fair_push(replay_state *replay, replay_request *request)
-{
-	size_t n = replay->finished;
-	aibrix_vtc_request what = {
-		.size = sizeof(what),
-		.user = replay_user(replay->input->options, request->what) + 1,
-		.input_tokens = request->what->input_tokens,
-		.tag = request->job.id,
-		/* What answers were like so far. */
-		.expected_tokens = n ? (uint32_t)(replay->output_sum / n) : 256,
-	};
-
-	replay_fail(replay, "fair queue",
-		    aibrix_vtc_push(replay->vtc, &what, replay->now_ns,
-				    &request->ticket));
-}
-
 void
 replay_gateway_again(replay_state *replay, replay_request *request)
 {
@@ -254,12 +191,12 @@ void
 replay_gateway_drain(replay_state *replay)
 {
 	if (replay->vtc) {
-		fair_drain(replay);
+		replay_fair_drain(replay);
 		return;
 	}
 	while (replay->parked && replay->status == AIBRIX_OK) {
 		replay_request *request = replay->parked;
-		int status = request_send(replay, request);
+		int status = replay_gateway_send(replay, request);
 
 		if (status == AIBRIX_E_UNAVAILABLE)
 			return;
@@ -298,7 +235,7 @@ replay_gateway_arrive(replay_state *replay, const sim_request *what)
 	request->group = replay_group_of(options, what);
 	replay->group_tokens[request->group] += what->input_tokens;
 	if (replay->vtc)
-		fair_push(replay, request);
+		replay_fair_push(replay, request);
 	else
 		request_park(replay, request);
 	replay_gateway_drain(replay);

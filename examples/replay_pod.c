@@ -190,6 +190,8 @@ first_token(replay_state *replay, replay_request *request)
 	if (sim_stats_add(&replay->ttft_ms, ttft_ms) != 0 ||
 	    sim_stats_add(&replay->group_ttft_ms[request->group], ttft_ms) !=
 		    0 ||
+	    (replay->input->light_ms && request->group &&
+	     sim_stats_add(replay->input->light_ms, ttft_ms) != 0) ||
 	    (arrival_ns >= replay->input->fault_from_ns &&
 	     sim_stats_add(&replay->late_ttft_ms, ttft_ms) != 0))
 		replay_fail(replay, "statistics", AIBRIX_E_NOMEM);
@@ -242,21 +244,6 @@ times_add(replay_state *replay, const replay_request *request)
 		replay_fail(replay, "statistics", AIBRIX_E_NOMEM);
 }
 
-/* A user pays for what was computed. */
-static void
-request_settle(replay_state *replay, const replay_request *request)
-{
-	uint32_t cached =
-		request->n_cached * replay->input->options->block_tokens;
-
-	if (replay->vtc)
-		replay_fail(
-			replay, "fair queue",
-			aibrix_vtc_done(replay->vtc, request->ticket,
-					request->what->input_tokens - cached,
-					request->what->output_tokens));
-}
-
 static void
 pod_finished(void *ctx, sim_job *job, uint64_t now_ns)
 {
@@ -275,7 +262,7 @@ pod_finished(void *ctx, sim_job *job, uint64_t now_ns)
 	pod->blocks -= request->blocks;
 	replay->finished++;
 	replay->output_sum += request->what->output_tokens;
-	request_settle(replay, request);
+	replay_fair_done(replay, request);
 	replay_fail(replay, "estimate",
 		    sim_learn_last_token(replay->estimate, &request->charge,
 					 request->what->output_tokens, now_ns));

@@ -55,17 +55,6 @@ replay_pod_stop(replay_pod *pod)
 	return status;
 }
 
-/* A pod of the same make that something is wrong with. */
-static void
-spec_slow(sim_pod_spec *spec, double speed)
-{
-	spec->gemm_flops_per_s *= speed;
-	spec->attention_flops_per_s *= speed;
-	spec->memory_bytes_per_s *= speed;
-	spec->step_s /= speed;
-	spec->sequence_s /= speed;
-}
-
 int
 replay_pods_new(replay_state *replay)
 {
@@ -78,7 +67,7 @@ replay_pods_new(replay_state *replay)
 		return AIBRIX_E_NOMEM;
 	replay->slow = *replay->input->spec;
 	if (options->slow > 0)
-		spec_slow(&replay->slow, options->slow);
+		sim_preset_slow(&replay->slow, options->slow);
 	for (uint32_t i = 0; i < options->pods && status == AIBRIX_OK; i++) {
 		replay_pod *pod = &replay->pods[i];
 

@@ -39,9 +39,12 @@ users_json(const replay_options *options, const replay_result *r)
 	group_json("heavy_unfair", &r->unfair[0]);
 	group_json("light_unfair", &r->unfair[1]);
 	group_json("light_equal", &r->alone[1]);
+	group_json("light_apart", &r->apart);
 	printf("\"light_p99_over_equal\":");
 	number_print(over(r->groups[1].ttft_ms_p99, r->alone[1].ttft_ms_p99),
 		     ",");
+	printf("\"light_p99_over_apart\":");
+	number_print(over(r->groups[1].ttft_ms_p99, r->apart.ttft_ms_p99), ",");
 }
 
 static double
@@ -143,20 +146,22 @@ users_print(const replay_input *input, const replay_result *results, uint32_t n)
 	       "first "
 	       "token, ms\n",
 	       input->options->users - 1);
-	printf("%-*s %19s %19s %10s %9s\n", width, "", "in order of arrival",
-	       "in turns (vtc)", "all alike", "in turns");
-	printf("%-*s %9s %9s %9s %9s %10s %9s\n", width, "policy", "heavy",
-	       "light", "heavy", "light", "light", "over, %");
+	printf("%-*s %19s %19s %10s %9s %9s\n", width, "",
+	       "in order of arrival", "in turns (vtc)", "all alike", "in turns",
+	       "apart");
+	printf("%-*s %9s %9s %9s %9s %10s %9s %9s\n", width, "policy", "heavy",
+	       "light", "heavy", "light", "light", "over, %", "light");
 	for (uint32_t i = 0; i < n; i++) {
 		const replay_result *r = &results[i];
 
-		printf("%-*s %9.0f %9.0f %9.0f %9.0f %10.0f %+9.1f\n", width,
-		       replay_report_name(results, n, r, name),
+		printf("%-*s %9.0f %9.0f %9.0f %9.0f %10.0f %+9.1f %9.0f\n",
+		       width, replay_report_name(results, n, r, name),
 		       r->unfair[0].ttft_ms_p99, r->unfair[1].ttft_ms_p99,
 		       r->groups[0].ttft_ms_p99, r->groups[1].ttft_ms_p99,
 		       r->alone[1].ttft_ms_p99,
 		       100 * over(r->groups[1].ttft_ms_p99,
-				  r->alone[1].ttft_ms_p99));
+				  r->alone[1].ttft_ms_p99),
+		       r->apart.ttft_ms_p99);
 	}
 }
 

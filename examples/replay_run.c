@@ -109,6 +109,8 @@ columns_new(replay_state *replay)
 	if (!replay->matched || !replay->load || !replay->names ||
 	    !replay->addresses)
 		return AIBRIX_E_NOMEM;
+	replay->user_blocks = calloc((size_t)replay->input->options->users + 1,
+				     sizeof(*replay->user_blocks));
 	replay->rows = calloc(pods, sizeof(*replay->rows));
 	replay->busy_until_s = calloc(pods, sizeof(*replay->busy_until_s));
 	replay->sent = calloc(pods, sizeof(*replay->sent));
@@ -231,6 +233,7 @@ replay_close(replay_state *replay)
 	free(replay->load);
 	free(replay->names);
 	free(replay->addresses);
+	free(replay->user_blocks);
 	free(replay->rows);
 	free(replay->sent);
 	free(replay->sent_s);

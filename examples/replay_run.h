@@ -6,6 +6,7 @@
 
 #include "replay_options.h"
 #include "sim/sim_presets.h"
+#include "sim/sim_stats.h"
 #include "sim/sim_workload.h"
 
 /* What was counted of one group of requests: users, tenants. */
@@ -50,6 +51,7 @@ typedef struct replay_result {
 	replay_group groups[REPLAY_TENANTS_MAX];
 	replay_group alone[REPLAY_TENANTS_MAX]; /* users: if all were alike */
 	replay_group unfair[2];                 /* users: in order of arrival */
+	replay_group apart; /* light users, each alone on its part */
 	uint64_t joined, left, restarted, retried; /* churn */
 	double hash_ns_per_block;
 	double match_ns;
@@ -65,6 +67,7 @@ typedef struct replay_input {
 	uint64_t fault_from_ns; /* of L2 */
 	uint32_t progress;      /* show it on stderr */
 	uint32_t fair;          /* users: in fair order */
+	sim_stats *light_ms;    /* NULL, or what light users wait is added */
 } replay_input;
 
 /* Share of input tokens that one infinite cache would give; NaN: failed, a

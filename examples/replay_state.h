@@ -84,6 +84,7 @@ typedef struct replay_state {
 	replay_request **live;  /* by number; NULL: not there, or finished */
 	replay_request *parked, *parked_last; /* no pod takes them */
 	aibrix_vtc *vtc;                      /* with users, in fair order */
+	double *user_blocks;                  /* of those that run, by user */
 	replay_request *handover, *handover_last; /* prefilled, to decode */
 	uint32_t pd;
 	uint32_t churn_steps;
@@ -113,6 +114,22 @@ void replay_fail(replay_state *replay, const char *what, int status);
  * for those that no pod took. */
 void replay_gateway_arrive(replay_state *replay, const sim_request *what);
 void replay_gateway_drain(replay_state *replay);
+
+/* Blocks that a request takes of a pod's memory beyond those it shares. */
+double replay_blocks_added(const replay_state *replay,
+			   const replay_request *request, uint32_t row);
+/* To a pod.  E_UNAVAILABLE: not now. */
+int replay_gateway_send(replay_state *replay, replay_request *request);
+
+/* replay_fair.c: what waits takes turns by user; nothing without users. */
+void replay_fair_push(replay_state *replay, replay_request *request);
+void replay_fair_drain(replay_state *replay);
+/* Pods with room for it, into rows; their number. */
+uint32_t replay_fair_rooms(replay_state *replay, const replay_request *request);
+/* It has begun (1), or it will not end (-1). */
+void replay_fair_count(replay_state *replay, const replay_request *request,
+		       int sign);
+void replay_fair_done(replay_state *replay, const replay_request *request);
 
 /* replay_metrics.c: the gateway's own counts of a pod have changed. */
 void replay_metrics_count(replay_state *replay, const replay_pod *pod);

@@ -117,6 +117,16 @@ sim_preset_find(const char *name, sim_pod_spec *spec)
 	return -1;
 }
 
+void
+sim_preset_slow(sim_pod_spec *spec, double speed)
+{
+	spec->gemm_flops_per_s *= speed;
+	spec->attention_flops_per_s *= speed;
+	spec->memory_bytes_per_s *= speed;
+	spec->step_s /= speed;
+	spec->sequence_s /= speed;
+}
+
 const char *
 sim_preset_name(size_t i, const char **text)
 {

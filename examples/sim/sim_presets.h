@@ -34,6 +34,9 @@ typedef struct sim_pod_spec {
 /* Fill spec with the preset of that name.  -1: there is none. */
 int sim_preset_find(const char *name, sim_pod_spec *spec);
 
+/* As a pod of the same make that computes at the fraction speed of it. */
+void sim_preset_slow(sim_pod_spec *spec, double speed);
+
 /* Name of the i-th preset, or NULL; *text becomes its description. */
 const char *sim_preset_name(size_t i, const char **text);
 

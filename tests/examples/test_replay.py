@@ -438,6 +438,12 @@ class Groups(unittest.TestCase):
             row["light_p99_over_equal"],
             row["light_ttft_ms_p99"] / row["light_equal_ttft_ms_p99"] - 1,
             delta=1e-4)
+        # On a tenth of the fleet each would wait longer.
+        self.assertLess(row["light_p99_over_apart"], 0)
+        self.assertAlmostEqual(
+            row["light_p99_over_apart"],
+            row["light_ttft_ms_p99"] / row["light_apart_ttft_ms_p99"] - 1,
+            delta=1e-4)
         # Nobody is told apart where all wait in one line.
         self.assertAlmostEqual(row["heavy_unfair_ttft_ms_mean"] /
                                row["light_unfair_ttft_ms_mean"], 1, delta=0.3)
