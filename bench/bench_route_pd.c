@@ -137,7 +137,8 @@ bench_route_pd(const struct bench *b)
 		{"pick_pd_512", "ns", "split, gate, pick; bound 30000 ns", 1},
 		{"pick_pd_512_ledger", "ns",
 		 "split; gate, pick and charge; three ends", 1},
-		{"pick_pd_512_mixed", "ns", "pods in no order", 1},
+		{"pick_pd_512_mixed", "ns", "pods in no order; bound 30000 ns",
+		 1},
 	};
 	struct bed *bed = calloc(1, sizeof(*bed));
 	struct bench_peer pure = {"ours", pick, bed, 1};

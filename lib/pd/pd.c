@@ -8,9 +8,7 @@
  * KV goes from a prefill to a decode of one group, so a pod without its
  * other half in the group is of no use, and neither is one whose other half
  * is for prompts of another length.  Groups are found by sorting places by
- * them, in the caller's array for the answer: there is no table to allocate,
- * and lists of pods come with groups together, which a shell sort leaves
- * almost alone.
+ * them (pd_order.c), in the caller's array for the answer.
  */
 
 #include <aibrix/pd.h>
@@ -24,44 +22,6 @@
 
 /* What is found of a pod. */
 enum { MAY = 1, FOR_LENGTH = 2 };
-
-static int
-order_before(const aibrix_pd_pod *pods, uint32_t a, uint32_t b)
-{
-	if (pods[a].group != pods[b].group)
-		return pods[a].group < pods[b].group;
-	return a < b;
-}
-
-static int
-order_is_good(const aibrix_pd_pod *pods, const uint32_t *order, uint32_t n)
-{
-	for (uint32_t i = 1; i < n; i++)
-		if (order_before(pods, order[i], order[i - 1]))
-			return 0;
-	return 1;
-}
-
-/* (Gaps: M. Ciura, 2001, and on by 9/4.) */
-void
-aibrix__pd_order(const aibrix_pd_pod *pods, uint32_t *order, uint32_t n)
-{
-	static const uint32_t gaps[] = {3548, 1577, 701, 301, 132,
-					57,   23,   10,  4,   1};
-
-	if (order_is_good(pods, order, n))
-		return;
-	for (size_t g = 0; g < sizeof(gaps) / sizeof(gaps[0]); g++)
-		for (uint32_t i = gaps[g]; i < n; i++) {
-			uint32_t at = order[i], j = i;
-
-			for (; j >= gaps[g] &&
-			       order_before(pods, at, order[j - gaps[g]]);
-			     j -= gaps[g])
-				order[j] = order[j - gaps[g]];
-			order[j] = at;
-		}
-}
 
 static int
 pod_is_for(const aibrix_pd_pod *pod, uint64_t tokens)

@@ -158,6 +158,65 @@ Test(model_pd_pick, the_best_of_all_pairs_of_one_group_is_picked)
 	cr_expect_eq(programs(SOUND), 0u);
 }
 
+/* As many pods and groups as are sorted one way, and as are sorted another:
+ * lists of one role's pods, in the order that was asked for. */
+Test(model_pd_pick, lists_of_any_length_come_back_in_order_of_groups)
+{
+	static const uint32_t sizes[] = {1, 2, 511, 1024, 1025, 3000};
+	static const uint32_t groups[] = {1, 2, 127, 128, 129, 3000};
+	enum { MOST = 6000 };
+	static aibrix_pd_pod pods[MOST];
+	static aibrix_pd_stat stats[MOST];
+	static uint32_t prefill[MOST], decode[MOST];
+	static double scores[MOST];
+	uint64_t state = 5;
+
+	for (uint32_t c = 0; c < 6 * 6 * 3; c++) {
+		uint32_t n = sizes[c % 6], g = groups[c / 6 % 6];
+		aibrix_pd_lists l = {prefill, decode, n, n};
+		aibrix_pd_pick_result got = {.size = sizeof(got)};
+		uint64_t sum = 0;
+
+		for (uint32_t i = 0; i < 2 * n; i++) {
+			uint64_t group = rand_below(&state, g);
+
+			/* 1: they differ in their high bits only. */
+			pods[i] = (aibrix_pd_pod){
+				.group = c / 36 == 1 ? group << 52 : group,
+				.role = i < n ? AIBRIX_PD_PREFILL
+					      : AIBRIX_PD_DECODE,
+				.load = NAN};
+			stats[i].running = i;
+			if (i < n)
+				prefill[i] = i;
+			else
+				decode[i - n] = i;
+		}
+		/* 2: places do not ascend. */
+		for (uint32_t i = 0; c / 36 == 2 && i < n; i++)
+			prefill[i] = n - 1 - i;
+		(void)!aibrix_pd_pick(NULL, pods, stats, 2 * n, &l, 1, 1,
+				      scores, &got);
+		for (uint32_t i = 0; i < n; i++) {
+			sum += prefill[i] + decode[i];
+			if (i == 0)
+				continue;
+			cr_assert(pods[prefill[i - 1]].group <
+					  pods[prefill[i]].group ||
+				  (pods[prefill[i - 1]].group ==
+					   pods[prefill[i]].group &&
+				   prefill[i - 1] < prefill[i]));
+			cr_assert(pods[decode[i - 1]].group <
+					  pods[decode[i]].group ||
+				  (pods[decode[i - 1]].group ==
+					   pods[decode[i]].group &&
+				   decode[i - 1] < decode[i]));
+		}
+		cr_assert_eq(sum, (uint64_t)2 * n * (2 * n - 1) / 2,
+			     "each once");
+	}
+}
+
 Test(model_pd_pick, a_planted_fault_is_found)
 {
 	cr_expect_gt(programs(PAIRS_OF_TWO_GROUPS), 100u);
