@@ -79,7 +79,11 @@ signals_take(live *l, uint64_t now_ns)
 	struct signalfd_siginfo info;
 
 	while (read(l->signal_fd, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo == SIGUSR1 && !l->ending) {
+		if (info.ssi_signo == SIGUSR1 && !l->options.state) {
+			live_say(l, NULL, "no-state",
+				 "goes on: without --state nobody could take "
+				 "its pods over");
+		} else if (info.ssi_signo == SIGUSR1 && !l->ending) {
 			live_say(l, NULL, "leave", "ends, and leaves its pods");
 			end_begin(l, LIVE_END_LEAVE, now_ns);
 		} else if (info.ssi_signo != SIGUSR1) {
@@ -146,7 +150,9 @@ tick(live *l, uint64_t now_ns)
 			return;
 		}
 	}
-	live_pods_settle(l, now_ns);
+	/* Bounds may have changed since the last run: ask first. */
+	if (l->tick_count)
+		live_pods_settle(l, now_ns);
 }
 
 /* 1: there is nothing left to do. */

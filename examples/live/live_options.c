@@ -306,6 +306,8 @@ options_check(live_options *o, const option_rest *rest)
 		return missing("--replicas is more than there are --ports");
 	if (o->timeout_ns >= o->tick_ns)
 		return missing("--timeout must be shorter than --tick");
+	if (o->hung_ns && o->hung_ns < 2 * o->tick_ns)
+		return missing("--hung must be two --tick at least");
 	if (o->scale.stable_ns % o->scale.slot_ns ||
 	    o->scale.panic_ns % o->scale.slot_ns)
 		return missing("--stable and --panic must be multiples of "

@@ -51,6 +51,12 @@ def wait_for(what, condition):
         time.sleep(0.02)
 
 
+# Nobody is there, and nobody is to be asked.
+PROXIES = {name: "http://127.0.0.1:1"
+           for name in ("http_proxy", "https_proxy", "all_proxy",
+                        "HTTP_PROXY", "ALL_PROXY")}
+
+
 class Scaler:
     """One run.  options override QUICK; None leaves one out."""
 
@@ -71,7 +77,8 @@ class Scaler:
         self.errors = open(f"{folder}/errors.{len(os.listdir(folder))}",
                            "w+")
         self.process = subprocess.Popen(
-            args, stdout=subprocess.PIPE, stderr=self.errors, text=True)
+            args, stdout=subprocess.PIPE, stderr=self.errors, text=True,
+            env={**os.environ, **PROXIES})
         self.changed = threading.Condition()
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
