@@ -6,6 +6,7 @@
  *	live_process.c   one process: start, adopt, signal, end
  *	live_pods.c      the pods: which to start, stop, restart, give up
  *	live_decide.c    from pages to a decision of aibrix_scale_step
+ *	live_demand.c    the same for strategy tpa
  *	live_state.c     what a next run goes on from
  *	live_report.c    what is said, as lines or as JSON
  *	live_listen.c    what Prometheus is told
@@ -78,6 +79,9 @@ typedef struct live {
 	int32_t replicas; /* that there should be */
 	void *memory;
 	aibrix_scale_state *state;
+	void *demand_memory; /* strategy tpa */
+	aibrix_demand_state *demand_state;
+	aibrix_demand demand;       /* size 0: none yet */
 	aibrix_scale_decision last; /* decision; size 0: none yet */
 	live_fetcher fetcher;
 	live_fetch gateway;
@@ -140,6 +144,15 @@ void live_tick_begin(live *l, uint64_t now_ns);
 void live_pages_take(live *l, uint64_t now_ns);
 int live_pages_wait(const live *l);
 void live_tick_decide(live *l, uint64_t now_ns);
+
+/* ---- live_demand.c ---- */
+
+/* What it reads of pages. */
+uint64_t live_demand_series(void);
+int live_demand_open(live *l);
+/* Pods; NaN: not known. */
+double live_demand_wanted(live *l, const aibrix_scale_fleet *fleet,
+			  uint64_t now_ns);
 
 /* ---- live_state.c ---- */
 

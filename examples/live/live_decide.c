@@ -225,6 +225,8 @@ values_read(live *l, uint64_t now_ns)
 
 			l->values[m][i] = (double)NAN;
 			l->at_ns[m][i] = now_ns;
+			if (l->options.scale.strategy == AIBRIX_SCALE_TPA)
+				continue; /* of no pod */
 			if (pod->phase != LIVE_READY ||
 			    metric_read(l, &l->options.metrics[m], pod, now_ns,
 					&r) != AIBRIX_OK)
@@ -320,6 +322,9 @@ live_tick_decide(live *l, uint64_t now_ns)
 	for (uint32_t m = 0; m < opts.n_metrics; m++)
 		values[m] = (aibrix_scale_values){.values = l->values[m],
 						  .at_ns = l->at_ns[m]};
+	if (opts.strategy == AIBRIX_SCALE_TPA)
+		values[0] = (aibrix_scale_values){
+			.total = live_demand_wanted(l, &fleet, now_ns)};
 	l->deadline_ns = 0;
 	l->tick_count++;
 	l->counts.decisions++;

@@ -26,6 +26,7 @@ typedef enum option_kind {
 	OPT_COUNT,    /* int32_t or uint32_t */
 	OPT_BYTES,    /* K, M may follow */
 	OPT_NUMBER,   /* a double from 0 */
+	OPT_SECONDS,  /* a double, as OPT_TIME */
 	OPT_SCHEDULE, /* kept, since it needs the bounds */
 	OPT_BAND      /* a double from 0, and its flag */
 } option_kind;
@@ -77,6 +78,13 @@ static const option_row rows[] = {
 	 AIBRIX_SCALE_UP_TOLERANCE_SET},
 	{"down-tolerance", OPT_BAND, AT(scale.down_tolerance), 0, 1, NULL,
 	 AIBRIX_SCALE_DOWN_TOLERANCE_SET},
+	{"ttft", OPT_SECONDS, AT(demand.ttft_s), 1, HOUR_MS, NULL, 0},
+	{"itl", OPT_SECONDS, AT(demand.itl_s), 1, HOUR_MS, NULL, 0},
+	{"slots", OPT_COUNT, AT(demand.slots), 1, 1 << 20, NULL, 0},
+	{"step", OPT_OWN, 0, 0, 0, live_step_parse, 0},
+	{"start-up", OPT_TIME, AT(demand.start_ns), 1, HOUR_MS, NULL, 0},
+	{"season", OPT_TIME, AT(demand.season_ns), 1000, UINT64_C(8) * DAY_MS,
+	 NULL, 0},
 	{"zero-grace", OPT_TIME, AT(scale.zero_grace_ns), 1, HOUR_MS, NULL, 0},
 	{"activation", OPT_COUNT, AT(scale.activation), 1, LIVE_PODS_MAX, NULL,
 	 0},
@@ -177,6 +185,14 @@ row_parse(live_options *o, option_rest *rest, const option_row *row,
 		err = time_parse(row, text, &whole);
 		memcpy(base + row->at, &whole, sizeof(whole));
 		return err;
+	case OPT_SECONDS: {
+		double seconds;
+
+		err = time_parse(row, text, &whole);
+		seconds = (double)whole / 1e9;
+		memcpy(base + row->at, &seconds, sizeof(seconds));
+		return err;
+	}
 	case OPT_BYTES:
 		err = whole_parse(row, text, &whole);
 		memcpy(base + row->at, &whole, sizeof(whole));
@@ -239,6 +255,13 @@ defaults_settle(live_options *o)
 	if (s->fresh_ns == 0)
 		s->fresh_ns = 3 * o->tick_ns;
 	windows_settle(s);
+	o->demand.fresh_ns = s->fresh_ns;
+	if (s->strategy == AIBRIX_SCALE_TPA) {
+		s->n_metrics = 1;
+		o->metrics[0].text = "demand";
+		o->targets[0] = (aibrix_scale_metric){
+			.kind = AIBRIX_SCALE_TOTAL, .target = 1};
+	}
 	s->metrics = o->targets;
 	s->up = o->up;
 	s->down = o->down;
@@ -271,8 +294,25 @@ gateway_check(const live_options *o)
 }
 
 static int
+demand_check(const live_options *o)
+{
+	uint32_t lacks = live_demand_missing(o->engine);
+
+	if (o->scale.n_metrics)
+		return missing("strategy tpa takes no --metric");
+	if (o->scale.profile)
+		return missing("strategy tpa has no profile compat");
+	if (lacks != AIBRIX_SERIES_MAX)
+		return live_fail("strategy", "tpa",
+				 "this engine's page lacks what it needs");
+	return 0;
+}
+
+static int
 metrics_check(const live_options *o)
 {
+	if (o->scale.strategy == AIBRIX_SCALE_TPA)
+		return demand_check(o);
 	if (o->scale.n_metrics == 0)
 		return missing("--metric and --target are needed");
 	for (uint32_t i = 0; i < o->scale.n_metrics; i++) {
@@ -366,7 +406,8 @@ live_options_parse(live_options *o, int argc, char **argv)
 			    .backoff_max_ns = 60 * SECOND,
 			    .rate_ns = 60 * SECOND,
 			    .page_bytes = 4 << 20,
-			    .scale = {.size = sizeof(o->scale)}};
+			    .scale = {.size = sizeof(o->scale)},
+			    .demand = {.size = sizeof(o->demand)}};
 	for (int i = 0; i < ROWS; i++)
 		list[i] = (struct option){
 			rows[i].name,

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include <aibrix/demand.h>
 #include <aibrix/scale.h>
 #include <aibrix/schedule.h>
 
@@ -52,6 +53,7 @@ typedef struct live_options {
 	live_metric metrics[LIVE_METRICS_MAX];
 	aibrix_scale_metric targets[LIVE_METRICS_MAX];
 	aibrix_scale_policy up[LIVE_POLICIES_MAX], down[LIVE_POLICIES_MAX];
+	aibrix_demand_opts demand; /* strategy tpa */
 	/* Without the bounds of schedules. */
 	aibrix_scale_opts scale;
 	aibrix_schedule_window windows[LIVE_SCHEDULES_MAX];
@@ -80,6 +82,7 @@ int live_target_parse(live_options *o, const char *text);
 int live_strategy_parse(live_options *o, const char *text);
 int live_profile_parse(live_options *o, const char *text);
 int live_engine_parse(live_options *o, const char *text);
+int live_step_parse(live_options *o, const char *text);
 int live_up_parse(live_options *o, const char *text);
 int live_down_parse(live_options *o, const char *text);
 int live_label_parse(live_options *o, const char *text);
@@ -88,6 +91,10 @@ int live_command_check(const live_options *o);
 int live_fail(const char *option, const char *text, const char *what);
 /* 250ms, 1.5s, 10, 5m, 1h.  -1: it is none, and nothing was printed. */
 int live_duration_read(const char *text, uint64_t *ns);
+
+/* live_demand.c: what an engine's page lacks for strategy tpa;
+ * AIBRIX_SERIES_MAX: nothing. */
+uint32_t live_demand_missing(uint32_t engine);
 
 /* What a zone's clocks show; the zone is TZ. */
 int32_t live_zone_ahead(void *ctx, int64_t unix_s);

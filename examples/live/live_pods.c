@@ -20,6 +20,18 @@
 #include <stdio.h>
 #include <string.h>
 
+static uint64_t
+wanted_series(const live *l)
+{
+	uint64_t series = 0;
+
+	if (l->options.scale.strategy == AIBRIX_SCALE_TPA)
+		return live_demand_series();
+	for (uint32_t i = 0; i < l->options.scale.n_metrics; i++)
+		series |= UINT64_C(1) << l->options.metrics[i].series;
+	return series;
+}
+
 static aibrix_scrape *
 scrape_make(const live *l)
 {
@@ -32,8 +44,7 @@ scrape_make(const live *l)
 	/* Who has least to do is stopped first. */
 	opts.series = UINT64_C(1) << AIBRIX_SERIES_NUM_REQUESTS_RUNNING |
 		      UINT64_C(1) << AIBRIX_SERIES_NUM_REQUESTS_WAITING;
-	for (uint32_t i = 0; i < l->options.scale.n_metrics; i++)
-		opts.series |= UINT64_C(1) << l->options.metrics[i].series;
+	opts.series |= wanted_series(l);
 	return aibrix_scrape_new(&opts, &scrape) == AIBRIX_OK ? scrape : NULL;
 }
 

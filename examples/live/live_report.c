@@ -134,6 +134,36 @@ values_json(const live *l)
 }
 
 static void
+demand_json(const live *l)
+{
+	const aibrix_demand *d = &l->demand;
+
+	fputs(",\"demand\":{\"reason\":", stdout);
+	json_text(aibrix_demand_reason_text(d->reason));
+	json_number("wanted", d->wanted);
+	json_number("arrivals", d->arrivals);
+	json_number("forecast", d->forecast);
+	json_number("start_s", d->start_s);
+	json_number("capacity", d->capacity);
+	json_number("use", d->use);
+	json_number("ttft_s", d->ttft_s);
+	json_number("itl_s", d->itl_s);
+	printf(",\"learned\":%s}", d->learned ? "true" : "false");
+}
+
+static void
+demand_text(const live *l)
+{
+	const aibrix_demand *d = &l->demand;
+
+	printf("; %s", aibrix_demand_reason_text(d->reason));
+	if (isfinite(d->forecast))
+		printf(", %.4g requests/s in %.4g s", d->forecast, d->start_s);
+	if (isfinite(d->capacity))
+		printf(", a pod bears %.4g", d->capacity);
+}
+
+static void
 decision_json(const live *l, const live_seen *seen, const char *when)
 {
 	const aibrix_scale_decision *d = seen->decision;
@@ -164,6 +194,8 @@ decision_json(const live *l, const live_seen *seen, const char *when)
 	json_number("stable", d->stable);
 	json_number("panicking", d->panicking);
 	json_number("utilization", d->utilization);
+	if (l->demand.size)
+		demand_json(l);
 	values_json(l);
 	puts("}");
 }
@@ -184,6 +216,8 @@ decision_text(const live *l, const live_seen *seen, const char *when)
 		printf("; %s %.4g, target %.4g, wants %d",
 		       l->options.metrics[d->metric].text, d->stable,
 		       l->options.targets[d->metric].target, (int)d->wanted);
+	if (l->demand.size)
+		demand_text(l);
 	if (d->panic)
 		fputs(", panic", stdout);
 	if (d->held_by)

@@ -7,6 +7,8 @@
  *	boot ID             processes are of this boot
  *	replicas N
  *	pod PORT PID BIRTH STARTED_NS READY
+ *	demand BYTES        strategy tpa
+ *	(so many bytes)
  *	state BYTES
  *	(so many bytes)
  *
@@ -44,6 +46,23 @@ boot_read(char *boot)
 /* ---- save ---- */
 
 static int
+demand_write(const live *l, FILE *file)
+{
+	uint64_t cap = aibrix_demand_state_save_bytes(), n = 0;
+	char *bytes = malloc(cap);
+	int status = bytes ? aibrix_demand_state_save(l->demand_state, bytes,
+						      cap, &n)
+			   : AIBRIX_E_NOMEM;
+
+	if (status == AIBRIX_OK) {
+		fprintf(file, "demand %llu\n", (unsigned long long)n);
+		fwrite(bytes, 1, n, file);
+	}
+	free(bytes);
+	return status;
+}
+
+static int
 state_write(const live *l, FILE *file, const char *bytes, uint64_t n,
 	    uint64_t now_ns)
 {
@@ -63,6 +82,8 @@ state_write(const live *l, FILE *file, const char *bytes, uint64_t n,
 				(unsigned long long)pod->started_ns,
 				pod->phase == LIVE_READY);
 	}
+	if (l->demand_state && demand_write(l, file))
+		return -1;
 	fprintf(file, "state %llu\n", (unsigned long long)n);
 	fwrite(bytes, 1, n, file);
 	return fflush(file) || ferror(file) || fsync(fileno(file)) ? -1 : 0;
@@ -181,20 +202,43 @@ pod_load(live *l, const reader *in, const char *line)
 	return 0;
 }
 
+/* The wall's clock was set back: what was then is now. */
+static int64_t
+shift_read(const reader *in)
+{
+	return in->saved_ns > in->now_ns ? -(int64_t)(in->saved_ns - in->now_ns)
+					 : 0;
+}
+
+static int
+demand_load(live *l, reader *in, const char *line)
+{
+	unsigned long long bytes;
+	int end = 0;
+
+	if (sscanf(line, "demand %llu%n", &bytes, &end) != 1 || line[end] ||
+	    bytes > (uint64_t)(in->end - in->at))
+		return -1;
+	/* Under another strategy nobody asks for it. */
+	if (l->demand_state &&
+	    aibrix_demand_state_load(l->demand_state, in->at, bytes,
+				     shift_read(in)) != AIBRIX_OK)
+		return -1;
+	in->at += bytes;
+	return 0;
+}
+
 static int
 state_load(live *l, const reader *in, const char *line)
 {
 	unsigned long long bytes;
-	/* The wall's clock was set back: what was then is now. */
-	int64_t shift = in->saved_ns > in->now_ns
-				? -(int64_t)(in->saved_ns - in->now_ns)
-				: 0;
 	int status, end = 0;
 
 	if (sscanf(line, "state %llu%n", &bytes, &end) != 1 || line[end] ||
 	    bytes != (uint64_t)(in->end - in->at))
 		return -1;
-	status = aibrix_scale_state_load(l->state, in->at, bytes, shift);
+	status = aibrix_scale_state_load(l->state, in->at, bytes,
+					 shift_read(in));
 	if (status == AIBRIX_E_INVAL)
 		fprintf(stderr,
 			"autoscale_live: %s is of other options: what it "
@@ -240,9 +284,15 @@ text_load(live *l, reader *in)
 	if (header_load(l, in))
 		return -1;
 	while ((line = line_take(in)) != NULL) {
-		if (strncmp(line, "pod ", 4) != 0)
+		int err;
+
+		if (strncmp(line, "state ", 6) == 0)
 			return state_load(l, in, line);
-		if (pod_load(l, in, line))
+		if (strncmp(line, "demand ", 7) == 0)
+			err = demand_load(l, in, line);
+		else
+			err = pod_load(l, in, line);
+		if (err)
 			return -1;
 	}
 	return -1;
@@ -297,8 +347,9 @@ memory_make(live *l)
 
 	if (aibrix_scale_state_bytes(&l->options.scale, &bytes) == AIBRIX_OK)
 		l->memory = malloc(bytes);
-	if (l->memory && aibrix_scale_state_init(&l->options.scale, l->memory,
-						 bytes, &l->state) == AIBRIX_OK)
+	if (l->memory && live_demand_open(l) == 0 &&
+	    aibrix_scale_state_init(&l->options.scale, l->memory, bytes,
+				    &l->state) == AIBRIX_OK)
 		return 0;
 	fputs("autoscale_live: out of memory\n", stderr);
 	return -1;
@@ -340,4 +391,5 @@ live_state_close(live *l)
 	if (l->lock_fd >= 0)
 		close(l->lock_fd);
 	free(l->memory);
+	free(l->demand_memory);
 }

@@ -266,9 +266,10 @@ live_strategy_parse(live_options *o, const char *text)
 {
 	static const char *const names[] = {[AIBRIX_SCALE_APA] = "apa",
 					    [AIBRIX_SCALE_KPA] = "kpa",
-					    [AIBRIX_SCALE_HPA] = "hpa"};
+					    [AIBRIX_SCALE_HPA] = "hpa",
+					    [AIBRIX_SCALE_TPA] = "tpa"};
 
-	return name_find("strategy", text, names, 3, &o->scale.strategy);
+	return name_find("strategy", text, names, 4, &o->scale.strategy);
 }
 
 int
@@ -288,6 +289,30 @@ live_engine_parse(live_options *o, const char *text)
 		return 0;
 	return live_fail("engine", text,
 			 "must be vllm, sglang, trtllm or xllm");
+}
+
+/* 10ms,20ms,0.02ms: a step, what a full KV cache adds, a prompt token */
+int
+live_step_parse(live_options *o, const char *text)
+{
+	double *const parts[] = {&o->demand.step_s, &o->demand.kv_s,
+				 &o->demand.token_s};
+	char part[64];
+	uint64_t ns;
+
+	for (size_t i = 0; i < 3; i++) {
+		size_t n = strcspn(text, ",");
+
+		snprintf(part, sizeof(part), "%.*s",
+			 n < sizeof(part) ? (int)n : 0, text);
+		if (live_duration_read(part, &ns) ||
+		    (text[n] == ',') != (i < 2))
+			return live_fail("step", text,
+					 "not of the form 10ms,20ms,0.02ms");
+		*parts[i] = (double)ns / 1e9;
+		text += n + (i < 2);
+	}
+	return 0;
 }
 
 /* 4/15s, 50%/1m */

@@ -67,8 +67,9 @@ class Scaler:
             given["--" + name.replace("_", "-")] = value
         metric = given.pop("--metric", "num_requests_waiting")
         target = given.pop("--target")
-        args = [program, "--json", "--ports", ",".join(map(str, ports)),
-                "--metric", metric, "--target", target, *more]
+        args = [program, "--json", "--ports", ",".join(map(str, ports)), *more]
+        if metric:
+            args += ["--metric", metric, "--target", target]
         for name, value in given.items():
             if value is not None:
                 args += [name, str(value)]

@@ -103,6 +103,37 @@ class Load(Live):
         self.ends(s)
 
 
+class Ahead(Live):
+    def scaler(self, ports, **options):
+        return super().scaler(
+            ports, max=3, strategy="tpa", metric=None, itl="50ms",
+            step="10ms,20ms,0.02ms", start_up="100ms",
+            state=f"{self.folder}/state", **{"rate-window": "1s", **options})
+
+    def test_tpa_asks_for_what_tokens_need(self):
+        self.load(rps=1, running=2)
+        ports = free_ports(5)
+        s = self.scaler(ports)
+        d = s.decision("a forecast", lambda d: d["demand"]["forecast"])
+        self.assertGreater(d["demand"]["capacity"], 0)
+        self.assertEqual(d["ready"], 1)
+        self.load(rps=40, running=40, waiting=10)
+        s.ready(3)
+        d = s.decision("the limit", lambda d: d["wanted"] > 3, s.now())
+        self.assertEqual(d["demand"]["reason"],
+                         "more comes than pods can bear")
+        s.send(signal.SIGKILL)
+        s.finish()
+
+        # Nobody has to be asked to know that.
+        self.load(mode="status")
+        s = self.scaler(ports)
+        d = s.decision("what was learned", lambda d: True)
+        self.assertEqual((d["tick"], d["replicas"]), (1, 3))
+        self.assertGreater(d["demand"]["capacity"], 0)
+        self.ends(s)
+
+
 class Faults(Live):
     def pair(self, **options):
         self.load(waiting=5)
@@ -312,7 +343,8 @@ class Memory(Live):
         self.ends(s)
 
         # All were stopped: as many are started, of those that may be.
-        s = self.scaler(ports, max=2, state=f"{self.folder}/state")
+        s = self.scaler(ports, max=2, state=f"{self.folder}/state",
+                        down_window="1h")
         s.ready(2)
         self.assertEqual(len(s.events("start")), 2)
         self.ends(s)
@@ -515,7 +547,15 @@ class Rest(Live):
                 ({"--min": "0"}, "give --gateway-url"),
                 ({"--min": "-1"}, "not a whole number"),
                 ({"--replicas": "9"}, "more than there are"),
-                ({"--strategy": "fast"}, "apa or kpa or hpa"),
+                ({"--strategy": "fast"}, "apa or kpa or hpa or tpa"),
+                ({"--strategy": "tpa"}, "tpa takes no --metric"),
+                ({"--metric": None, "--target": None, "--strategy": "tpa",
+                  "--engine": "trtllm"}, "lacks what it needs"),
+                ({"--metric": None, "--target": None, "--strategy": "tpa",
+                  "--profile": "compat"}, "no profile compat"),
+                ({"--step": "10ms,20ms"}, "not of the form 10ms"),
+                ({"--step": "10ms,20ms,1ms,"}, "not of the form 10ms"),
+                ({"--ttft": "x"}, "not a time"),
                 ({"--profile": "x"}, "default or compat"),
                 ({"--engine": "x"}, "must be vllm"),
                 ({"--engine": "trtllm"}, "does not tell it"),

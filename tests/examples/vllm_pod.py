@@ -7,6 +7,7 @@ Reads FOLDER/PORT.json, or else FOLDER/all.json, at each request and at its
 start:
 
   waiting, running   requests
+  rps                requests that end in a second, of 512 and 128 tokens
   mode               page; line, endless, header, status, redirect, html,
                      quiet (never answers)
   start              crash, or hold: until it says something else
@@ -19,6 +20,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 PORT, FOLDER = int(sys.argv[1]), sys.argv[2]
@@ -35,6 +37,31 @@ def load():
         except FileNotFoundError:
             pass
     return {}
+
+
+class Done:
+    """Requests that have ended: the load over the time."""
+    lock = threading.Lock()
+    requests, rps, at = 0.0, 0.0, time.monotonic()
+
+    @classmethod
+    def count(cls, rps):
+        with cls.lock:
+            now = time.monotonic()
+            cls.requests += cls.rps * (now - cls.at)
+            cls.rps, cls.at = rps, now
+            return cls.requests
+
+
+def mean_histogram(name, text, mean, count):
+    """All values in one bucket."""
+    yield f"# HELP vllm:{name} {text}"
+    yield f"# TYPE vllm:{name} histogram"
+    for edge in (mean / 2, mean * 2, "+Inf"):
+        n = 0.0 if edge == mean / 2 else count
+        yield f'vllm:{name}_bucket{{{MODEL},le="{edge}"}} {n}'
+    yield f"vllm:{name}_count{{{MODEL}}} {count}"
+    yield f"vllm:{name}_sum{{{MODEL}}} {count * mean}"
 
 
 def histogram(name, text, edges, values):
@@ -66,9 +93,20 @@ def page(now):
         yield f"vllm:{name}{{{MODEL}}} {float(value)}"
     yield "# HELP vllm:request_success_total Count of finished requests."
     yield "# TYPE vllm:request_success_total counter"
-    for reason in ("stop", "length", "abort"):
+    done = Done.count(now.get("rps", 0))
+    for reason, n in (("stop", done), ("length", 0.0), ("abort", 0.0)):
         yield (f'vllm:request_success_total{{{MODEL},'
-               f'finished_reason="{reason}"}} 7.0')
+               f'finished_reason="{reason}"}} {n}')
+    for name, tokens in (("prompt_tokens", 512), ("generation_tokens", 128),
+                         ("prefix_cache_queries", 512),
+                         ("prefix_cache_hits", 0)):
+        yield f"# HELP vllm:{name}_total Number of tokens."
+        yield f"# TYPE vllm:{name}_total counter"
+        yield f"vllm:{name}_total{{{MODEL}}} {done * tokens}"
+    for name, mean, n in (("request_prompt_tokens", 512, 1),
+                          ("request_generation_tokens", 128, 1),
+                          ("inter_token_latency_seconds", 0.02, 127)):
+        yield from mean_histogram(name, "Histogram.", mean, done * n)
     yield from histogram("time_to_first_token_seconds",
                          "Histogram of time to first token in seconds.",
                          TTFT, now.get("ttft", [0.03, 0.05, 0.3]))
