@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CLIENT_SECONDS = 5, BACKLOG = 16 };
+enum { CLIENT_SECONDS = 10, BACKLOG = 16 };
 
 /* ---- the page ---- */
 
