@@ -52,5 +52,6 @@ extern const autoscale_scaler autoscale_fixed;
 extern const autoscale_scaler autoscale_apa, autoscale_apa_compat;
 extern const autoscale_scaler autoscale_kpa, autoscale_kpa_compat;
 extern const autoscale_scaler autoscale_hpa;
+extern const autoscale_scaler autoscale_tpa;
 
 #endif

@@ -9,6 +9,7 @@
 static const autoscale_scaler *const scalers[] = {
 	&autoscale_fixed,      &autoscale_hpa, &autoscale_apa,
 	&autoscale_apa_compat, &autoscale_kpa, &autoscale_kpa_compat,
+	&autoscale_tpa,
 };
 
 const autoscale_scaler *

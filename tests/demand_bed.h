@@ -102,6 +102,7 @@ demand_bed_make(struct demand_bed *b, uint32_t pods)
 	b->o.kv_s = 0.02;
 	b->o.token_s = 1e-4;
 	b->o.quantile = 0.5;
+	b->o.down_use = 0.7;
 	b->fleet.size = sizeof(b->fleet);
 	b->seen.size = sizeof(b->seen);
 	b->seen.flags = AIBRIX_DEMAND_ARRIVALS;

@@ -51,7 +51,7 @@ typedef struct aibrix_demand_opts {
 	double kv_limit;    /* of the KV cache; 0: 0.85 */
 	double up_use;      /* more pods above that part of what they can
 	                       bear; 0: 0.85 */
-	double down_use;    /* fewer below, not above up_use; 0: 0.70 */
+	double down_use;    /* fewer below, not above up_use; 0: 0.6 up_use */
 	double sensitivity; /* fewer only if the rest stay below that part of
 	                       the targets; 0: 0.8 */
 	double quantile;    /* of what may come: being late costs quantile /

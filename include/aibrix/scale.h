@@ -136,7 +136,8 @@ typedef struct aibrix_scale_opts {
 	                       activation, whatever is queued */
 	uint32_t up_select, down_select; /* AIBRIX_SCALE_SELECT_* */
 	uint32_t n_up, n_down;
-	const aibrix_scale_policy *up; /* none: 4 pods or 100 % in 15 s */
+	const aibrix_scale_policy *up; /* none: 4 pods or 100 % in 15 s;
+	                                  TPA 300 % */
 	const aibrix_scale_policy *down; /* none: 50 % in 60 s; HPA 100 % in
 	                                    15 s */
 	uint64_t stable_ns; /* long window; 0: 60 s; 180 s.  At most 1 h */
@@ -145,7 +146,7 @@ typedef struct aibrix_scale_opts {
 	uint64_t delay_ns;  /* replicas do not fall below what was wanted within
 	                       (Knative's scale-down-delay); at most 1 h */
 	uint64_t up_window_ns;   /* stabilisation; at most 1 h */
-	uint64_t down_window_ns; /* 0: 300 s */
+	uint64_t down_window_ns; /* 0: 300 s; TPA 90 s */
 	uint64_t fresh_ns;      /* older is missing; 0: 30 s; FOREVER: none */
 	uint64_t zero_grace_ns; /* nothing was wanted for this long before the
 	                           last pod goes; 0: 30 s */

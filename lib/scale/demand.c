@@ -33,8 +33,8 @@ enum {
 #define LARGE 1e15
 #define SHAPE_S 60.0 /* over which requests' shapes are means */
 #define SHAPE_MOVES 0.2
-#define SHAPE_FORGETS 0.75
-#define FIT_LEAST 5.0 /* steps from which a model is one */
+#define SHAPE_FORGETS 0.5
+#define FIT_LEAST 3.0 /* steps from which a model is one */
 #define PRIOR_GIVEN 0.5
 #define PRIOR_NONE 0.005
 

@@ -34,7 +34,7 @@ opts_default(aibrix_demand_opts *o)
 {
 	default_double(&o->kv_limit, 0.85);
 	default_double(&o->up_use, 0.85);
-	default_double(&o->down_use, fmin(0.70, o->up_use));
+	default_double(&o->down_use, 0.6 * o->up_use);
 	default_double(&o->sensitivity, 0.8);
 	default_double(&o->quantile, 0.8);
 	default_double(&o->start_quantile, 0.9);

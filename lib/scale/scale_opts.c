@@ -20,6 +20,12 @@ static const aibrix_scale_policy up_default[] = {
 	{AIBRIX_SCALE_BY_PODS, 4, 15 * SECOND},
 	{AIBRIX_SCALE_BY_PERCENT, 100, 15 * SECOND},
 };
+/* What TPA wants is a forecast already; with pods that start for minutes a rise
+ * in small steps is seen by nobody and late. */
+static const aibrix_scale_policy up_tpa[] = {
+	{AIBRIX_SCALE_BY_PODS, 4, 15 * SECOND},
+	{AIBRIX_SCALE_BY_PERCENT, 300, 15 * SECOND},
+};
 /* A pod that starts for minutes is not given away by halves of a minute. */
 static const aibrix_scale_policy down_default[] = {
 	{AIBRIX_SCALE_BY_PERCENT, 50, 60 * SECOND},
@@ -55,12 +61,13 @@ static void
 windows_default(aibrix_scale_opts *o)
 {
 	int compat = o->profile == AIBRIX_SCALE_COMPAT;
+	int tpa = o->strategy == AIBRIX_SCALE_TPA;
 
 	default_ns(&o->stable_ns, compat ? 180 : 60);
 	default_ns(&o->panic_ns, compat ? 60 : 10);
 	default_ns(&o->slot_ns, 1);
 	if (!(o->flags & AIBRIX_SCALE_DOWN_WINDOW_SET))
-		default_ns(&o->down_window_ns, 300);
+		default_ns(&o->down_window_ns, tpa ? 90 : 300);
 	default_ns(&o->fresh_ns, 30);
 	default_ns(&o->zero_grace_ns, 30);
 	default_ns(&o->cpu_start_ns, 300);
@@ -180,8 +187,9 @@ rules_load(struct plan *plan)
 {
 	const aibrix_scale_opts *o = &plan->o;
 	int hpa = o->strategy == AIBRIX_SCALE_HPA;
+	int tpa = o->strategy == AIBRIX_SCALE_TPA;
 
-	plan->up = (struct policies){up_default, 2, 0};
+	plan->up = (struct policies){tpa ? up_tpa : up_default, 2, 0};
 	plan->down =
 		(struct policies){hpa ? down_kubernetes : down_default, 1, 0};
 	return policies_load(&plan->up, o->up, o->n_up, o->up_select) &&

@@ -77,6 +77,12 @@ class Results(unittest.TestCase):
             self.assertEqual(len(row[name]), 36, name)
         self.assertEqual(row["every_s"], 10)
 
+    def test_a_smaller_part_in_use_is_more_pods(self):
+        few, many = (lines(*SMALL, "--shape", "steady", "--scaler",
+                           f"tpa:use={use}")[0] for use in (0.9, 0.4))
+        self.assertLess(few["gpu_hours"], many["gpu_hours"])
+        self.assertEqual(few["lost"] + many["lost"], 0)
+
     def test_the_table_compares_at_equal_gpu_hours(self):
         out = good(*SMALL, "--shape", "diurnal", "--scaler",
                    "fixed,hpa,apa", "--seeds", "1")
@@ -124,10 +130,13 @@ class Complaints(unittest.TestCase):
         done = run(*SMALL, "--scaler", "apa:target=0")
         self.assertEqual(done.returncode, 1)
         self.assertIn("apa:target=0", done.stderr)
+        done = run(*SMALL, "--scaler", "tpa:use=2")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("tpa:use=2", done.stderr)
 
     def test_help_has_every_shape_and_scaler(self):
         text = good("--help")
-        for word in ("steady", "conversation", "apa-compat", "kpa", "tolerance",
+        for word in ("steady", "conversation", "apa-compat", "kpa", "tpa", "tolerance",
                      "h100-llama3-8b", "--start-up", "--seed"):
             self.assertIn(word, text)
 

@@ -365,7 +365,7 @@ Test(scale_rules, tpa_does_what_is_wanted_within_rates_and_bounds)
 	cr_expect_eq(bed_step(&b, 0), 9);
 	cr_expect_eq(b.d.reason, AIBRIX_SCALE_ABOVE_TARGET);
 	bed_tpa(&b, 6, 40);
-	cr_expect_eq(bed_step(&b, 0), 12); /* twice as many in 15 s */
+	cr_expect_eq(bed_step(&b, 0), 24); /* four times as many in 15 s */
 	cr_expect_eq(b.d.limited_by, AIBRIX_SCALE_BY_UP_RATE);
 	bed_tpa(&b, 40, 90);
 	cr_expect_eq(bed_step(&b, 0), 50);
@@ -373,7 +373,8 @@ Test(scale_rules, tpa_does_what_is_wanted_within_rates_and_bounds)
 	bed_tpa(&b, 6, 2);
 	cr_expect_eq(bed_step(&b, 0), 6);
 	cr_expect_eq(b.d.held_by, AIBRIX_SCALE_BY_DOWN_WINDOW);
-	cr_expect_eq(bed_step(&b, 301), 3); /* half in 60 s */
+	cr_expect_eq(bed_step(&b, 89), 6);
+	cr_expect_eq(bed_step(&b, 91), 3); /* half in 60 s */
 }
 
 Test(scale_rules, tpa_takes_the_most_and_holds_when_one_is_not_known)
