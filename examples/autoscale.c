@@ -39,7 +39,8 @@ loads_make(const autoscale_options *o, const sim_shape *shape, sim_load *loads)
 }
 
 static int
-shape_run(const autoscale_options *options, const sim_shape *shape)
+shape_run(const autoscale_options *options, const sim_shape *shape,
+	  autoscale_summary *summary)
 {
 	uint64_t n = options->n_entries * options->seeds;
 	sim_load loads[AUTOSCALE_SEEDS_MAX] = {0};
@@ -51,10 +52,8 @@ shape_run(const autoscale_options *options, const sim_shape *shape)
 	else
 		failed = loads_make(options, shape, loads) ||
 			 autoscale_run(options, shape, loads, cells);
-	if (!failed && options->json)
-		autoscale_report_json(options, shape, loads, cells);
-	else if (!failed)
-		autoscale_report_text(options, shape, loads, cells);
+	if (!failed)
+		autoscale_report(options, shape, loads, cells, summary);
 	for (uint64_t i = 0; cells && i < n; i++)
 		sim_fleet_result_clear(&cells[i].run);
 	for (uint64_t s = 0; s < options->seeds; s++)
@@ -67,12 +66,16 @@ int
 main(int argc, char **argv)
 {
 	static autoscale_options options;
+	static autoscale_summary summaries[2]; /* tuning, held out */
 	int parsed = autoscale_options_parse(argc, argv, &options);
 
 	if (parsed)
 		return parsed < 0 ? 2 : EXIT_SUCCESS;
 	for (uint32_t i = 0; i < options.n_shapes; i++)
-		if (shape_run(&options, options.shapes[i]) != 0)
+		if (shape_run(&options, options.shapes[i],
+			      &summaries[options.shapes[i]->held_out]) != 0)
 			return EXIT_FAILURE;
+	autoscale_summary_print(&options, &summaries[0], "tuning");
+	autoscale_summary_print(&options, &summaries[1], "held-out");
 	return EXIT_SUCCESS;
 }

@@ -13,7 +13,8 @@ enum {
 	AUTOSCALE_ENTRIES_MAX = 256,
 	AUTOSCALE_SEEDS_MAX = 32,
 	AUTOSCALE_PODS_MAX = 512,
-	AUTOSCALE_JOBS_MAX = 64
+	AUTOSCALE_JOBS_MAX = 64,
+	AUTOSCALE_SCALERS_MAX = 16
 };
 
 /* A scaler with parameters. */
@@ -56,13 +57,6 @@ int autoscale_run(const autoscale_options *options, const sim_shape *shape,
 /* How far it is, on a terminal. */
 void autoscale_progress(const char *shape, uint64_t done, uint64_t all);
 
-void autoscale_report_json(const autoscale_options *options,
-			   const sim_shape *shape, const sim_load *loads,
-			   const autoscale_cell *cells);
-void autoscale_report_text(const autoscale_options *options,
-			   const sim_shape *shape, const sim_load *loads,
-			   const autoscale_cell *cells);
-
 /* Means over the seeds of what tables have. */
 enum {
 	AUTOSCALE_GPU_HOURS,
@@ -88,8 +82,43 @@ double autoscale_mean(const autoscale_options *options,
 void autoscale_fronts(const autoscale_options *options,
 		      const autoscale_cell *cells, uint8_t *on);
 
-/* Each scaler's front at the GPU-hours of HPA's. */
-void autoscale_compare(const autoscale_options *options,
-		       const autoscale_cell *cells, const uint8_t *on);
+/* One scaler's front against HPA's, where they cost the same. */
+typedef struct autoscale_gain {
+	const autoscale_scaler *scaler;
+	uint32_t points; /* of HPA's front that lie within; 0: none */
+	double e2e, ttft, ttft_p99, turns; /* ratios */
+	double e2e_error;                  /* standard error over the seeds */
+	double slo;                        /* percent more */
+	double hours; /* ratio of GPU-hours where latency is the same */
+	uint32_t hours_points;
+} autoscale_gain;
+
+/* Gains of all scalers but HPA, in their order; their number. */
+uint32_t autoscale_compare(const autoscale_options *options,
+			   const autoscale_cell *cells, const uint8_t *on,
+			   autoscale_gain gains[AUTOSCALE_SCALERS_MAX]);
+
+/* Gains of several shapes: means of logarithms. */
+typedef struct autoscale_summary {
+	autoscale_gain sum[AUTOSCALE_SCALERS_MAX];
+	uint32_t shapes[AUTOSCALE_SCALERS_MAX], hours[AUTOSCALE_SCALERS_MAX];
+	uint32_t n, n_shapes;
+} autoscale_summary;
+
+void autoscale_gains_print(const autoscale_options *options,
+			   const sim_shape *shape, const autoscale_gain *gains,
+			   uint32_t n);
+
+void autoscale_summary_add(autoscale_summary *summary,
+			   const autoscale_gain *gains, uint32_t n);
+
+/* of: which shapes.  Nothing when there are fewer than two. */
+void autoscale_summary_print(const autoscale_options *options,
+			     const autoscale_summary *summary, const char *of);
+
+/* All of a shape; its gains go into summary. */
+void autoscale_report(const autoscale_options *options, const sim_shape *shape,
+		      const sim_load *loads, const autoscale_cell *cells,
+		      autoscale_summary *summary);
 
 #endif

@@ -6,6 +6,7 @@
  * it everything is taken to be on a straight line.  At the GPU-hours of each
  * point of HPA's front that lies within another's, the two are compared, seed
  * by seed with the same weights; ratios are geometric means over those points.
+ * The other way round, GPU-hours are compared where latencies are the same.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -16,8 +17,8 @@
 enum { POINTS_MAX = AUTOSCALE_ENTRIES_MAX };
 
 typedef struct front {
-	uint32_t entry[POINTS_MAX]; /* by GPU-hours */
-	double hours[POINTS_MAX];
+	uint32_t entry[POINTS_MAX];                /* by GPU-hours */
+	double hours[POINTS_MAX], e2e[POINTS_MAX]; /* means */
 	uint32_t n;
 } front_line;
 
@@ -60,10 +61,13 @@ front_fill(const autoscale_options *options, const autoscale_cell *cells,
 			continue;
 		while (place > 0 && front->hours[place - 1] > hours) {
 			front->hours[place] = front->hours[place - 1];
+			front->e2e[place] = front->e2e[place - 1];
 			front->entry[place] = front->entry[place - 1];
 			place--;
 		}
 		front->hours[place] = hours;
+		front->e2e[place] =
+			autoscale_mean(options, cells, i, AUTOSCALE_E2E);
 		front->entry[place] = i;
 		front->n++;
 	}
@@ -140,59 +144,88 @@ gains_sum(const autoscale_options *o, const autoscale_cell *cells,
 	return n;
 }
 
+/* GPU-hours over the base's at the same latency. */
 static void
-row_print(const autoscale_options *o, const autoscale_cell *cells,
-	  const front_line *base, const front_line *front, const char *name)
+hours_compare(const front_line *base, const front_line *front,
+	      autoscale_gain *gain)
 {
-	double e2e = 0, squares = 0, ttft = 0, p99 = 0, turns = 0, slo = 0;
-	double seeds = (double)o->seeds, error;
-	uint32_t n = 0;
+	double sum = 0;
 
-	for (uint64_t s = 0; s < o->seeds; s++) {
-		seed_gain gain;
+	for (uint32_t i = 0; i < base->n; i++) {
+		double e2e = base->e2e[i], weight;
+		uint32_t k = 0;
 
-		n = gains_sum(o, cells, base, front, s, &gain);
-		if (n == 0)
-			break;
-		e2e += gain.e2e / n / seeds;
-		squares += gain.e2e / n * gain.e2e / n / seeds;
-		ttft += gain.ttft / n / seeds;
-		p99 += gain.p99 / n / seeds;
-		turns += gain.turns / n / seeds;
-		slo += gain.slo / n / seeds;
+		/* Latency falls along a front. */
+		if (front->n < 2 || e2e > front->e2e[0] ||
+		    e2e < front->e2e[front->n - 1])
+			continue;
+		while (k + 2 < front->n && front->e2e[k + 1] > e2e)
+			k++;
+		weight = (front->e2e[k] - e2e) /
+			 (front->e2e[k] - front->e2e[k + 1]);
+		sum += log(((1 - weight) * front->hours[k] +
+			    weight * front->hours[k + 1]) /
+			   base->hours[i]);
+		gain->hours_points++;
 	}
-	if (n == 0) {
-		printf("  %-14s is nowhere at the same GPU-hours\n", name);
-		return;
-	}
-	error = seeds > 1 && squares > e2e * e2e
-			? sqrt((squares - e2e * e2e) / (seeds - 1))
-			: 0;
-	printf("  %-14s latency %.3f (+-%.3f)  TTFT %.3f  p99 %.3f  "
-	       "oscillations %.2f  SLO %+.1f  (%u points)\n",
-	       name, exp(e2e), exp(e2e) * error, exp(ttft), exp(p99),
-	       exp(turns), slo, n);
+	gain->hours = exp(gain->hours_points ? sum / gain->hours_points : 0);
 }
 
-void
+static void
+gain_fill(const autoscale_options *o, const autoscale_cell *cells,
+	  const front_line *base, const front_line *front, autoscale_gain *gain)
+{
+	seed_gain sum = {0};
+	double squares = 0, seeds = (double)o->seeds;
+
+	for (uint64_t s = 0; s < o->seeds; s++) {
+		seed_gain of;
+		double n;
+
+		gain->points = gains_sum(o, cells, base, front, s, &of);
+		if (gain->points == 0)
+			return;
+		n = gain->points;
+		sum.e2e += of.e2e / n / seeds;
+		squares += of.e2e / n * (of.e2e / n) / seeds;
+		sum.ttft += of.ttft / n / seeds;
+		sum.p99 += of.p99 / n / seeds;
+		sum.turns += of.turns / n / seeds;
+		sum.slo += of.slo / n / seeds;
+	}
+	gain->e2e = exp(sum.e2e);
+	gain->ttft = exp(sum.ttft);
+	gain->ttft_p99 = exp(sum.p99);
+	gain->turns = exp(sum.turns);
+	gain->slo = sum.slo;
+	if (seeds > 1 && squares > sum.e2e * sum.e2e)
+		gain->e2e_error =
+			gain->e2e *
+			sqrt((squares - sum.e2e * sum.e2e) / (seeds - 1));
+}
+
+uint32_t
 autoscale_compare(const autoscale_options *options, const autoscale_cell *cells,
-		  const uint8_t *on)
+		  const uint8_t *on,
+		  autoscale_gain gains[AUTOSCALE_SCALERS_MAX])
 {
 	const autoscale_scaler *hpa = autoscale_scaler_find("hpa", 3);
-	const autoscale_scaler *last = NULL;
 	front_line base, front;
+	uint32_t n = 0;
 
 	front_fill(options, cells, on, hpa, &base);
 	if (base.n < 2)
-		return;
-	printf("at HPA's GPU-hours, over HPA:\n");
-	for (uint32_t i = 0; i < options->n_entries; i++) {
-		const autoscale_scaler *scaler = options->entries[i].scaler;
+		return 0;
+	for (uint32_t i = 0; autoscale_scaler_at(i); i++) {
+		const autoscale_scaler *scaler = autoscale_scaler_at(i);
 
-		if (scaler == last || scaler == hpa)
-			continue;
-		last = scaler;
 		front_fill(options, cells, on, scaler, &front);
-		row_print(options, cells, &base, &front, scaler->name);
+		if (scaler == hpa || front.n == 0 || n == AUTOSCALE_SCALERS_MAX)
+			continue;
+		gains[n] = (autoscale_gain){.scaler = scaler};
+		gain_fill(options, cells, &base, &front, &gains[n]);
+		hours_compare(&base, &front, &gains[n]);
+		n++;
 	}
+	return n;
 }

@@ -170,16 +170,15 @@ row_take(const option_row *row, char *text, autoscale_options *options)
 static int
 defaults_take(autoscale_options *options)
 {
-	for (size_t i = 0; options->n_shapes == 0 && sim_shape_at(i); i++)
-		if (sim_shape_at(i)->rate)
+	int no_shape = options->n_shapes == 0;
+	int no_scaler = options->n_entries == 0;
+
+	for (size_t i = 0; no_shape && sim_shape_at(i); i++)
+		if (sim_shape_at(i)->rate || options->trace)
 			options->shapes[options->n_shapes++] = sim_shape_at(i);
-		else if (options->trace)
-			options->shapes[options->n_shapes++] = sim_shape_at(i);
-	for (uint32_t i = 0; autoscale_scaler_at(i) && !options->n_entries;) {
-		for (; autoscale_scaler_at(i); i++)
-			if (sweep_add(options, autoscale_scaler_at(i)) != 0)
-				return -1;
-	}
+	for (uint32_t i = 0; no_scaler && autoscale_scaler_at(i); i++)
+		if (sweep_add(options, autoscale_scaler_at(i)) != 0)
+			return -1;
 	return 0;
 }
 

@@ -66,16 +66,17 @@ timeline_print(const sim_load *load, const sim_fleet_result *run)
 
 static void
 line_print(const autoscale_options *o, const sim_shape *shape,
-	   const sim_load *load, uint64_t i, const autoscale_cell *cell)
+	   const sim_load *load, uint64_t i, const autoscale_cell *cell,
+	   uint8_t on)
 {
 	const autoscale_entry *entry = &o->entries[i / o->seeds];
 	const sim_fleet_result *run = &cell->run;
 
 	printf("{\"shape\":\"%s\",\"held_out\":%s,\"scaler\":\"%s\","
-	       "\"params\":\"%s\",\"seed\":%llu,\"start_up_s\":%g,"
+	       "\"params\":\"%s\",\"front\":%s,\"seed\":%llu,\"start_up_s\":%g,"
 	       "\"requests\":%llu,\"finished\":%llu,\"lost\":%llu",
 	       shape->name, shape->held_out ? "true" : "false",
-	       entry->scaler->name, entry->text,
+	       entry->scaler->name, entry->text, on ? "true" : "false",
 	       (unsigned long long)(o->first_seed + i % o->seeds), o->start_s,
 	       (unsigned long long)run->arrived,
 	       (unsigned long long)run->finished,
@@ -99,16 +100,6 @@ line_print(const autoscale_options *o, const sim_shape *shape,
 	if (o->timeline)
 		timeline_print(load, run);
 	printf("}\n");
-}
-
-void
-autoscale_report_json(const autoscale_options *options, const sim_shape *shape,
-		      const sim_load *loads, const autoscale_cell *cells)
-{
-	for (uint64_t i = 0; i < options->n_entries * options->seeds; i++)
-		line_print(options, shape, &loads[i % options->seeds], i,
-			   &cells[i]);
-	fflush(stdout);
 }
 
 static void
@@ -155,16 +146,28 @@ entry_print(const autoscale_options *o, const autoscale_cell *cells,
 }
 
 void
-autoscale_report_text(const autoscale_options *options, const sim_shape *shape,
-		      const sim_load *loads, const autoscale_cell *cells)
+autoscale_report(const autoscale_options *options, const sim_shape *shape,
+		 const sim_load *loads, const autoscale_cell *cells,
+		 autoscale_summary *summary)
 {
 	uint8_t on[AUTOSCALE_ENTRIES_MAX] = {0};
+	autoscale_gain gains[AUTOSCALE_SCALERS_MAX];
+	uint32_t n;
 
 	autoscale_fronts(options, cells, on);
-	head_print(options, shape, loads);
-	for (uint32_t i = 0; i < options->n_entries; i++)
-		if (options->all || on[i])
-			entry_print(options, cells, i);
-	autoscale_compare(options, cells, on);
+	n = autoscale_compare(options, cells, on, gains);
+	autoscale_summary_add(summary, gains, n);
+	if (options->json) {
+		for (uint64_t i = 0; i < options->n_entries * options->seeds;
+		     i++)
+			line_print(options, shape, &loads[i % options->seeds],
+				   i, &cells[i], on[i / options->seeds]);
+	} else {
+		head_print(options, shape, loads);
+		for (uint32_t i = 0; i < options->n_entries; i++)
+			if (options->all || on[i])
+				entry_print(options, cells, i);
+	}
+	autoscale_gains_print(options, shape, gains, n);
 	fflush(stdout);
 }

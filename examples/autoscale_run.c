@@ -47,10 +47,16 @@ lag_count(const sim_load *load, autoscale_cell *cell)
 	}
 }
 
+/* All begin with what is needed, but for fleets that never change. */
 static uint32_t
-pods_first(const autoscale_options *options, const sim_load *load)
+pods_first(const autoscale_options *options, const autoscale_entry *entry,
+	   const sim_load *load)
 {
 	double need = load->n_need ? ceil(load->need[0]) : 1;
+
+	if (entry->scaler == &autoscale_fixed)
+		need = autoscale_number(entry->text, "pods",
+					(double)options->max_pods);
 
 	return need < 1                           ? 1
 	       : need > (double)options->max_pods ? (uint32_t)options->max_pods
@@ -84,7 +90,7 @@ cell_run(const autoscale_options *o, const autoscale_entry *entry,
 		.slo_ttft_s = bounds.slo_ttft_s,
 		.slo_itl_s = bounds.slo_itl_s,
 		.seed = seed,
-		.first_pods = pods_first(o, load),
+		.first_pods = pods_first(o, entry, load),
 		.max_pods = (uint32_t)o->max_pods,
 	};
 	int err = AIBRIX_E_INVAL;

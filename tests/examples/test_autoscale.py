@@ -29,7 +29,9 @@ def good(*args):
 
 
 def lines(*args):
-    return [json.loads(line) for line in good(*args, "--json").splitlines()]
+    """Runs; what is compared has lines of its own."""
+    rows = [json.loads(line) for line in good(*args, "--json").splitlines()]
+    return [row for row in rows if "compare" not in row]
 
 
 class Results(unittest.TestCase):
@@ -44,6 +46,11 @@ class Results(unittest.TestCase):
             self.assertEqual(row["lost"], 0)
             self.assertTrue(0 <= row["slo_attainment"] <= 1)
             self.assertGreater(row["gpu_hours"], 0)
+
+    def test_without_a_word_all_shapes_run(self):
+        rows = lines("--hours", "0.02", "--pods", "0.5", "--max-pods", "2",
+                     "--seeds", "1", "--usual")
+        self.assertEqual(len({r["shape"] for r in rows}), 7)
 
     def test_all_scalers_meet_the_same_requests(self):
         rows = lines(*SMALL, "--usual", "--shape", "steady")
@@ -87,6 +94,12 @@ class Results(unittest.TestCase):
         out = good(*SMALL, "--shape", "diurnal", "--scaler",
                    "fixed,hpa,apa", "--seeds", "1")
         self.assertIn("at HPA's GPU-hours", out)
+        rows = good(*SMALL, "--shape", "diurnal,spikes,ramp", "--scaler",
+                    "fixed,hpa", "--seeds", "1", "--json").splitlines()
+        rows = [r for r in map(json.loads, rows) if "compare" in r]
+        self.assertEqual([r["shape"] for r in rows],
+                         ["diurnal", "spikes", "ramp", "*"])
+        self.assertEqual({r["compare"] for r in rows}, {"fixed"})
         self.assertIn("diurnal (tuning)", out)
 
     @unittest.skipUnless(TRACES, "built without jansson")
