@@ -1,9 +1,11 @@
 /*
  * Bytes as windows, a zone and a walk from transition to transition; or, when
  * the first is 1 modulo 4, lines of them as the texts of schedules: what is
- * read resolves.
+ * read resolves; 2, rules by cron and a zone, minute by minute; 3, a cron
+ * expression: what is read fires at a minute of its own.
  */
 
+#include "../tests/model/cron_program.h"
 #include "../tests/model/schedule_program.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -54,6 +56,26 @@ try_texts(const uint8_t *data, size_t len)
 	free(text);
 }
 
+static void
+try_cron(const uint8_t *data, size_t len)
+{
+	int64_t from = 1000000000 + (int64_t)len * 1000003, next = from;
+	char *own = malloc(len + 1);
+	aibrix_cron c;
+	int err;
+
+	check(own != NULL);
+	memcpy(own, data, len);
+	err = aibrix_cron_read(own, len, &c);
+	free(own);
+	if (err)
+		return;
+	err = aibrix_cron_next(&c, NULL, from, &next);
+	check(err == AIBRIX_E_NOT_FOUND || (!err && next > from));
+	if (!err)
+		check(next % 60 == 0 && cron_shows(&c, next / 60));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -65,8 +87,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		try_texts(data + 1, len - 1);
 		return 0;
 	}
+	if (data[0] % 4 == 3) {
+		try_cron(data + 1, len - 1);
+		return 0;
+	}
 	choices.data = data + 1;
 	choices.left = len - 1;
+	if (data[0] % 4 == 2) {
+		check(cron_program_run(choices, CRON_NO_FAULT) == NULL);
+		return 0;
+	}
 	check(schedule_program_run(choices, NO_FAULT) == NULL);
 	return 0;
 }

@@ -17,6 +17,8 @@
  * Candidates are a boundary's instant under the offsets of the day before and
  * the day after, and, where these differ, the moment of the change; the first
  * at which what is active differs from a second ago is the answer.
+ *
+ * A window over midnight is of the day on which it starts.
  */
 
 #include "base/versioned.h"
@@ -24,12 +26,10 @@
 
 enum {
 	ZONE_V1 = STRUCT_UPTO(aibrix_schedule_zone, ahead),
-	BOUNDS_V1 = STRUCT_UPTO(aibrix_schedule_bounds, spare),
-	WEEK = 7,
-	THURSDAY = 4 /* 1 January 1970 */
+	BOUNDS_V1 = STRUCT_UPTO(aibrix_schedule_bounds, spare)
 };
 
-static const int64_t day_s = 86400, unix_max = 100000000000;
+static const int64_t unix_max = 100000000000;
 
 /* Windows over a zone. */
 struct calendar {
@@ -38,18 +38,30 @@ struct calendar {
 	aibrix_schedule_zone zone;
 };
 
+int
+aibrix__zone_load(aibrix_schedule_zone *zone, const aibrix_schedule_zone *from,
+		  int64_t unix_s)
+{
+	int err = aibrix__struct_load(zone, sizeof(*zone), from, ZONE_V1);
+
+	if (err)
+		return err;
+	if (zone->spare)
+		return AIBRIX_E_ABI;
+	if ((from && !zone->ahead) || unix_s < -unix_max || unix_s > unix_max)
+		return AIBRIX_E_INVAL;
+	return AIBRIX_OK;
+}
+
 static int
 calendar_load(struct calendar *c, const aibrix_schedule_window *windows,
 	      uint32_t n, const aibrix_schedule_zone *zone, int64_t unix_s)
 {
-	int err = aibrix__struct_load(&c->zone, sizeof(c->zone), zone, ZONE_V1);
+	int err = aibrix__zone_load(&c->zone, zone, unix_s);
 
 	if (err)
 		return err;
-	if (c->zone.spare)
-		return AIBRIX_E_ABI;
-	if ((n && !windows) || n > SCHEDULES_MAX || (zone && !zone->ahead) ||
-	    unix_s < -unix_max || unix_s > unix_max)
+	if ((n && !windows) || n > SCHEDULES_MAX)
 		return AIBRIX_E_INVAL;
 	for (uint32_t i = 0; i < n; i++)
 		if (!aibrix__window_valid(&windows[i]))
@@ -59,32 +71,37 @@ calendar_load(struct calendar *c, const aibrix_schedule_window *windows,
 	return AIBRIX_OK;
 }
 
-/* What clocks show, as if it were UTC.  A day ahead is the most. */
-static int64_t
-ahead_at(const struct calendar *c, int64_t t)
+int64_t
+aibrix__ahead_at(const aibrix_schedule_zone *zone, int64_t t)
 {
-	int64_t ahead = c->zone.ahead ? c->zone.ahead(c->zone.ctx, t) : 0;
+	int64_t ahead = zone->ahead ? zone->ahead(zone->ctx, t) : 0;
 
-	return ahead > day_s ? day_s : ahead < -day_s ? -day_s : ahead;
+	return ahead > DAY_S ? DAY_S : ahead < -DAY_S ? -DAY_S : ahead;
 }
 
-static int64_t
-day_of(int64_t local)
+/* Of today, or of yesterday into today. */
+static int
+window_active(const aibrix_schedule_window *w, uint32_t weekday,
+	      uint32_t minute)
 {
-	return (local - (local < 0 ? day_s - 1 : 0)) / day_s;
+	uint32_t today = w->days >> weekday & 1;
+	uint32_t yesterday = w->days >> (weekday + WEEK - 1) % WEEK & 1;
+
+	if (!(w->flags & AIBRIX_SCHEDULE_NEXT_DAY))
+		return today && minute >= w->start_minute &&
+		       minute < w->end_minute;
+	return (today && minute >= w->start_minute) ||
+	       (yesterday && minute < w->end_minute);
 }
 
 static uint32_t
 active_at(const struct calendar *c, int64_t t)
 {
-	int64_t local = t + ahead_at(c, t), day = day_of(local);
-	uint32_t minute = (uint32_t)((local - day * day_s) / 60);
-	int64_t weekday = (day % WEEK + THURSDAY + WEEK) % WEEK;
+	int64_t local = t + aibrix__ahead_at(&c->zone, t), day = day_of(local);
+	uint32_t minute = (uint32_t)((local - day * DAY_S) / 60);
 
 	for (uint32_t i = 0; i < c->n; i++)
-		if ((c->window[i].days >> weekday & 1) &&
-		    minute >= c->window[i].start_minute &&
-		    minute < c->window[i].end_minute)
+		if (window_active(&c->window[i], weekday_of(day), minute))
 			return i;
 	return AIBRIX_SCHEDULE_NONE;
 }
@@ -118,16 +135,15 @@ aibrix_schedule_resolve(const aibrix_schedule_window *windows, uint32_t n,
 	return aibrix__struct_store(bounds, &b, sizeof(b), BOUNDS_V1);
 }
 
-/* The first second after low, at most high, whose offset is not low's. */
-static int64_t
-change_find(const struct calendar *c, int64_t low, int64_t high)
+int64_t
+aibrix__change_find(const aibrix_schedule_zone *zone, int64_t low, int64_t high)
 {
-	int64_t ahead = ahead_at(c, low);
+	int64_t ahead = aibrix__ahead_at(zone, low);
 
 	while (high - low > 1) {
 		int64_t mid = low + (high - low) / 2;
 
-		if (ahead_at(c, mid) == ahead)
+		if (aibrix__ahead_at(zone, mid) == ahead)
 			low = mid;
 		else
 			high = mid;
@@ -152,14 +168,15 @@ search_try(struct search *s, int64_t t)
 static void
 search_local(struct search *s, int64_t local)
 {
-	int64_t before = ahead_at(s->c, local - day_s);
-	int64_t after = ahead_at(s->c, local + day_s);
+	int64_t before = aibrix__ahead_at(&s->c->zone, local - DAY_S);
+	int64_t after = aibrix__ahead_at(&s->c->zone, local + DAY_S);
 
 	search_try(s, local - before);
 	if (before == after)
 		return;
 	search_try(s, local - after);
-	search_try(s, change_find(s->c, local - day_s, local + day_s));
+	search_try(s, aibrix__change_find(&s->c->zone, local - DAY_S,
+					  local + DAY_S));
 }
 
 int
@@ -176,13 +193,13 @@ aibrix_schedule_next(const aibrix_schedule_window *windows, uint32_t n,
 		return err;
 	if (!next_s)
 		return AIBRIX_E_INVAL;
-	today = day_of(unix_s + ahead_at(&c, unix_s));
+	today = day_of(unix_s + aibrix__ahead_at(&c.zone, unix_s));
 	for (int64_t day = today - 1; day <= today + WEEK + 1; day++)
 		for (uint32_t i = 0; i < n; i++) {
-			search_local(&s, day * day_s +
+			search_local(&s, day * DAY_S +
 						 windows[i].start_minute * 60);
 			search_local(&s,
-				     day * day_s + windows[i].end_minute * 60);
+				     day * DAY_S + windows[i].end_minute * 60);
 		}
 	if (s.best == INT64_MAX)
 		return AIBRIX_E_NOT_FOUND;

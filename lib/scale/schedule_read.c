@@ -12,7 +12,8 @@ enum {
 	NAME_MAX_BYTES = 63,
 	DAYS = 7,
 	ALL_DAYS = 127,
-	FLAGS = AIBRIX_SCHEDULE_MIN | AIBRIX_SCHEDULE_MAX
+	BOUNDS = AIBRIX_SCHEDULE_MIN | AIBRIX_SCHEDULE_MAX,
+	FLAGS = BOUNDS | AIBRIX_SCHEDULE_NEXT_DAY
 };
 
 static int
@@ -107,9 +108,12 @@ zone_of(const aibrix_schedule *s)
 int
 aibrix__window_valid(const aibrix_schedule_window *w)
 {
+	int next_day = (w->flags & AIBRIX_SCHEDULE_NEXT_DAY) != 0;
+
 	return w->days != 0 && w->days <= ALL_DAYS &&
-	       w->start_minute < w->end_minute && w->end_minute < DAY_MINUTES &&
-	       w->flags != 0 && (w->flags & ~(uint32_t)FLAGS) == 0;
+	       w->start_minute < DAY_MINUTES && w->end_minute < DAY_MINUTES &&
+	       (w->start_minute < w->end_minute) != next_day &&
+	       (w->flags & BOUNDS) && (w->flags & ~(uint32_t)FLAGS) == 0;
 }
 
 /* What it does not set is the deployment's. */
@@ -146,12 +150,41 @@ window_read(const aibrix_schedule *s, int32_t min, int32_t max,
 		       : AIBRIX_E_INVAL;
 }
 
+/* Minutes from its start to its end. */
+static int32_t
+window_length(const aibrix_schedule_window *w)
+{
+	int32_t n = (int32_t)w->end_minute - (int32_t)w->start_minute;
+
+	return w->flags & AIBRIX_SCHEDULE_NEXT_DAY ? n + DAY_MINUTES : n;
+}
+
+/* Do they, begun on these days, the second as many weeks later? */
+static int
+begun_overlap(const aibrix_schedule_window *a, int32_t on,
+	      const aibrix_schedule_window *b, int32_t other, int32_t weeks)
+{
+	int32_t from = on * DAY_MINUTES + (int32_t)a->start_minute;
+	int32_t to =
+		(other + weeks * DAYS) * DAY_MINUTES + (int32_t)b->start_minute;
+
+	return from < to + window_length(b) && to < from + window_length(a);
+}
+
 static int
 windows_overlap(const aibrix_schedule_window *a,
 		const aibrix_schedule_window *b)
 {
-	return (a->days & b->days) && a->start_minute < b->end_minute &&
-	       b->start_minute < a->end_minute;
+	for (int32_t i = 0; i < DAYS * DAYS; i++) {
+		int32_t on = i / DAYS, other = i % DAYS;
+
+		if (!(a->days >> on & 1) || !(b->days >> other & 1))
+			continue;
+		for (int32_t weeks = -1; weeks <= 1; weeks++)
+			if (begun_overlap(a, on, b, other, weeks))
+				return 1;
+	}
+	return 0;
 }
 
 /* Two of one list. */

@@ -2655,6 +2655,25 @@ AT(aibrix_schedule_bounds, min_replicas, 8);
 AT(aibrix_schedule_bounds, max_replicas, 12);
 AT(aibrix_schedule_bounds, min_scheduled, 16);
 AT(aibrix_schedule_bounds, spare, 20);
+VALUE(AIBRIX_SCHEDULE_NEXT_DAY, 4);
+VALUE(AIBRIX_CRON_ANY_DAY, 1);
+VALUE(AIBRIX_CRON_ANY_WEEKDAY, 2);
+SIZE(aibrix_cron, 32);
+AT(aibrix_cron, minutes, 0);
+AT(aibrix_cron, hours, 8);
+AT(aibrix_cron, days, 12);
+AT(aibrix_cron, months, 16);
+AT(aibrix_cron, weekdays, 20);
+AT(aibrix_cron, flags, 24);
+AT(aibrix_cron, spare, 28);
+SIZE(aibrix_schedule_rule, 64);
+AT(aibrix_schedule_rule, start, 0);
+AT(aibrix_schedule_rule, duration_s, 32);
+AT(aibrix_schedule_rule, lead_s, 40);
+AT(aibrix_schedule_rule, flags, 48);
+AT(aibrix_schedule_rule, min_replicas, 52);
+AT(aibrix_schedule_rule, max_replicas, 56);
+AT(aibrix_schedule_rule, spare, 60);
 
 int
 main(void)

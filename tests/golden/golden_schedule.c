@@ -142,7 +142,7 @@ Test(schedule_golden, sch05_what_is_invalid)
 	s[0] = daily("Bad_Name", "09:00", "10:00");
 	expect_bad(s, 1, AIBRIX_E_PARSE, 0);
 	s[0] = daily("a", "09:00", "10:00");
-	s[0].flags = 4;
+	s[0].flags = 8;
 	expect_bad(s, 1, AIBRIX_E_ABI, 0);
 }
 

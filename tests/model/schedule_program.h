@@ -37,6 +37,21 @@ struct schedule_play {
 	uint32_t n;
 };
 
+/* Minute by minute from the start of each of the last two days. */
+static inline int
+play_in(const aibrix_schedule_window *w, uint32_t weekday, uint32_t minute)
+{
+	uint32_t end = w->end_minute +
+		       (w->flags & AIBRIX_SCHEDULE_NEXT_DAY ? 1440 : 0);
+
+	for (uint32_t ago = 0; ago < 2; ago++)
+		if ((w->days >> (weekday + 7 - ago) % 7 & 1) &&
+		    w->start_minute <= minute + 1440 * ago &&
+		    minute + 1440 * ago < end)
+			return 1;
+	return 0;
+}
+
 /* What is active, by a calendar of its own. */
 static inline uint32_t
 play_active(const struct schedule_play *p, int64_t t)
@@ -49,9 +64,7 @@ play_active(const struct schedule_play *p, int64_t t)
 	uint32_t weekday = (uint32_t)((local / 86400 + 4) % 7);
 
 	for (uint32_t i = 0; i < p->n; i++)
-		if ((p->window[i].days >> weekday & 1) &&
-		    p->window[i].start_minute <= minute &&
-		    minute < p->window[i].end_minute)
+		if (play_in(&p->window[i], weekday, minute))
 			return i;
 	return AIBRIX_SCHEDULE_NONE;
 }
@@ -75,6 +88,11 @@ play_make(struct schedule_play *p, int64_t from)
 		w->start_minute = a < b ? a : b;
 		w->end_minute = a < b ? b : a + 1;
 		w->flags = AIBRIX_SCHEDULE_MIN;
+		if (draw(&p->choices, 3) == 0) {
+			w->start_minute = a < b ? b : a;
+			w->end_minute = a < b ? a : b;
+			w->flags |= AIBRIX_SCHEDULE_NEXT_DAY;
+		}
 	}
 }
 

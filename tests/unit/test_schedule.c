@@ -129,7 +129,9 @@ Test(schedule, windows_that_cannot_be_are_refused)
 	BAD(w.start_minute = 120);
 	BAD(w.end_minute = 1440);
 	BAD(w.flags = 0);
-	BAD(w.flags = 4);
+	BAD(w.flags = AIBRIX_SCHEDULE_NEXT_DAY);
+	BAD(w.flags = 8 | AIBRIX_SCHEDULE_MIN);
+	BAD(w.flags |= AIBRIX_SCHEDULE_NEXT_DAY);
 #undef BAD
 	cr_expect_eq(aibrix_schedule_next(&good, 1, NULL, INT64_MAX, &next),
 		     AIBRIX_E_INVAL);
@@ -176,4 +178,86 @@ Test(schedule, texts_that_are_long_or_absent_are_refused)
 	s.start = NULL;
 	cr_expect_eq(aibrix_schedule_read(&s, 1, 1, 9, &w, &bad),
 		     AIBRIX_E_PARSE);
+}
+
+/* 22:00 to 06:00: of the day on which it starts. */
+Test(schedule, a_window_over_midnight_is_of_the_day_of_its_start)
+{
+	static const char *const friday[] = {"fri"};
+	aibrix_schedule s = {.name = "night",
+			     .days = friday,
+			     .n_days = 1,
+			     .start = "22:00",
+			     .end = "06:00",
+			     .flags = AIBRIX_SCHEDULE_MIN |
+				      AIBRIX_SCHEDULE_NEXT_DAY,
+			     .min_replicas = 1};
+	static const struct {
+		int64_t at;
+		uint32_t active;
+	} rows[] = {{79199, AIBRIX_SCHEDULE_NONE},
+		    {79200, 0},
+		    {86400, 0},
+		    {86400 + 21599, 0},
+		    {86400 + 21600, AIBRIX_SCHEDULE_NONE},
+		    {86400 + 79200, AIBRIX_SCHEDULE_NONE},
+		    {0, AIBRIX_SCHEDULE_NONE}};
+	const int64_t day = 86400; /* 2 January 1970 was a Friday */
+	aibrix_schedule_window w;
+	int64_t next;
+	uint32_t bad;
+
+	cr_assert_eq(aibrix_schedule_read(&s, 1, 1, 9, &w, &bad), AIBRIX_OK);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		aibrix_schedule_bounds b = {.size = sizeof(b)};
+
+		cr_assert_eq(aibrix_schedule_resolve(&w, 1, 1, 9, NULL,
+						     day + rows[i].at, &b),
+			     AIBRIX_OK);
+		cr_expect_eq(b.active, rows[i].active, "%d", (int)rows[i].at);
+	}
+	cr_assert_eq(aibrix_schedule_next(&w, 1, NULL, day, &next), AIBRIX_OK);
+	cr_expect_eq(next, day + 79200);
+	cr_assert_eq(aibrix_schedule_next(&w, 1, NULL, next, &next), AIBRIX_OK);
+	cr_expect_eq(next, day + 86400 + 21600);
+}
+
+static int
+both_read(const char *day, const char *start, const char *end, uint32_t flags)
+{
+	static const char *const saturday[] = {"sat"};
+	aibrix_schedule s[2] = {
+		{.name = "night",
+		 .days = saturday,
+		 .n_days = 1,
+		 .start = "22:00",
+		 .end = "06:00",
+		 .flags = AIBRIX_SCHEDULE_MIN | AIBRIX_SCHEDULE_NEXT_DAY,
+		 .min_replicas = 1},
+		{.name = "other",
+		 .days = &day,
+		 .n_days = 1,
+		 .start = start,
+		 .end = end,
+		 .flags = AIBRIX_SCHEDULE_MIN | flags,
+		 .min_replicas = 1}};
+	aibrix_schedule_window w[2];
+	uint32_t bad;
+
+	return aibrix_schedule_read(s, 2, 1, 9, w, &bad);
+}
+
+Test(schedule, windows_over_midnight_overlap_into_the_next_day_and_week)
+{
+	const uint32_t next_day = AIBRIX_SCHEDULE_NEXT_DAY;
+
+	cr_expect_eq(both_read("sun", "05:59", "08:00", 0), AIBRIX_E_INVAL);
+	cr_expect_eq(both_read("sun", "06:00", "08:00", 0), AIBRIX_OK);
+	cr_expect_eq(both_read("sat", "06:00", "22:00", 0), AIBRIX_OK);
+	cr_expect_eq(both_read("sat", "06:00", "22:01", 0), AIBRIX_E_INVAL);
+	cr_expect_eq(both_read("fri", "23:00", "22:00", next_day), AIBRIX_OK);
+	cr_expect_eq(both_read("fri", "23:00", "23:00", next_day),
+		     AIBRIX_E_INVAL);
+	cr_expect_eq(both_read("sun", "03:00", "02:00", next_day),
+		     AIBRIX_E_INVAL);
 }
