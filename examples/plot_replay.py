@@ -1,16 +1,20 @@
 #!/usr/bin/env python3
 """Draws what replay --json has printed.
 
-usage: plot_replay.py OUT.png [LABEL=]FILE...
+usage: plot_replay.py [--over] OUT.png [LABEL=]FILE...
 
 Needs matplotlib (Debian: python3-matplotlib).  "-" is stdin.  What is drawn
 follows from the lines: a sweep becomes curves over the option's value; users,
-tenants and --pd their own numbers; anything else bars, one colour for each
-file, so that runs with and without --churn or --slow stand side by side:
+tenants, --burst and --pd their own numbers; anything else bars, one colour for
+each file, so that runs with and without --churn or --slow stand side by side:
 
   replay --generate agent --json > still
   replay --generate agent --json --churn > moving
   plot_replay.py churn.png still moving
+
+A file may have the runs of several seeds: their mean is drawn.  --over draws
+how many times as long as in the first file it takes; bursts have what they are
+compared with in them.
 """
 import json
 import math
@@ -38,6 +42,12 @@ def number(text):
 def policies(rows):
     """In the order in which they come first."""
     return list(dict.fromkeys(row["policy"] for row in rows))
+
+
+def mean_of(rows, policy, field):
+    """Over the seeds; 0 where that policy was not run."""
+    values = [row[field] for row in rows if row["policy"] == policy]
+    return sum(values) / len(values) if values else 0
 
 
 def panels(plt, titles):
@@ -125,6 +135,18 @@ def one_run(plt, rows):
                                       "tenant_hits_lost"]):
             bars(axis, names, fields_of(rows, {field + "_mean": "mean",
                                                field + "_max": "most"}))
+    elif "burst" in rows[0]:
+        figure, axes = panels(plt, ["siblings' first token, ms",
+                                    "all others' first token, mean, ms",
+                                    "all others' first token, p99, ms"])
+        bars(axes[0], names, {
+            label: [mean_of(rows, n, "sibling_ttft_ms_" + label)
+                    for n in names] for label in ["mean", "p99"]})
+        for axis, field in zip(axes[1:], ["ttft_ms_mean", "ttft_ms_p99"]):
+            bars(axis, names, {
+                label: [mean_of(rows, n, which + field) for n in names]
+                for which, label in [("other_still_", "without bursts"),
+                                     ("other_", "with them")]})
     elif "prefill_pods" in rows[0]:
         figure, axes = panels(plt, ["time to first token, ms",
                                     "time per token after it, ms",
@@ -151,13 +173,36 @@ def several_runs(plt, runs):
     for axis, field in zip(axes, ["ttft_ms_mean", "ttft_ms_p99",
                                   "hit_ratio"]):
         bars(axis, names, {
-            label: [next((r[field] for r in rows if r["policy"] == name), 0)
-                    for name in names]
+            label: [mean_of(rows, name, field) for name in names]
             for label, rows in runs.items()})
     return figure, axes
 
 
+def over(rows, still, policy, field):
+    """How many times as long."""
+    if "burst" in rows[0]:
+        return (mean_of(rows, policy, "other_" + field) /
+                mean_of(rows, policy, "other_still_" + field))
+    return mean_of(rows, policy, field) / mean_of(still, policy, field)
+
+
+def runs_over(plt, runs):
+    still = next(iter(runs.values()))
+    names = policies(still)
+    figure, axes = panels(plt, ["mean time to first token, times",
+                                "p99 of time to first token, times"])
+    for axis, field in zip(axes, ["ttft_ms_mean", "ttft_ms_p99"]):
+        bars(axis, names, {
+            label: [over(rows, still, name, field) for name in names]
+            for label, rows in list(runs.items())[1:]})
+        axis.axhline(1, color="black", linewidth=0.8)
+    return figure, axes
+
+
 def main():
+    relative = "--over" in sys.argv[1:]
+    if relative:
+        sys.argv.remove("--over")
     if len(sys.argv) < 3:
         sys.exit(__doc__.strip())
     try:
@@ -172,7 +217,9 @@ def main():
         label, _, path = name.rpartition("=")
         runs[label or os.path.basename(path)] = rows_read(path)
     rows = next(iter(runs.values()))
-    if len(runs) > 1:
+    if relative:
+        figure, axes = runs_over(plt, runs)
+    elif len(runs) > 1:
         figure, axes = several_runs(plt, runs)
     elif "sweep" in rows[0]:
         figure, axes = curves(plt, rows)

@@ -114,6 +114,20 @@ arrivals_scale(const replay_options *options, const sim_pod_spec *spec,
 	return 0;
 }
 
+/* On top of the load.  Who of the siblings finds what the first one computes
+ * hangs on when an engine looks. */
+static int
+bursts_add(const replay_options *options, sim_pod_spec *spec,
+	   sim_workload *workload)
+{
+	spec->admits_late = 1;
+	if (sim_workload_burst(workload, options->burst, options->seed) != 0) {
+		fputs("replay: out of memory\n", stderr);
+		return -1;
+	}
+	return workload_fits(options, workload);
+}
+
 /* When the fault of L2 begins, if there is one. */
 static uint64_t
 fault_from_ns(const replay_options *options, const sim_workload *workload)
@@ -179,6 +193,8 @@ point_run(replay_options *options, sim_workload *workload,
 		spec.l2_bytes_per_s = options->l2_gbps * 1e9 / 8;
 	replay_tenants_part(options, workload);
 	if (arrivals_scale(options, &spec, workload) != 0)
+		return -1;
+	if (options->burst && bursts_add(options, &spec, workload) != 0)
 		return -1;
 	input.hit_ceiling = replay_ceiling(options, workload);
 	if (isnan(input.hit_ceiling))

@@ -7,6 +7,7 @@
  *                           more than the others; and each light user alone
  *                           on its part of the fleet
  *   --tenants               each of them alone
+ *   --burst                 without the bursts
  *
  * Users and tenants are drawn from sessions, so that turns of one session
  * are of one user.
@@ -42,7 +43,7 @@ replay_group_of(const replay_options *options, const sim_request *what)
 	if (options->tenants)
 		return (uint32_t)(session_mix(options, what) %
 				  options->tenants);
-	return 0;
+	return options->burst && !what->burst;
 }
 
 void
@@ -208,6 +209,27 @@ tenants_compare(const replay_input *input, const char *policy,
 	return 0;
 }
 
+static int
+of_others(const replay_options *options, const sim_request *what,
+	  uint32_t group)
+{
+	(void)options;
+	(void)group;
+	return !what->burst;
+}
+
+static int
+burst_compare(const replay_input *input, const char *policy, const char *evict,
+	      replay_result *result)
+{
+	replay_result beside;
+
+	if (part_run(input, of_others, 0, policy, evict, &beside) != 0)
+		return -1;
+	result->alone[1] = beside.groups[1];
+	return 0;
+}
+
 int
 replay_compare(const replay_input *input, const char *policy, const char *evict,
 	       replay_result *result)
@@ -224,5 +246,7 @@ replay_compare(const replay_input *input, const char *policy, const char *evict,
 		failed = users_compare(&first, policy, evict, result);
 	if (!failed && options->tenants)
 		failed = tenants_compare(&first, policy, evict, result);
+	if (!failed && options->burst)
+		failed = burst_compare(&first, policy, evict, result);
 	return failed;
 }

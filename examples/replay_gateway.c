@@ -29,6 +29,10 @@ request_match(replay_state *replay, const replay_request *request,
 		aibrix_index_match(replay->reader, request->hashes,
 				   request->n_blocks, 0, replay->matched, rows);
 
+	if (status == AIBRIX_OK && replay->predictions)
+		status = aibrix_predict_match(
+			replay->predictions, request->hashes, request->n_blocks,
+			replay->now_ns, replay->matched, rows);
 	replay->match_ns += replay_now_ns() - begin_ns;
 	if (status == AIBRIX_OK && replay->radix)
 		status = aibrix_radix_history(replay->radix, replay->now_ns,
@@ -159,6 +163,10 @@ replay_gateway_send(replay_state *replay, replay_request *request)
 	status = request_sent(replay, request, pod);
 	if (status != AIBRIX_OK)
 		return status;
+	if (replay->predictions)
+		status = aibrix_predict_add(replay->predictions, pod->row,
+					    request->hashes, request->n_blocks,
+					    replay->now_ns, 0);
 	pod->pending_tokens += request->pending_tokens;
 	request->blocks = replay_blocks_added(replay, request, pod->row);
 	pod->blocks += request->blocks;
@@ -167,7 +175,7 @@ replay_gateway_send(replay_state *replay, replay_request *request)
 	replay_metrics_count(replay, pod);
 	sim_engine_submit(pod->engine, &request->job, replay->now_ns);
 	replay_pod_schedule(pod);
-	return AIBRIX_OK;
+	return status;
 }
 
 static void

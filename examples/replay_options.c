@@ -76,6 +76,8 @@ static const option_row rows[] = {
 	{"users", OPT_COUNT, AT(users), 2, REPLAY_USERS_MAX, NULL},
 	{"tenants", OPT_COUNT, AT(tenants), 2, REPLAY_TENANTS_MAX, NULL},
 	{"churn", OPT_FLAG, AT(churn), 0, 0, NULL},
+	{"burst", OPT_COUNT, AT(burst), 1, 10000, NULL},
+	{"predict", OPT_FLAG, AT(predict), 0, 0, NULL},
 	{"slow", OPT_RATIO, AT(slow), 0, 1, NULL},
 	{"l2-gbps", OPT_RATIO, AT(l2_gbps), 0, 1000000, replay_l2_gbps_parse},
 	{"stale", OPT_WHOLE, AT(stale_ms), 0, 3600000, NULL},
@@ -204,6 +206,11 @@ fleet_settle(replay_options *options)
 	if (excluded(pd, "pd", options->churn, "churn") != 0 ||
 	    excluded(pd, "pd", options->users, "users") != 0 ||
 	    excluded(pd, "pd", options->stale_ms > 0, "stale") != 0 ||
+	    excluded(pd, "pd", options->burst, "burst") != 0 ||
+	    excluded(pd, "pd", options->predict, "predict") != 0 ||
+	    excluded(options->burst, "burst", options->users, "users") != 0 ||
+	    excluded(options->burst, "burst", options->tenants, "tenants") !=
+		    0 ||
 	    excluded(options->users, "users", options->tenants, "tenants") !=
 		    0 ||
 	    excluded(options->users, "users", options->churn, "churn") != 0 ||

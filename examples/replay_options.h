@@ -52,6 +52,8 @@ typedef struct replay_options {
 	uint32_t users;                     /* 0: not told apart */
 	uint32_t tenants;                   /* likewise */
 	uint32_t churn;
+	uint32_t burst;   /* siblings; 0: none */
+	uint32_t predict; /* what was sent counts as held */
 	uint32_t policies_given;
 	uint32_t n_policies;
 	uint32_t measure;

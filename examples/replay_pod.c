@@ -210,6 +210,11 @@ pod_prefilled(void *ctx, sim_job *job, uint64_t now_ns)
 		    sim_gpu_cache_store(pod->gpu, request->hashes,
 					request->names, request->n_gpu,
 					request->n_blocks, request->slots));
+	if (replay->predictions)
+		replay_fail(replay, "predictions",
+			    aibrix_predict_confirm(replay->predictions,
+						   pod->row, request->hashes,
+						   request->n_blocks));
 	if (request->decoding) {
 		replay_pd_arrived(replay, request);
 		first_token(replay, request);

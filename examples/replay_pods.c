@@ -38,6 +38,8 @@ replay_pod_stop(replay_pod *pod)
 		status = aibrix_index_owner_remove(replay->index, pod->row);
 	if (status == AIBRIX_OK && replay->radix)
 		status = aibrix_radix_forget(replay->radix, pod->row);
+	if (status == AIBRIX_OK && replay->predictions)
+		status = aibrix_predict_forget(replay->predictions, pod->row);
 	if (status == AIBRIX_OK)
 		status = replay_tiers_restart(&replay->tiers, pod->place);
 	replay->by_row[pod->row] = NULL;

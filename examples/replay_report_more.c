@@ -1,4 +1,4 @@
-/* What --pd, --churn, --users and --tenants have shown. */
+/* What --pd, --churn, --users, --tenants and --burst have shown. */
 #include <math.h>
 #include <stdio.h>
 
@@ -45,6 +45,16 @@ users_json(const replay_options *options, const replay_result *r)
 		     ",");
 	printf("\"light_p99_over_apart\":");
 	number_print(over(r->groups[1].ttft_ms_p99, r->apart.ttft_ms_p99), ",");
+}
+
+static void
+burst_json(const replay_options *options, const replay_result *r)
+{
+	printf("\"burst\":%u,", options->burst);
+	group_json("sibling", &r->groups[0]);
+	printf("\"sibling_hit_ratio\":%.6f,", r->groups[0].hit_ratio);
+	group_json("other", &r->groups[1]);
+	group_json("other_still", &r->alone[1]);
 }
 
 static double
@@ -130,6 +140,10 @@ replay_report_json_more(const replay_input *input, const replay_result *r)
 		       (unsigned long long)r->joined,
 		       (unsigned long long)r->restarted,
 		       (unsigned long long)r->retried);
+	if (options->predict)
+		printf("\"predict\":1,");
+	if (options->burst)
+		burst_json(options, r);
 	if (options->users)
 		users_json(options, r);
 	if (options->tenants)
@@ -162,6 +176,31 @@ users_print(const replay_input *input, const replay_result *results, uint32_t n)
 		       100 * over(r->groups[1].ttft_ms_p99,
 				  r->alone[1].ttft_ms_p99),
 		       r->apart.ttft_ms_p99);
+	}
+}
+
+static void
+burst_print(const replay_input *input, const replay_result *results, uint32_t n)
+{
+	char name[REPLAY_NAME_BYTES];
+	int width = replay_report_width(results, n);
+
+	printf("\nEight bursts of %u siblings: time to first token, ms\n",
+	       input->options->burst);
+	printf("%-*s %20s %20s %20s\n", width, "", "the siblings", "all others",
+	       "the same without");
+	printf("%-*s %10s %9s %10s %9s %10s %9s\n", width, "policy", "mean",
+	       "p99", "mean", "p99", "mean", "p99");
+	for (uint32_t i = 0; i < n; i++) {
+		const replay_result *r = &results[i];
+		const replay_group *sibling = &r->groups[0];
+		const replay_group *other = &r->groups[1];
+
+		printf("%-*s %10.0f %9.0f %10.0f %9.0f %10.0f %9.0f\n", width,
+		       replay_report_name(results, n, r, name),
+		       sibling->ttft_ms_mean, sibling->ttft_ms_p99,
+		       other->ttft_ms_mean, other->ttft_ms_p99,
+		       r->alone[1].ttft_ms_mean, r->alone[1].ttft_ms_p99);
 	}
 }
 
@@ -242,6 +281,8 @@ replay_report_table_more(const replay_input *input,
 		churn_print(results, n);
 	if (input->options->users)
 		users_print(input, results, n);
+	if (input->options->burst)
+		burst_print(input, results, n);
 	if (input->options->tenants)
 		tenants_print(input, results, n);
 }

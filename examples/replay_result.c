@@ -34,7 +34,8 @@ groups_fill(replay_state *replay, replay_result *result)
 {
 	const replay_options *options = replay->input->options;
 
-	result->n_groups = options->users ? 2 : options->tenants;
+	result->n_groups =
+		options->users || options->burst ? 2 : options->tenants;
 	for (uint32_t i = 0; i < result->n_groups; i++) {
 		sim_stats *ttft_ms = &replay->group_ttft_ms[i];
 

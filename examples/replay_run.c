@@ -140,7 +140,9 @@ memories_new(replay_state *replay, const char *policy)
 	};
 	int status = AIBRIX_OK;
 
-	if (strstr(policy, "dualmap"))
+	if (replay->input->options->predict)
+		status = aibrix_predict_new(NULL, &replay->predictions);
+	if (status == AIBRIX_OK && strstr(policy, "dualmap"))
 		status = aibrix_hot_new(NULL, &replay->hot);
 	if (status == AIBRIX_OK)
 		status = sim_learn_new(policy, &replay->estimate);
@@ -242,6 +244,7 @@ replay_close(replay_state *replay)
 	aibrix_hot_free(replay->hot);
 	aibrix_radix_free(replay->radix);
 	aibrix_estimate_free(replay->estimate);
+	aibrix_predict_free(replay->predictions);
 	free(replay->tokens);
 	sim_stats_clear(&replay->ttft_ms);
 	sim_stats_clear(&replay->late_ttft_ms);

@@ -46,7 +46,8 @@ typedef struct replay_result {
 	double load_max_over_mean;
 	uint64_t verified_blocks;
 	uint64_t corrupt_blocks;
-	/* By tenant; users: the heavy one, and all others. */
+	/* By tenant; users: the heavy one, and all others; bursts: the
+	 * siblings, and all others. */
 	uint32_t n_groups;
 	replay_group groups[REPLAY_TENANTS_MAX];
 	replay_group alone[REPLAY_TENANTS_MAX]; /* users: if all were alike */

@@ -63,12 +63,13 @@ typedef struct replay_state {
 	aibrix_route *route;    /* or rule */
 	const sim_policy *rule; /* of sim_policies.h, or NULL */
 	uint64_t rule_state;
-	aibrix_hot *hot;           /* of dualmap, or NULL */
-	aibrix_radix *radix;       /* of prefix-cache-preble, or NULL */
-	aibrix_estimate *estimate; /* of cost, or NULL */
-	double *busy_until_s;      /* by row: as the gateway last read it */
-	double *sent;              /* by row: what it was sent lately */
-	double *sent_s;            /* and what that cost it */
+	aibrix_hot *hot;             /* of dualmap, or NULL */
+	aibrix_predict *predictions; /* with --predict, or NULL */
+	aibrix_radix *radix;         /* of prefix-cache-preble, or NULL */
+	aibrix_estimate *estimate;   /* of cost, or NULL */
+	double *busy_until_s;        /* by row: as the gateway last read it */
+	double *sent;                /* by row: what it was sent lately */
+	double *sent_s;              /* and what that cost it */
 	replay_tiers tiers;
 	replay_pod *pods;
 	replay_pod **by_row;

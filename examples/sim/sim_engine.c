@@ -273,11 +273,29 @@ loads_collect(sim_engine *engine, uint64_t now_ns)
 	engine->loading = waiting;
 }
 
+/* Whether a step that starts now would compute something of one more. */
+static int
+step_has_room(const sim_engine *engine)
+{
+	uint64_t tokens = engine->decoding;
+
+	for (const sim_job *job = engine->loading.head; job; job = job->next)
+		tokens += job->input_tokens - job->done_tokens;
+	for (const sim_job *job = engine->prefill.head; job; job = job->next)
+		tokens += job->input_tokens - job->done_tokens;
+	return tokens < engine->spec->step_tokens;
+}
+
 static void
 queue_admit(sim_engine *engine, uint64_t now_ns)
 {
+	int late = engine->spec->admits_late;
+
+	if (late && engine->stepping)
+		return;
 	while (engine->queue.head &&
 	       engine->running < engine->spec->max_running &&
+	       (!late || step_has_room(engine)) &&
 	       engine->ops->admit(engine->ctx, engine->queue.head, now_ns)) {
 		sim_job *job = list_pop(&engine->queue);
 

@@ -27,6 +27,9 @@ typedef struct sim_pod_spec {
 	double l1_latency_s;
 	double l2_bytes_per_s; /* shared store to GPU */
 	double l2_latency_s;
+	/* Admit a request for the step that computes the first of it, and
+	 * look then for what is cached, as vLLM does; 0: when it comes. */
+	uint32_t admits_late;
 	double noise; /* of a step's time: standard deviation of its logarithm
 		       */
 } sim_pod_spec;

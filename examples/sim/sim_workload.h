@@ -25,6 +25,7 @@ typedef struct sim_request {
 	uint32_t input_tokens;
 	uint32_t output_tokens;
 	uint32_t line;    /* of the trace, 0 when generated */
+	uint32_t burst;   /* one of many siblings */
 	uint64_t session; /* turns of one share it; 0: not known */
 } sim_request;
 
@@ -52,6 +53,12 @@ int sim_workload_generate(sim_workload *workload, const char *kind, size_t n,
 
 /* Give requests of a trace their sessions.  -1: out of memory. */
 int sim_workload_sessions(sim_workload *workload);
+
+/* Add eight bursts, evenly over the time of the others, each of so many
+ * requests at once that share a beginning nobody has had before.  There is a
+ * request.  -1: out of memory. */
+int sim_workload_burst(sim_workload *workload, uint32_t siblings,
+		       uint64_t seed);
 
 /* The tokens of a request's prompt; tokens has room for input_tokens. */
 void sim_workload_tokens(const sim_workload *workload,

@@ -208,7 +208,8 @@ class Output(unittest.TestCase):
                        "policy", "profile", "block-tokens", "block-bytes",
                        "gpu-blocks", "l1-bytes", "l2", "l2-bytes",
                        "l2-fault", "speed", "load", "stale", "sweep",
-                       "pd", "users", "tenants", "churn", "slow", "l2-gbps",
+                       "pd", "users", "tenants", "churn", "burst", "predict",
+                       "slow", "l2-gbps",
                        "queue-weight", "preset", "measure", "json"]:
             self.assertIn("--" + option, text)
 
@@ -307,6 +308,49 @@ class Churn(unittest.TestCase):
 
     def test_the_table_says_who_went(self):
         self.assertIn("churn: policy", good(*SMALL, "--churn"))
+
+
+class Burst(unittest.TestCase):
+    # As SMALL, without tiers.
+    ARGS = [*SMALL[:10], "--block-bytes", "0"]
+
+    def test_siblings_come_on_top_and_all_are_served(self):
+        row, = results(*self.ARGS, "--burst", "20", "--policy", "cost")
+        self.assertEqual(row["requests"], 300 + 8 * 20)
+        self.assertEqual(row["finished"], row["requests"])
+        self.assertEqual(row["burst"], 20)
+
+    def test_what_siblings_share_is_computed_twice_in_each_pod_at_most(self):
+        row, = results(*self.ARGS, "--burst", "30", "--policy",
+                       "least-request")
+        # By the first one, and by who shares a step with its end.
+        self.assertAlmostEqual(row["sibling_hit_ratio"],
+                               24 / 30 * 64 * 128 / 8492, delta=0.03)
+
+    def test_the_others_are_those_of_a_run_without(self):
+        few, = results(*self.ARGS, "--burst", "1", "--policy", "cost")
+        many, = results(*self.ARGS, "--burst", "30", "--policy", "cost")
+        for field in ["other_still_ttft_ms_mean", "other_still_ttft_ms_p99"]:
+            self.assertEqual(few[field], many[field])
+        self.assertGreater(many["other_ttft_ms_mean"],
+                           many["other_still_ttft_ms_mean"])
+
+    def test_who_knows_what_it_sent_sends_siblings_after_it(self):
+        args = [*self.ARGS, "--burst", "30", "--policy", "prefix-cache"]
+        blind, = results(*args)
+        row, = results(*args, "--predict")
+        self.assertEqual(row["predict"], 1)
+        self.assertGreater(row["sibling_hit_ratio"],
+                           blind["sibling_hit_ratio"])
+
+    def test_predictions_of_pods_that_go_go_with_them(self):
+        row, = results(*self.ARGS, "--burst", "10", "--predict", "--churn",
+                       "--policy", "cost")
+        self.assertEqual(row["finished"], 300 + 8 * 10)
+
+    def test_the_table_shows_both(self):
+        self.assertIn("Eight bursts of 5 siblings",
+                      good(*SMALL, "--burst", "5"))
 
 
 class Slow(unittest.TestCase):
@@ -409,6 +453,15 @@ class PrefillDecode(unittest.TestCase):
                             "--pd and --users"),
                            (["--pd", "1:1", "--stale", "3"],
                             "--pd and --stale"),
+                           (["--pd", "1:1", "--burst", "3"],
+                            "--pd and --burst"),
+                           (["--pd", "1:1", "--predict"],
+                            "--pd and --predict"),
+                           (["--users", "3", "--burst", "3"],
+                            "--burst and --users"),
+                           (["--tenants", "3", "--burst", "3"],
+                            "--burst and --tenants"),
+                           (["--burst", "0"], "--burst 0: must be"),
                            (["--users", "3", "--tenants", "3"],
                             "--users and --tenants"),
                            (["--churn", "--l2-fault", "slow"],

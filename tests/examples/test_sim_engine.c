@@ -91,6 +91,36 @@ ms(uint64_t ns)
 	return (double)ns / 1e6;
 }
 
+/* 1500 tokens fill the first step of 1000: the second one is looked at when
+ * the second step begins, and finds what the first one left. */
+Test(sim_engine, who_admits_late_asks_when_a_prompt_has_its_turn)
+{
+	sim_pod_spec spec = round_spec;
+	uint64_t admitted[2];
+
+	for (uint32_t late = 0; late < 2; late++) {
+		host h = {.room = 4};
+		sim_job first = {.input_tokens = 1500, .output_tokens = 1};
+		sim_job second = {
+			.id = 1, .input_tokens = 1500, .output_tokens = 1};
+		sim_engine *engine;
+
+		spec.admits_late = late;
+		engine = sim_engine_new(&spec, &host_ops, &h);
+		cr_assert(engine);
+		sim_engine_submit(engine, &first, 0);
+		sim_engine_submit(engine, &second, 0);
+		cr_expect_eq(h.room, late ? 3 : 2);
+		admitted[late] = sim_engine_next(engine);
+		sim_engine_advance(engine, admitted[late]);
+		cr_expect_eq(h.room, 2, "the next step has room for 500");
+		run(engine);
+		cr_expect_eq(h.n_finished, 2);
+		sim_engine_free(engine);
+	}
+	cr_expect_eq(admitted[0], admitted[1], "the steps are the same");
+}
+
 Test(sim_engine, prefill_is_linear_plus_quadratic_in_the_prompt)
 {
 	/* 1000 tokens: 1 ms linear, 500 500 pairs: 0.5005 ms. */

@@ -289,3 +289,35 @@ Test(sim_learn, a_policy_without_cost_learns_nothing)
 		     AIBRIX_OK);
 	cr_expect_eq(sim_learn_last_token(estimate, &charge, 1, 0), AIBRIX_OK);
 }
+
+Test(sim_burst, siblings_share_sixteen_pieces_with_nobody_else)
+{
+	enum { SIBLINGS = 5, OTHERS = 1000, SHARED = 16 };
+	sim_workload all = {0};
+	uint64_t shared[8], id;
+	uint32_t n = 0;
+
+	cr_assert_eq(sim_workload_generate(&all, "rag", OTHERS, 3), 0);
+	cr_assert_eq(sim_workload_burst(&all, SIBLINGS, 3), 0);
+	cr_assert_eq(all.n, OTHERS + 8 * SIBLINGS);
+	for (size_t i = 0; i < all.n; i++) {
+		const sim_request *r = &all.requests[i];
+		const uint64_t *ids = all.ids + r->first_id;
+
+		cr_assert(!i || r->arrival_ns >= r[-1].arrival_ns);
+		for (uint32_t k = 0; k < n / SIBLINGS && !r->burst; k++)
+			cr_expect(ids[0] != shared[k]);
+		if (!r->burst)
+			continue;
+		cr_assert_eq(r->n_ids, SHARED + 1);
+		cr_assert_lt(n / SIBLINGS, 8);
+		id = ids[SHARED];
+		cr_expect(n == 0 || id != (ids - r->n_ids)[SHARED]);
+		if (n % SIBLINGS == 0)
+			shared[n / SIBLINGS] = ids[0];
+		cr_expect_eq(ids[0], shared[n / SIBLINGS]);
+		n++;
+	}
+	cr_expect_eq(n, 8 * SIBLINGS);
+	sim_workload_clear(&all);
+}
