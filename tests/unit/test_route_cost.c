@@ -171,6 +171,176 @@ Test(route_cost, lora_affinity_is_the_cost_of_requests_and_a_load)
 	}
 }
 
+/* Whatever is one number a row is its extra. */
+Test(route_cost, who_reads_one_column_is_the_cost_of_it)
+{
+	static const struct {
+		const char *strategy;
+		uint32_t column;
+	} of[] = {
+		{"throughput", AIBRIX_COL_TOKENS_PER_S},
+		{"least-kv-cache", AIBRIX_COL_KV_USAGE_RATIO},
+		{"least-gpu-cache", AIBRIX_COL_GPU_USAGE_RATIO},
+		{"least-busy-time", AIBRIX_COL_GPU_BUSY_RATIO},
+		{"least-utilization", AIBRIX_COL_UTILIZATION_RATIO},
+		{"least-load", AIBRIX_COL_LOAD_RATIO},
+		{"slo-least-load", AIBRIX_COL_LOAD_RATIO},
+		{"least-user-3", AIBRIX_COL_USER + 3},
+	};
+	aibrix_route_model model = model_zero();
+	uint64_t rand = 5;
+
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		aibrix_fleet *fleet = fixture_fleet(ROWS, NULL);
+		uint32_t which = i % (sizeof(of) / sizeof(of[0]));
+		double values[ROWS];
+		aibrix_column load = {AIBRIX_COL_REQUEST_LOAD_RATIO, ROWS,
+				      values};
+		aibrix_route_request request = {.size = sizeof(request),
+						.n_overlay = 1,
+						.overlay = &load,
+						.entropy = i,
+						.model = &model};
+
+		for (uint32_t row = 0; row < ROWS; row++)
+			values[row] = rand_below(&rand, 9) / 16.0;
+		fixture_set(fleet, of[which].column, values);
+		fixture_set(fleet, AIBRIX_COL_EXTRA_S, values);
+		cr_assert(agrees(of[which].strategy, fleet, &request), "%s",
+			  of[which].strategy);
+		aibrix_fleet_free(fleet);
+	}
+}
+
+/* A rate is a speed. */
+Test(route_cost, load_balance_is_the_cost_of_requests_at_each_rows_rate)
+{
+	aibrix_route_model model = model_zero();
+	uint64_t rand = 6;
+
+	model.running_s = 1;
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		aibrix_fleet *fleet = random_fleet(&rand);
+		double rate[ROWS], slow[ROWS];
+		aibrix_route_request request = {
+			.size = sizeof(request), .entropy = i, .model = &model};
+
+		for (uint32_t row = 0; row < ROWS; row++) {
+			rate[row] = 1 << rand_below(&rand, 4);
+			slow[row] = 1 / rate[row];
+		}
+		fixture_set(fleet, AIBRIX_COL_REQUESTS_PER_S, rate);
+		fixture_set(fleet, AIBRIX_COL_SLOWNESS_RATIO, slow);
+		cr_assert(agrees("load-balance", fleet, &request));
+		aibrix_fleet_free(fleet);
+	}
+}
+
+/* Each request that runs there makes the row as much slower. */
+Test(route_cost, l_metric_is_the_cost_of_tokens_in_a_row_that_is_shared)
+{
+	aibrix_route_model model = model_zero();
+	uint64_t rand = 7;
+
+	model.token_s = model.pending_s = model.wait_weight = 1;
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		aibrix_fleet *fleet = random_fleet(&rand);
+		const double *running =
+			aibrix_fleet_column(fleet, AIBRIX_COL_REQUESTS_RUNNING);
+		const double *capacity =
+			aibrix_fleet_column(fleet, AIBRIX_COL_CAPACITY_RATIO);
+		double blocks[ROWS], slow[ROWS];
+		aibrix_column overlay = {AIBRIX_COL_PREFIX_BLOCKS, ROWS,
+					 blocks};
+		aibrix_route_request request = {.size = sizeof(request),
+						.prompt_tokens = 2048,
+						.n_blocks = 128,
+						.n_overlay = 1,
+						.overlay = &overlay,
+						.entropy = i,
+						.model = &model};
+
+		for (uint32_t row = 0; row < ROWS; row++) {
+			blocks[row] = 16 * rand_below(&rand, 9);
+			slow[row] = (running[row] + 1) / capacity[row];
+		}
+		fixture_set(fleet, AIBRIX_COL_SLOWNESS_RATIO, slow);
+		cr_assert(agrees("l-metric-local", fleet, &request));
+		aibrix_fleet_free(fleet);
+	}
+}
+
+/* What is computed again takes as long as the idlest row's load and eight
+ * requests. */
+Test(route_cost, preble_is_the_cost_of_a_history_and_of_what_is_not_held)
+{
+	enum { PROMPT = 2048 };
+	aibrix_route_model model = model_zero();
+	uint64_t rand = 9;
+
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		aibrix_fleet *fleet = fixture_fleet(ROWS, NULL);
+		double blocks[ROWS], load[ROWS], least = INFINITY;
+		aibrix_column overlay = {AIBRIX_COL_PREFIX_BLOCKS, ROWS,
+					 blocks};
+		aibrix_route_request request = {.size = sizeof(request),
+						.prompt_tokens = PROMPT,
+						.n_blocks = PROMPT / 16,
+						.n_overlay = 1,
+						.overlay = &overlay,
+						.entropy = i,
+						.model = &model};
+
+		for (uint32_t row = 0; row < ROWS; row++) {
+			blocks[row] = 16 * rand_below(&rand, 9);
+			load[row] = rand_below(&rand, 20);
+			least = fmin(least, load[row]);
+		}
+		model.token_s = (least + 8) / PROMPT;
+		fixture_set(fleet, AIBRIX_COL_REQUESTS_RUNNING, load);
+		fixture_set(fleet, AIBRIX_COL_EXTRA_S, load);
+		cr_assert(agrees("prefix-cache-preble", fleet, &request));
+		aibrix_fleet_free(fleet);
+	}
+}
+
+/* Two rows are drawn; cost decides between them. */
+Test(route_cost, power_of_two_is_the_cost_of_requests_among_two)
+{
+	aibrix_route_model model = model_zero();
+	uint64_t rand = 8;
+
+	model.running_s = 1;
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		aibrix_fleet *fleet = random_fleet(&rand);
+		uint32_t a = rand_below(&rand, ROWS), rows[2];
+		aibrix_route_request request = {.size = sizeof(request),
+						.n_rows = 2,
+						.rows = rows,
+						.entropy = i,
+						.model = &model};
+		uint32_t two, one;
+		double costs[2];
+
+		rows[0] = a;
+		rows[1] = (a + 1 + rand_below(&rand, ROWS - 1)) % ROWS;
+		two = pick_with("power-of-two", fleet, &request);
+		one = pick_with("cost", fleet, &request);
+		for (uint32_t k = 0; k < 2; k++) {
+			uint32_t row = k ? one : two;
+
+			costs[k] =
+				aibrix_fleet_column(
+					fleet,
+					AIBRIX_COL_REQUESTS_RUNNING)[row] /
+				aibrix_fleet_column(
+					fleet, AIBRIX_COL_CAPACITY_RATIO)[row];
+		}
+		cr_assert_eq(costs[0], costs[1]);
+		aibrix_fleet_free(fleet);
+	}
+}
+
 static double
 score_of(const aibrix_fleet *fleet, const aibrix_route_request *request,
 	 uint64_t now_ns, uint32_t row)
