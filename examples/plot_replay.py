@@ -196,6 +196,7 @@ def runs_over(plt, runs):
             label: [over(rows, still, name, field) for name in names]
             for label, rows in list(runs.items())[1:]})
         axis.axhline(1, color="black", linewidth=0.8)
+        axis.set_ylim(0, 1.4 * axis.get_ylim()[1])  # room for the legend
     return figure, axes
 
 
