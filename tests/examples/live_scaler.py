@@ -162,10 +162,13 @@ class Scaler:
             self.process.kill()
         self.process.wait()
         self.reader.join(HANG_S)
-        for e in self.events("start") + self.events("adopt"):
+        groups = {e["pid"] for e in
+                  self.events("start") + self.events("adopt")}
+        workers = pathlib.Path(self.folder).glob("*.worker")
+        for pid in groups | {int(path.read_text()) for path in workers}:
             try:
-                if os.getpgid(e["pid"]) == e["pid"]:
-                    os.killpg(e["pid"], signal.SIGKILL)
+                if os.getpgid(pid) in groups:
+                    os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
         self.process.stdout.close()

@@ -173,7 +173,9 @@ def main():
     if now.get("worker"):
         worker = subprocess.Popen(
             [sys.executable, "-c", "import signal; signal.signal("
-             "signal.SIGTERM, signal.SIG_IGN); signal.pause()"])
+             "signal.SIGTERM, signal.SIG_IGN); print(flush=True); "
+             "signal.pause()"], stdout=subprocess.PIPE)
+        worker.stdout.readline()  # from now on it hears nothing
         with open(f"{FOLDER}/{PORT}.worker", "w") as file:
             file.write(str(worker.pid))
     while load().get("start") == "hold":
