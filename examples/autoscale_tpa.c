@@ -51,8 +51,10 @@ static const char *const keys[] = {
 };
 
 static const char *const sweep[] = {
-	"use=0.85", "use=0.4", "use=0.5", "use=0.6", "use=0.7",
-	"use=0.8",  "use=0.9", "use=1",   NULL,
+	"use=0.85",        "use=0.2", "use=0.3",         "use=0.4",
+	"use=0.5",         "use=0.6", "use=0.7",         "use=0.8",
+	"use=0.9",         "use=1",   "use=0.3,down=30", "use=0.4,down=30",
+	"use=0.5,down=30", NULL,
 };
 
 static void

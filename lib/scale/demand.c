@@ -104,7 +104,11 @@ shapes_watch(aibrix_demand_state *s)
 	if (fabs(s->input / s->fit_input - 1) < SHAPE_MOVES &&
 	    fabs(s->output / s->fit_output - 1) < SHAPE_MOVES)
 		return;
-	aibrix__fit_forget(&s->fit, SHAPE_FORGETS);
+	/* Not so much that there is no model. */
+	if (s->fit.weight > FIT_LEAST)
+		aibrix__fit_forget(
+			&s->fit,
+			fmin(SHAPE_FORGETS, 1 - FIT_LEAST / s->fit.weight));
 	s->fit_input = s->input;
 	s->fit_output = s->output;
 }
@@ -133,7 +137,7 @@ model_learn(struct demand_step *st)
 		st->model.x[2] = s->prefill_s;
 	st->d.learned = o->role == AIBRIX_DEMAND_PREFILL
 				? s->prefill_s > 0
-				: s->fit.weight >= FIT_LEAST;
+				: s->fit.weight >= 0.99 * FIT_LEAST;
 	st->d.step_s = st->model.x[0];
 	st->d.kv_s = st->model.x[1];
 	st->d.token_s = st->model.x[2];

@@ -207,6 +207,25 @@ Test(demand, a_model_is_learned_from_steps)
 	cr_expect_lt(b.d.fit_error, 0.01);
 }
 
+Test(demand, other_lengths_do_not_take_a_model_away)
+{
+	struct demand_bed b;
+
+	demand_bed_make(&b, 4);
+	b.o.step_s = b.o.kv_s = b.o.token_s = 0;
+	for (int i = 0; i <= 12; i++)
+		demand_bed_step(&b, 10 * i);
+	cr_expect_eq(b.d.learned, 1);
+	cr_expect_gt(b.d.fit_weight, 11);
+	demand_bed_tell(&b, OUTPUT_MEAN, 400);
+	for (int i = 13; i <= 20; i++) {
+		demand_bed_step(&b, 10 * i);
+		cr_expect_eq(b.d.learned, 1, "%d: %g", i, b.d.fit_weight);
+	}
+	/* 100 to 400 is more than 20 % several times over. */
+	cr_expect_lt(b.d.fit_weight, 8);
+}
+
 Test(demand, without_a_model_what_is_there_must_fit)
 {
 	struct demand_bed b;
