@@ -49,7 +49,10 @@ run_make(struct run *r, uint64_t seed)
 
 	memset(r, 0, sizeof(*r));
 	r->rand = seed;
-	bed_make(&r->b, below(r, 3), AIBRIX_SCALE_DEFAULT);
+	bed_make(&r->b, AIBRIX_SCALE_APA, AIBRIX_SCALE_DEFAULT);
+	o->strategy = below(r, 4);
+	if (o->strategy == AIBRIX_SCALE_TPA)
+		r->b.metrics[0].kind = AIBRIX_SCALE_TOTAL;
 	for (int i = 0; i < 2; i++) {
 		r->up[i] = policy_any(r);
 		r->down[i] = policy_any(r);

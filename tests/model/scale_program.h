@@ -61,11 +61,14 @@ play_metrics(struct scale_play *p)
 
 		if (kinds == 2)
 			kind *= AIBRIX_SCALE_TOTAL;
+		if (p->o.strategy == AIBRIX_SCALE_TPA)
+			kind = AIBRIX_SCALE_TOTAL;
 		p->metrics[i] = (aibrix_scale_metric){
 			.kind = kind,
 			.flags = draw(&p->choices, 4),
 			.target = 1 + draw(&p->choices, 80)};
-		if (kinds == 2 && !(p->metrics[i].flags & AIBRIX_SCALE_BUSIEST))
+		if (p->o.strategy < AIBRIX_SCALE_HPA &&
+		    !(p->metrics[i].flags & AIBRIX_SCALE_BUSIEST))
 			p->metrics[i].share = draw(&p->choices, 5) / 4.0;
 		p->v[i].values =
 			kind < 2 || draw(&p->choices, 2) ? p->values[i] : NULL;
@@ -81,8 +84,10 @@ play_options(struct scale_play *p)
 	aibrix_scale_opts *o = &p->o;
 
 	o->size = sizeof(*o);
-	o->strategy = draw(&p->choices, 3);
+	o->strategy = draw(&p->choices, 4);
 	o->profile = draw(&p->choices, 2);
+	if (o->strategy == AIBRIX_SCALE_TPA)
+		o->profile = AIBRIX_SCALE_DEFAULT;
 	o->flags = draw(&p->choices, 32);
 	o->min_replicas = (int32_t)draw(&p->choices, 4);
 	o->max_replicas = 4 + (int32_t)draw(&p->choices, 30);
