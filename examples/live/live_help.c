@@ -70,7 +70,7 @@ static const char decision_text[] =
 	"                       time; of several the largest [4/15s 100%/15s; "
 	"50%/60s]\n"
 	"  --up-tolerance X, --down-tolerance X  dead band [0.1; kpa 0]\n"
-	"  --schedule TEXT      bounds by the time of day:\n"
+	"  --schedule TEXT      bounds by the time of day, over midnight too:\n"
 	"                       name=day,days=Mon+Tue,start=09:00,end=18:00,"
 	"min=2,max=8\n"
 	"  --zone NAME          of schedules, as Europe/Berlin [UTC]\n"

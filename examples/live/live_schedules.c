@@ -87,8 +87,13 @@ schedule_take(schedule_text *t, char *own)
 		if (!value || field_take(t, name, value))
 			return -1;
 	}
-	return t->schedule.name && t->schedule.start && t->schedule.end ? 0
-									: -1;
+	if (!t->schedule.name || !t->schedule.start || !t->schedule.end)
+		return -1;
+	/* 22:00 to 06:00 is a night.  Texts that are no times are refused
+	 * later. */
+	if (strcmp(t->schedule.end, t->schedule.start) <= 0)
+		t->schedule.flags |= AIBRIX_SCHEDULE_NEXT_DAY;
+	return 0;
 }
 
 static int
@@ -153,12 +158,12 @@ live_schedules_read(live_options *o, const char *const *texts, uint32_t n)
 	status = aibrix_schedule_read(schedules, n, o->min, o->max, o->windows,
 				      &bad);
 	if (status != AIBRIX_OK)
-		return live_fail(
-			"schedule", texts[bad],
-			status == AIBRIX_E_PARSE
-				? "a name, day or time that is none"
-				: "no bound, an end before its start, bounds "
-				  "that cross, a name twice, or an overlap");
+		return live_fail("schedule", texts[bad],
+				 status == AIBRIX_E_PARSE
+					 ? "a name, day or time that is none"
+					 : "no bound, bounds that cross, a "
+					   "name twice, or "
+					   "an overlap");
 	o->n_windows = n;
 	return 0;
 }

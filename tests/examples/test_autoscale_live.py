@@ -6,7 +6,6 @@ usage: test_autoscale_live.py AUTOSCALE_LIVE
 Nothing is waited for by the clock: load is set, and then the test waits until
 the scaler has said what it must.
 """
-import datetime
 import http.server
 import json
 import os
@@ -492,12 +491,9 @@ class Zero(Live):
 
 class Rest(Live):
     def test_a_schedule(self):
-        utc = datetime.datetime.utcnow()
-        if utc.hour == 23 and utc.minute > 50:
-            return  # windows do not go over midnight
         self.load(waiting=0)
         s = self.scaler(3, "--schedule",
-                        "name=day,start=00:00,end=23:59,min=2,max=3")
+                        "name=day,start=12:00,end=12:00,min=2,max=3")
         d = s.ready(2)
         self.assertEqual((d["schedule"], d["min"], d["max"]), ("day", 2, 3))
         self.ends(s)
@@ -601,7 +597,7 @@ class Rest(Live):
                 ({"--backoff": "10s", "--backoff-max": "1s"}, "below"),
                 ({"--schedule": "name=x"}, "not of the form"),
                 ({"--schedule": "name=x,start=9,end=10:00,min=1"}, "none"),
-                ({"--schedule": "name=x,start=11:00,end=10:00,min=1"}, "end"),
+                ({"--schedule": "name=x,start=11:00,end=10:00"}, "no bound"),
                 ({"--schedule": "name=x,start=01:00,end=10:00,min=0"},
                  "give --gateway-url"),
                 ({"--schedule": "name=x,days=Xyz,start=01:00,end=10:00,"
