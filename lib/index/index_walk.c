@@ -217,7 +217,8 @@ aibrix__score_begin(struct score *score, aibrix_index_reader *reader,
 {
 	score->rows = rows;
 	score->in_play = reader->in_play;
-	score->n = score->n_in_play = score->depth = 0;
+	score->n = score->n_in_play = 0;
+	score->depth = score->first_depth = 0;
 	for (uint32_t i = 0; i < INLINE_OWNERS / 64; i++)
 		score->held[i] = score->device[i] = 0;
 }
