@@ -12,7 +12,7 @@
  */
 #include <stdlib.h>
 
-#include "autoscale.h"
+#include "autoscale/autoscale.h"
 
 static int
 loads_make(const autoscale_options *o, const sim_shape *shape, sim_load *loads)

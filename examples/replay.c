@@ -12,9 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "replay_link.h"
-#include "replay_options.h"
-#include "replay_run.h"
+#include "replay/replay_link.h"
+#include "replay/replay_options.h"
+#include "replay/replay_run.h"
 #include "sim/sim_capacity.h"
 #include "sim/sim_trace.h"
 
