@@ -171,4 +171,37 @@ struct aibrix_demand_state {
 
 void aibrix__demand_clear(aibrix_demand_state *s);
 
+/* ---- a step ---- */
+
+#define DEMAND_LARGE 1e15 /* beyond it a number is none */
+
+struct demand_step {
+	struct demand_plan plan;
+	aibrix_scale_fleet fleet;
+	aibrix_demand_seen seen;
+	struct pods pods;
+	struct look look;
+	struct sight sight;
+	aibrix_demand_state *s;
+	uint64_t now_ns;
+	double dt; /* since the last step; 0: this is the first */
+	struct model model;
+	struct load load;
+	double queued;
+	aibrix_demand d;
+};
+
+/* A number of what is seen that counts. */
+static inline int
+demand_known(const struct demand_step *st, uint32_t flag, double x)
+{
+	return (st->seen.flags & flag) && x >= 0 && x <= DEMAND_LARGE;
+}
+
+/* A pod becomes ready once: those that did since the last step. */
+void aibrix__demand_starts(struct demand_step *st);
+
+/* From sight: shapes, step model, arrivals. */
+void aibrix__demand_learn(struct demand_step *st);
+
 #endif

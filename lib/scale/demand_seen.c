@@ -9,8 +9,6 @@
 
 #include "scale/demand_internal.h"
 
-#define LARGE 1e15
-
 struct pod_seen {
 	double running, waiting, kv, prompt, cached, output, finished;
 };
@@ -18,7 +16,7 @@ struct pod_seen {
 static int
 counts(double x)
 {
-	return x >= 0 && x <= LARGE;
+	return x >= 0 && x <= DEMAND_LARGE;
 }
 
 /* x of a pod; 0 where nobody tells it.  *ok becomes 0 when it is missing. */
