@@ -9,6 +9,8 @@
 
 #include <aibrix/demand.h>
 
+#include "scale_pods.h"
+
 enum { BED_PODS = 32, BED_WORDS = 512 };
 
 #define SECOND ((uint64_t)1000000000)
@@ -40,20 +42,10 @@ struct demand_bed {
 	aibrix_demand d;
 };
 
-/* So many pods that run and are ready, asked for and there. */
 static inline void
 demand_bed_pods(struct demand_bed *b, uint32_t n)
 {
-	for (uint32_t i = 0; i < BED_PODS; i++) {
-		b->pods[i] = (aibrix_scale_pod){0};
-		if (i >= n)
-			continue;
-		b->pods[i].phase = AIBRIX_SCALE_RUNNING;
-		b->pods[i].ready = AIBRIX_SCALE_READY;
-		b->pods[i].started_ns = b->pods[i].changed_ns = 1;
-	}
-	b->fleet.n_pods = n;
-	b->fleet.replicas = (int32_t)n;
+	pods_stand(&b->fleet, b->pods, BED_PODS, n);
 }
 
 static inline void

@@ -9,6 +9,8 @@
 
 #include <aibrix/scale.h>
 
+#include "scale_pods.h"
+
 enum { BED_PODS = 64, BED_WORDS = 8192 };
 
 #define SECOND ((uint64_t)1000000000)
@@ -26,20 +28,10 @@ struct bed {
 	aibrix_scale_decision d;
 };
 
-/* So many pods that run and are ready, asked for and there. */
 static inline void
 bed_pods(struct bed *b, uint32_t n)
 {
-	for (uint32_t i = 0; i < BED_PODS; i++) {
-		b->pods[i] = (aibrix_scale_pod){0};
-		if (i >= n)
-			continue;
-		b->pods[i].phase = AIBRIX_SCALE_RUNNING;
-		b->pods[i].ready = AIBRIX_SCALE_READY;
-		b->pods[i].started_ns = b->pods[i].changed_ns = 1;
-	}
-	b->fleet.n_pods = n;
-	b->fleet.replicas = (int32_t)n;
+	pods_stand(&b->fleet, b->pods, BED_PODS, n);
 }
 
 static inline void

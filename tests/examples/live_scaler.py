@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import random
+import select
 import signal
 import socket
 import subprocess
@@ -43,12 +44,22 @@ def alive(pid):
         return False
 
 
-def wait_for(what, condition):
-    end = time.monotonic() + HANG_S
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"waited in vain for {what}")
-        time.sleep(0.02)
+def wait_readable(what, fd):
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    if not poll.poll(HANG_S * 1000):
+        raise AssertionError(f"waited in vain for {what}")
+
+
+def wait_ended(pid):
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        wait_readable(f"the end of {pid}", fd)
+    finally:
+        os.close(fd)
 
 
 # Nobody is there, and nobody is to be asked.

@@ -9,7 +9,6 @@ the scaler has said what it must.
 import http.server
 import json
 import os
-import pathlib
 import signal
 import socket
 import subprocess
@@ -20,7 +19,8 @@ import unittest
 import urllib.error
 import urllib.request
 
-from live_scaler import HANG_S, Scaler, alive, free_ports, wait_for
+from live_scaler import (HANG_S, Scaler, alive, free_ports, wait_ended,
+                         wait_readable)
 
 PROGRAM = sys.argv[1]
 
@@ -258,7 +258,8 @@ class Ends(Live):
         self.assertTrue(all(alive(pid) for pid in workers))
         self.ends(s)
         self.assertIn(ports[0], [e["port"] for e in s.events("kill")])
-        wait_for("workers to end", lambda: not any(map(alive, workers)))
+        for pid in workers:
+            wait_ended(pid)
 
     def test_a_second_signal_does_not_wait(self):
         self.load(waiting=5, deaf=True)
@@ -285,19 +286,23 @@ class Ends(Live):
         self.gone(s)
 
     def test_pods_inherit_nothing_and_their_words_are_kept(self):
+        ports = free_ports(2)
+        printed = []  # a pipe of each pod, written to when it has printed
+        for port in ports:
+            path = f"{self.folder}/{port}.printed"
+            os.mkfifo(path)
+            printed.append(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+            self.addCleanup(os.close, printed[-1])
         with open(f"{self.folder}/held", "w") as held:
             os.set_inheritable(held.fileno(), True)
-            s = self.scaler(2, replicas=2, **{"log-dir": self.folder}, words=[
-                "/bin/sh", "-c", "echo $0 $1; ls /proc/$$/fd; exec sleep 1000",
-                "{index}-{port}", "a b {port}x"])
-            paths = [f"{self.folder}/{port}.log" for port in s.ports]
-
-            def logged():
-                return all(os.path.exists(p) and pathlib.Path(p).read_text()
-                           .count("\n") > 3 for p in paths)
-            wait_for("what pods print", logged)
-            for i, path in enumerate(paths):
-                with open(path) as file:
+            s = self.scaler(ports, replicas=2, words=[
+                "/bin/sh", "-c", "echo $0 $1; ls /proc/$$/fd; "
+                "echo >\"$2\"; exec sleep 1000", "{index}-{port}",
+                "a b {port}x", self.folder + "/{port}.printed"],
+                **{"log-dir": self.folder})
+            for i, port in enumerate(ports):
+                wait_readable("what pods print", printed[i])
+                with open(f"{self.folder}/{port}.log") as file:
                     lines = file.read().split("\n")
                 self.assertEqual(lines[0], f"{i}-{s.ports[i]} a b "
                                  f"{s.ports[i]}x")
@@ -334,7 +339,7 @@ class Memory(Live):
         self.assertTrue(all(map(alive, first.values())))
         lost = min(first)
         os.kill(first[lost], signal.SIGKILL)
-        wait_for("its end", lambda: not alive(first[lost]))
+        wait_ended(first[lost])
         s = self.run_again(ports, down_window="1h")
         s.event("gone", port=lost)
         s.ready(3)
@@ -409,7 +414,7 @@ class Memory(Live):
         self.ends(s)
         self.assertTrue(alive(stranger))
         os.killpg(stranger, signal.SIGKILL)
-        wait_for("its end", lambda: not alive(stranger))
+        wait_ended(stranger)
 
     def test_two_do_not_share_a_state(self):
         self.load(waiting=5)

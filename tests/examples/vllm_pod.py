@@ -10,7 +10,7 @@ start:
   rps                requests that end in a second, of 512 and 128 tokens
   mode               page; line, endless, header, status, redirect, html,
                      quiet (never answers)
-  start              crash, or hold: until it says something else
+  start              crash, or hold: never listens
   deaf               true: SIGTERM is not heard
   worker             true: a child in its group, FOLDER/PORT.worker
 """
@@ -135,9 +135,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         mode = now.get("mode", "page")
         text = "\n".join(page(now)) + "\n"
         if mode == "quiet":
-            while load().get("mode") == "quiet":
-                time.sleep(0.05)
-        elif mode == "line":
+            self.rfile.read(1)  # until whoever asked has gone
+            return None
+        if mode == "line":
             text = "vllm:num_requests_waiting{a=\"" + "x" * (10 << 20)
         elif mode == "endless":
             return self.endless(text.encode())
@@ -178,8 +178,8 @@ def main():
         worker.stdout.readline()  # from now on it hears nothing
         with open(f"{FOLDER}/{PORT}.worker", "w") as file:
             file.write(str(worker.pid))
-    while load().get("start") == "hold":
-        time.sleep(0.05)
+    if now.get("start") == "hold":
+        signal.pause()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", PORT), Handler)
     server.daemon_threads = True
     print(f"pod {PORT} listens", flush=True)
