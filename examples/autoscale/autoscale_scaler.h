@@ -31,7 +31,7 @@ typedef struct autoscale_scaler {
 	uint64_t period_ns; /* between decisions */
 	/* text has known keys only.  NULL: out of memory, or not possible. */
 	void *(*open)(const autoscale_bounds *bounds, const char *text);
-	/* *replicas is what is asked for now.  0, or an AIBRIX_E_*. */
+	/* *replicas is what was asked for last.  0, or an AIBRIX_E_*. */
 	int (*decide)(void *state, const sim_fleet_view *view,
 		      int32_t *replicas);
 	void (*close)(void *state); /* NULL is allowed */

@@ -8,7 +8,7 @@
  * Other strategies compare what pods say now with a target.  This one learns
  * how long an engine's step takes, what requests look like and how long a pod
  * takes to start, and asks how many pods keep the targets for time to first
- * token and between tokens when a pod asked for now would be ready.
+ * token and between tokens when a pod asked for at once would be ready.
  *
  * The number goes through aibrix_scale_step as a metric of kind
  * AIBRIX_SCALE_TOTAL with target 1:

@@ -2,7 +2,7 @@
  * From what is seen to pods wanted.
  *
  *	look -> learn (shapes, step model, start-ups, arrivals: demand_learn.c)
- *	     -> foresee (arrivals when a pod that is asked for now is ready)
+ *	     -> foresee (arrivals when a pod that is asked for at once is ready)
  *	     -> weigh (what a pod bears; too few, too many)
  *
  * Pods that start are counted as there: arrivals are those of the time when

@@ -1,5 +1,5 @@
 /*
- * What comes, and when pods that are asked for now are there.
+ * What comes, and when pods that are asked for at once are there.
  *
  * Arrivals are a level with a trend (Kalman's local linear trend).  What is
  * seen of a level is a count over some seconds: its variance is level /
