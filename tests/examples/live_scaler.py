@@ -90,6 +90,7 @@ class Scaler:
                            "w+")
         self.process = subprocess.Popen(
             args, stdout=subprocess.PIPE, stderr=self.errors, text=True,
+            close_fds=False,  # what a test makes inheritable is passed on
             env={**os.environ, **PROXIES})
         self.changed = threading.Condition()
         self.reader = threading.Thread(target=self.read, daemon=True)
